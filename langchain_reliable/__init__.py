@@ -1,0 +1,23 @@
+"""A LangChain chat model made of several, which answers while one of them can."""
+
+from langchain_reliable.candidates import Candidate, Group
+from langchain_reliable.chat_models import ReliableChatModel
+from langchain_reliable.errors import (
+    AllModelsFailed,
+    StreamingUnavailable,
+    StreamInterrupted,
+)
+from langchain_reliable.failures import PROPAGATE, Failure, FailureKind, Verdict
+
+__all__ = [
+    "PROPAGATE",
+    "AllModelsFailed",
+    "Candidate",
+    "Failure",
+    "FailureKind",
+    "Group",
+    "ReliableChatModel",
+    "StreamInterrupted",
+    "StreamingUnavailable",
+    "Verdict",
+]

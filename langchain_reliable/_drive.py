@@ -1,0 +1,70 @@
+"""The engine room: a pair of twins that carry out what the study says.
+
+The only lines that sleep or await an attempt live here; the twins differ by `await`.
+Rules never do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from langchain_reliable._call import GiveUp, Launch, Settle, Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langchain_reliable._call import Attempt, Call
+    from langchain_reliable._clock import Clock
+
+T = TypeVar("T")
+
+
+def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
+    """Carry a call through in this thread.
+
+    Args:
+        call: The study.
+        open_: Asks one candidate and returns its answer, committed.
+        clock: Time and chance.
+
+    Returns:
+        The answer that the call settled on.
+    """
+    while True:
+        match call.what_now(clock.now()):
+            case Launch(attempt):
+                try:
+                    answer = open_(attempt)
+                except Exception as error:
+                    if not call.failed(attempt, error, clock.now(), clock.chance()):
+                        raise
+                else:
+                    call.succeeded(attempt, answer, clock.now())
+            case Wait(until):
+                clock.sleep_until(until)
+            case Settle(answer):
+                return answer
+            case GiveUp(error):
+                raise error
+
+
+async def adrive(
+    call: Call[T], open_: Callable[[Attempt], Awaitable[T]], clock: Clock
+) -> T:
+    """Carry a call through in this task; the twin of `drive`."""
+    while True:
+        match call.what_now(clock.now()):
+            case Launch(attempt):
+                try:
+                    answer = await open_(attempt)
+                except Exception as error:
+                    if not call.failed(attempt, error, clock.now(), clock.chance()):
+                        raise
+                else:
+                    call.succeeded(attempt, answer, clock.now())
+            case Wait(until):
+                await clock.asleep_until(until)
+            case Settle(answer):
+                return answer
+            case GiveUp(error):
+                raise error

@@ -1,0 +1,120 @@
+"""What counts as a word: which parts of a message say something to the caller.
+
+Telling an effective payload from metadata, and a finished answer from a cut one,
+lives here. Opening, holding or relaying a stream never does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatGeneration
+
+_FINISH_KEYS = ("finish_reason", "stop_reason", "stopReason", "done_reason", "status")
+"""Where families say why they stopped: OpenAI chat, Gemini, Groq and Mistral;
+Anthropic; Bedrock Converse; Ollama; OpenAI responses."""
+
+_UNFINISHED = frozenset({"in_progress", "queued"})
+"""Values of `status` that are said on the way (OpenAI responses)."""
+
+_ENDS_WITHOUT_WORDS = frozenset(
+    {
+        # OpenAI chat, Azure; OpenAI responses; Anthropic
+        "content_filter",
+        "length",
+        "incomplete",
+        "refusal",
+        "max_tokens",
+        "model_context_window_exceeded",
+        # Gemini, in capitals on the wire
+        "safety",
+        "recitation",
+        "blocklist",
+        "prohibited_content",
+        "spii",
+        "image_safety",
+        # Bedrock
+        "guardrail_intervened",
+        "content_filtered",
+    }
+)
+"""Finish reasons with which an answer without a word is an answer all the same."""
+
+_WORDS_OF_BLOCK = {
+    "text": ("text",),
+    "thinking": ("thinking",),
+    "reasoning": ("reasoning", "text", "summary", "content"),
+    "reasoning_content": ("reasoning_content",),
+    "redacted_thinking": (),
+    "refusal": ("refusal",),
+    "tool_call_chunk": ("name", "args"),
+    "input_json_delta": ("partial_json",),
+    "function_call": ("name", "arguments"),
+    "compaction": (),
+}
+"""Block types that come empty as well, and where their words stand. A block of any
+other type (image, audio, file, a built-in tool's call or result) says something by
+being there."""
+
+_WORDS_OF_EXTRAS = ("refusal", "reasoning_content", "function_call", "audio", "parsed")
+"""Entries of `additional_kwargs` in which partner packages put what was said."""
+
+
+def says_something(message: BaseMessage) -> bool:
+    """Return whether a message or chunk holds an effective payload.
+
+    Text, reasoning, a tool call with a name or arguments, a refusal, an image, audio
+    or file do; a role, an id, usage, a signature or an empty string do not.
+    """
+    content = message.content
+    if isinstance(content, str):
+        if content:
+            return True
+    elif any(map(_block_says_something, content)):
+        return True
+    return _calls_a_tool(message) or _extras_say_something(message.additional_kwargs)
+
+
+def finish_of(generation: ChatGeneration) -> str | None:
+    """Return why the model stopped, in lower case; `None` if it did not say."""
+    info = generation.generation_info or {}
+    metadata = generation.message.response_metadata
+    for key in _FINISH_KEYS:
+        reason = info.get(key) or metadata.get(key)
+        if isinstance(reason, str) and reason not in _UNFINISHED:
+            return reason.lower()
+    return None
+
+
+def may_end_without_words(finish: str) -> bool:
+    """Return whether silence is a valid answer with this finish reason."""
+    return finish in _ENDS_WITHOUT_WORDS
+
+
+def _block_says_something(block: str | dict[str, Any]) -> bool:
+    if isinstance(block, str):
+        return bool(block)
+    keys = _WORDS_OF_BLOCK.get(str(block.get("type")))
+    return keys is None or any(block.get(key) for key in keys)
+
+
+def _calls_a_tool(message: BaseMessage) -> bool:
+    if getattr(message, "tool_calls", None):
+        return True
+    chunks = getattr(message, "tool_call_chunks", None) or ()
+    return any(chunk.get("name") or chunk.get("args") for chunk in chunks)
+
+
+def _extras_say_something(extras: Mapping[str, Any]) -> bool:
+    if not extras:
+        return False
+    if any(extras.get(key) for key in _WORDS_OF_EXTRAS):
+        return True
+    reasoning = extras.get("reasoning")
+    return isinstance(reasoning, dict) and _block_says_something(
+        {**reasoning, "type": "reasoning"}
+    )

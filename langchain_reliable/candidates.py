@@ -1,0 +1,190 @@
+"""What a user may write in `models`: candidates and groups of them.
+
+Their settings, and checking them at the door, live here. Calling a child never does.
+"""
+
+from typing import Annotated, Any, Self
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import Runnable
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SkipValidation,
+    field_validator,
+    model_validator,
+)
+
+from langchain_reliable._rotation import Rotation
+from langchain_reliable.policies import Order
+
+_SAY = (
+    "write a chat model such as ChatOpenAI(model=...), a Candidate(...), a "
+    'Group([...]), a list of those, or "provider:model"'
+)
+
+
+class _Setting(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        protected_namespaces=(),
+    )
+
+
+class Candidate(_Setting):
+    """A child with settings of its own.
+
+    Args:
+        model: A chat model, a Runnable that returns a message, or a
+            `"provider:model"` string (needs `langchain`).
+    """
+
+    model: SkipValidation[Any]
+    name: str | None = Field(default=None, min_length=1)
+    """What people call it; by default its model's name. Part of its identity."""
+    models: tuple[str, ...] = ()
+    """Further model names that it serves: a call-time `model=` that is among them goes
+    to this candidate."""
+    kwargs: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """Call keywords that only this child understands; the call's own win."""
+    max_retries: int | None = Field(default=None, ge=0)
+    """Retries here, instead of the model's `max_retries`."""
+    context_window: int | None = Field(default=None, gt=0)
+    """Tokens that fit; by default what the child's profile says. A prompt that was too
+    long for one window is not sent to another known to be no larger."""
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """Its share in a `"weighted"` group."""
+
+    _kept: dict[Any, Any] = PrivateAttr(default_factory=dict)
+    """What lasts longer than a call: prepared copies. Filled by the hallway."""
+
+    def __init__(self, model: Any, /, **settings: Any) -> None:
+        super().__init__(**{"model": model, **settings})
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_model(cls, value: Any) -> Any:
+        return _child(value)
+
+
+class Group(_Setting):
+    """Several candidates that can stand in for each other.
+
+    Same model with another key, region or provider: when one fails, a free sibling is
+    asked at once, before any wait and before the next item.
+
+    Args:
+        members: The candidates, or what `Candidate(...)` takes.
+    """
+
+    members: tuple[Candidate, ...]
+    order: Order = "ordered"
+    """Who is asked first: always the first (`"ordered"`), each in turn
+    (`"round_robin"`), or in turn by `Candidate(weight=...)` (`"weighted"`)."""
+
+    _rotation: Rotation = PrivateAttr()
+
+    def __init__(self, members: Any, /, **settings: Any) -> None:
+        super().__init__(**{"members": members, **settings})
+
+    @field_validator("members", mode="before")
+    @classmethod
+    def _are_candidates(cls, value: Any) -> tuple[Candidate, ...]:
+        if not isinstance(value, (list, tuple)) or not value:
+            msg = f"a group is a list of at least one model: {_SAY}"
+            raise ValueError(msg)
+        return tuple(as_candidate(member) for member in value)
+
+    @model_validator(mode="after")
+    def _start_rotation(self) -> Self:
+        self._rotation = Rotation(self.order, [one.weight for one in self.members])
+        return self
+
+    def in_turn(self) -> tuple[int, ...]:
+        """Return the places of the members in the order of the next call."""
+        return self._rotation.next()
+
+
+Item = Annotated[Candidate | Group, "an entry of `models`"]
+
+
+def as_items(value: Any) -> tuple[Candidate | Group, ...]:
+    """Turn what a user wrote in `models` into candidates and groups.
+
+    Raises:
+        ValueError: Something in it is no model; the text says what to write.
+    """
+    if isinstance(value, (str, Runnable)) or not isinstance(value, (list, tuple)):
+        msg = (
+            f"`models` is a list, in the order to ask: models=[primary, backup]; {_SAY}"
+        )
+        raise ValueError(msg)
+    if not value:
+        msg = f"`models` is empty; it needs at least one: {_SAY}"
+        raise ValueError(msg)
+    return tuple(_item(entry, place) for place, entry in enumerate(value))
+
+
+def as_candidate(value: Any) -> Candidate:
+    """Return a candidate; what is none yet becomes one with default settings."""
+    return value if isinstance(value, Candidate) else Candidate(_child(value))
+
+
+def _item(entry: Any, place: int) -> Candidate | Group:
+    try:
+        if isinstance(entry, Group):
+            return entry
+        if isinstance(entry, (list, tuple)):
+            return Group(entry)
+        return as_candidate(entry)
+    except ValueError as error:
+        msg = f"models[{place}]: {_plain_text(error)}"
+        raise ValueError(msg) from None
+
+
+def _child(value: Any) -> Runnable[Any, Any]:
+    if isinstance(value, str):
+        return _from_string(value)
+    if not isinstance(value, Runnable):
+        msg = f"got {_called(value)}, which is no model; {_SAY}"
+        raise ValueError(msg)
+    return value
+
+
+def _called(value: object) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__} (call it: {value.__name__}(...))"
+    return f"a value of type {type(value).__name__}"
+
+
+def _from_string(value: str) -> BaseChatModel:
+    try:
+        from langchain.chat_models import init_chat_model  # noqa: PLC0415 - optional
+    except ImportError:
+        msg = (
+            f'"{value}" is a name, and looking names up needs LangChain: '
+            "pip install langchain, or pass the model itself, such as "
+            "ChatOpenAI(model=...)"
+        )
+        raise ValueError(msg) from None
+    try:
+        return init_chat_model(value)
+    except Exception as error:
+        msg = f'"{value}" could not be opened by init_chat_model: {error}'
+        raise ValueError(msg) from error
+
+
+def _plain_text(error: ValueError) -> str:
+    """Return the text of an error without pydantic's frame around it."""
+    details = getattr(error, "errors", None)
+    if details is None:
+        return str(error)
+    return "; ".join(
+        ": ".join((*map(str, one["loc"]), one["msg"].removeprefix("Value error, ")))
+        for one in details()
+    )

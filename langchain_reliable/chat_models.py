@@ -1,0 +1,437 @@
+"""The front door: `ReliableChatModel`, its fields and its four hooks.
+
+Greeting the caller, checking what was given and handing the call to the engine room
+live here. No rule about retries, failover or streams does.
+"""
+
+import difflib
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, closing
+from typing import Any, Literal
+
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+)
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from pydantic import (
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SkipValidation,
+    field_validator,
+    model_validator,
+)
+from typing_extensions import override
+
+from langchain_reliable._ask import Ask
+from langchain_reliable._call import Call, Route
+from langchain_reliable._children import (
+    Child,
+    Request,
+    bare_model,
+    child_of,
+    own_model,
+)
+from langchain_reliable._clock import Clock, SystemClock
+from langchain_reliable._drive import adrive, drive
+from langchain_reliable._judge import Opinion, judge_with
+from langchain_reliable._plan import Member, Seat, planned
+from langchain_reliable._streams import arelay, relay
+from langchain_reliable._telling import teller
+from langchain_reliable._tools import ToolForm
+from langchain_reliable.candidates import Candidate, Group, as_items
+from langchain_reliable.errors import StreamingUnavailable
+from langchain_reliable.events import Observer
+from langchain_reliable.failures import FailureKind, Verdict
+from langchain_reliable.observers import LoggingObserver
+from langchain_reliable.policies import Policy
+
+_LOG = LoggingObserver()
+_CALL_NUMBERS = itertools.count(1)
+
+
+class ReliableChatModel(BaseChatModel):
+    """A chat model made of several, which answers while one of them can.
+
+    It goes where a chat model goes. Models are asked in order; each is retried with
+    backoff where that can help, and the next is asked where it can't. A stream is
+    opened, read up to the first chunk that says something, and only then shown, so a
+    model that breaks before its first word was never seen.
+
+    Example:
+        ```python
+        model = ReliableChatModel(models=[primary, backup])
+        model.invoke("Hello")
+        ```
+
+    All durations are seconds.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,  # it may hold a key
+        protected_namespaces=(),
+    )
+
+    models: SkipValidation[tuple[Candidate | Group, ...]]
+    """Whom to ask, in order. An entry is a chat model, a Runnable that returns a
+    message, a `"provider:model"` string (needs `langchain`), a `Candidate(...)`, or a
+    group of equivalent ones: a list of those, or a `Group([...])`."""
+
+    model_fallbacks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Model name to further names. First every entry is asked for its own model, then
+    those whose model has a first fallback for that, and so on: another provider of
+    the same model comes before another model."""
+
+    max_retries: int = Field(default=2, ge=0)
+    """Retries per candidate: the SDKs' own default, so that nothing changes for one
+    healthy model."""
+
+    max_attempts: int = Field(default=12, ge=1)
+    """Requests per call over all candidates: the brake on long lists."""
+
+    initial_backoff: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    """Longest wait before a candidate's first retry; it doubles with each, and the
+    actual wait is anything up to it ("full jitter", so that a crowd spreads)."""
+
+    max_backoff: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    """Where the doubling ends."""
+
+    max_retry_after: float = Field(default=5.0, ge=0, allow_inf_nan=False)
+    """Longest time, in sum, that one entry may keep the call waiting while a later one
+    could be asked: people wait for the first token."""
+
+    max_last_wait: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+    """The same when nobody else is left. Entries that were passed over because they
+    asked for a longer wait are then asked again."""
+
+    require_streaming: bool = False
+    """If true, `stream` and `astream` skip models that cannot stream, and raise
+    `StreamingUnavailable` at once if none can. Otherwise such a model's answer arrives
+    as one chunk."""
+
+    verdicts: dict[FailureKind, Verdict] = Field(default_factory=dict)
+    """Failure kind to `"retry"`, `"next"` or `"raise"`, where the built-in verdict is
+    not what you want."""
+
+    classify: Callable[[Exception], Opinion] | None = None
+    """Your own reading of exceptions: return a `FailureKind`, a `Failure`, `PROPAGATE`
+    for what is no provider's failure, or `None` for no opinion."""
+
+    manage_child_retries: bool = True
+    """Whether the children are used with their SDK's own retries off, so that retries
+    don't multiply. Copies are used; your objects are not changed."""
+
+    observers: tuple[SkipValidation[Observer], ...] = Field(default=(), repr=False)
+    """Called with each event of each call; see `langchain_reliable.events`."""
+
+    _clock: Clock = PrivateAttr(default_factory=SystemClock)
+    _plans: dict[str | None, list[list[Seat]]] = PrivateAttr(default_factory=dict)
+
+    # --- at the door --------------------------------------------------------------
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_every_option(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            known = set(cls.model_fields) | {
+                info.alias for info in cls.model_fields.values() if info.alias
+            }
+            if unknown := [name for name in values if name not in known]:
+                raise ValueError(_unknown(unknown[0], sorted(known)))
+        return values
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _are_models(cls, value: Any) -> tuple[Candidate | Group, ...]:
+        return as_items(value)
+
+    @field_validator("model_fallbacks", mode="before")
+    @classmethod
+    def _are_lists_of_names(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            for name, further in value.items():
+                if isinstance(further, str):
+                    msg = f'write a list: model_fallbacks={{"{name}": ["{further}"]}}'
+                    raise ValueError(msg)
+        return value
+
+    # --- the four hooks -----------------------------------------------------------
+
+    @override
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        ask = self._ask(messages, stop, kwargs)
+        return ask.stamped(drive(ask.call, ask.answer, self._clock))
+
+    @override
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        ask = self._ask(messages, stop, kwargs)
+        return ask.stamped(await adrive(ask.call, ask.aanswer, self._clock))
+
+    @override
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        ask = self._ask(messages, stop, kwargs, streams="stream")
+        opened = drive(ask.call, ask.open, self._clock)
+        with closing(relay(opened, ask)) as chunks:
+            for chunk in chunks:
+                if run_manager:
+                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    @override
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        ask = self._ask(messages, stop, kwargs, streams="astream")
+        opened = await adrive(ask.call, ask.aopen, self._clock)
+        async with aclosing(arelay(opened, ask)) as chunks:
+            async for chunk in chunks:
+                if run_manager:
+                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                yield chunk
+
+    @override
+    def _should_stream(
+        self,
+        *,
+        async_api: bool,
+        run_manager: CallbackManagerForLLMRun
+        | AsyncCallbackManagerForLLMRun
+        | None = None,
+        **kwargs: Any,
+    ) -> bool:
+        """Say whether a call takes the streaming hooks.
+
+        `stream` asks without a run manager, `invoke` with one (seen in langchain-core
+        1.7.2). An `invoke` to which nobody listens token by token takes the hooks that
+        can start afresh at any time.
+        """
+        if run_manager is None:
+            if self.require_streaming and self._streaming_disabled(**kwargs):
+                msg = "`require_streaming` is on, but streaming is disabled"
+                raise StreamingUnavailable(msg)
+            return super()._should_stream(async_api=async_api, **kwargs)
+        listening = any(
+            isinstance(one, _StreamingCallbackHandler) for one in run_manager.handlers
+        )
+        return listening and super()._should_stream(
+            async_api=async_api, run_manager=run_manager, **kwargs
+        )
+
+    # --- what a call needs --------------------------------------------------------
+
+    def _ask(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        streams: Literal["stream", "astream"] | None = None,
+    ) -> Ask:
+        """Tie a request to a fresh call."""
+        asked = kwargs.pop("model", None)
+        request = Request(messages, stop, kwargs)
+        plan = self._plan(asked)
+        if streams and self.require_streaming:
+            plan = self._streaming_only(plan, request, async_api=streams == "astream")
+        seats = [seat for item in plan for seat in item]
+        judge = judge_with(self.classify)
+        call: Call[Any] = Call(
+            self._routes(plan),
+            self._policy(),
+            judge,
+            teller((_LOG, *self.observers)),
+            next(_CALL_NUMBERS),
+        )
+        return Ask(call, request, lambda at: self._child(seats[at]), judge, self._clock)
+
+    def _policy(self) -> Policy:
+        return Policy(
+            max_attempts=self.max_attempts,
+            initial_backoff=self.initial_backoff,
+            max_backoff=self.max_backoff,
+            max_retry_after=self.max_retry_after,
+            max_last_wait=self.max_last_wait,
+            verdicts=self.verdicts,
+        )
+
+    def _plan(self, asked: str | None) -> list[list[Seat]]:
+        """Return who may be asked for a model, each group in its order of this call."""
+        if (plan := self._plans.get(asked)) is None:
+            plan = planned(self._members(), self.model_fallbacks, asked)
+            self._plans[asked] = plan
+        turns = {
+            at: item.in_turn()
+            for at, item in enumerate(self.models)
+            if isinstance(item, Group) and item.order != "ordered"
+        }
+        return [_in_turn(item, turns) for item in plan] if turns else plan
+
+    def _members(self) -> list[Member]:
+        return [
+            Member(
+                item=at,
+                place=place,
+                own=own_model(candidate),
+                serves=candidate.models,
+                name=candidate.name,
+                kind=type(bare_model(candidate)).__name__,
+            )
+            for at, item in enumerate(self.models)
+            for place, candidate in enumerate(_members_of(item))
+        ]
+
+    def _candidate(self, seat: Seat) -> Candidate:
+        return _members_of(self.models[seat.member.item])[seat.member.place]
+
+    def _child(self, seat: Seat) -> Child:
+        return child_of(
+            self._candidate(seat),
+            seat.model,
+            manage_retries=self.manage_child_retries,
+        )
+
+    def _routes(self, plan: list[list[Seat]]) -> list[list[Route]]:
+        places = itertools.count()
+        return [[self._route(seat, next(places)) for seat in item] for item in plan]
+
+    def _route(self, seat: Seat, place: int) -> Route:
+        candidate = self._candidate(seat)
+        retries = candidate.max_retries
+        return Route(
+            place=place,
+            name=seat.label,
+            max_retries=self.max_retries if retries is None else retries,
+            window=candidate.context_window if seat.model is None else None,
+        )
+
+    def _streaming_only(
+        self, plan: list[list[Seat]], request: Request, *, async_api: bool
+    ) -> list[list[Seat]]:
+        streaming = [
+            [
+                seat
+                for seat in item
+                if self._child(seat).streams(request, async_api=async_api)
+            ]
+            for item in plan
+        ]
+        if not (able := [item for item in streaming if item]):
+            names = ", ".join(seat.label for item in plan for seat in item)
+            msg = f"`require_streaming` is on, but none of these can stream: {names}"
+            raise StreamingUnavailable(msg)
+        return able
+
+    # --- tools --------------------------------------------------------------------
+
+    @override
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
+        *,
+        tool_choice: Any = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools, each child by its own `bind_tools` when it is asked.
+
+        Args:
+            tools: What any chat model takes as tools.
+            tool_choice: `"auto"`, `"none"`, `"any"` or a tool's name.
+            **kwargs: Further settings of the children's `bind_tools`, such as `strict`
+                and `parallel_tool_calls`, and call keywords.
+        """
+        if tool_choice is not None:
+            kwargs["tool_choice"] = tool_choice
+        return self.bind(tools=[ToolForm(tool) for tool in tools], **kwargs)
+
+    # --- identity -----------------------------------------------------------------
+
+    @property
+    def model_name(self) -> str:
+        """The names of all models, in order: `"gpt-5.4 | claude-sonnet-5"`."""
+        return " | ".join(seat.label for item in self._plan(None) for seat in item)
+
+    @property
+    @override
+    def _llm_type(self) -> str:
+        """The type of the first model: what is asked first is what it mostly is."""
+        first = bare_model(_members_of(self.models[0])[0])
+        return first._llm_type if isinstance(first, BaseChatModel) else "reliable"
+
+    @property
+    @override
+    def _identifying_params(self) -> dict[str, Any]:
+        """What tells two models apart, for the cache: the candidates in order.
+
+        Without it two wrappers would answer from each other's entries (seen in
+        langchain-core 1.7.2).
+        """
+        candidates = [one for item in self.models for one in _members_of(item)]
+        return {
+            "model_name": self.model_name,
+            "models": [_identity(candidate) for candidate in candidates],
+            "model_fallbacks": self.model_fallbacks,
+        }
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
+
+    __str__ = __repr__
+
+
+def _members_of(item: Candidate | Group) -> tuple[Candidate, ...]:
+    return item.members if isinstance(item, Group) else (item,)
+
+
+def _in_turn(item: list[Seat], turns: dict[int, tuple[int, ...]]) -> list[Seat]:
+    if (turn := turns.get(item[0].member.item)) is None:
+        return item
+    return sorted(item, key=lambda seat: turn.index(seat.member.place))
+
+
+def _identity(candidate: Candidate) -> dict[str, Any]:
+    model = bare_model(candidate)
+    params = model._identifying_params if isinstance(model, BaseChatModel) else {}
+    return {"class": type(model).__qualname__, "kwargs": candidate.kwargs, **params}
+
+
+def _shown(item: Candidate | Group) -> str:
+    names = [
+        one.name or own_model(one) or type(bare_model(one)).__name__
+        for one in _members_of(item)
+    ]
+    return f"[{', '.join(names)}]" if isinstance(item, Group) else names[0]
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else f"known are: {', '.join(known)}"
+    return f"unknown option `{name}`; {hint}"

@@ -1,0 +1,121 @@
+"""What happened, as frozen records for people, logs and pictures.
+
+Records of attempts and the events shown to observers live here. Deciding anything,
+and any text of a prompt or a completion, never does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from langchain_reliable.failures import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One request to one candidate, after it has ended.
+
+    Attributes:
+        number: Its place among the call's attempts, from 1.
+        candidate: The name of the candidate that was asked.
+        nth: Which attempt at this candidate it was, from 1.
+        wait: Seconds that the call waited before it.
+        seconds: Seconds from the request to the answer's commit, or to the failure.
+        failure: What went wrong; `None` for an attempt that succeeded.
+        error: The exception as it came; `None` for an attempt that succeeded.
+    """
+
+    number: int
+    candidate: str
+    nth: int
+    wait: float
+    seconds: float
+    failure: Failure | None = None
+    error: Exception | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened in a call.
+
+    Attributes:
+        call: A number that is the same for all events of one call.
+        at: When it happened, in seconds of the monotonic clock.
+    """
+
+    call: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptStarted(Event):
+    """A request goes out to a candidate."""
+
+    candidate: str
+    number: int
+    nth: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(Event):
+    """An attempt ended without an answer, unseen by the caller."""
+
+    attempt: AttemptRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting(Event):
+    """Nobody is free to ask: the call waits before its next attempt."""
+
+    candidate: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedOver(Event):
+    """The call moves on to another item of `models`."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed(Event):
+    """A candidate has said its first word (or given its answer)."""
+
+    attempt: AttemptRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(Event):
+    """The answer has been handed over to its last chunk."""
+
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted(Event):
+    """A stream broke after its commit."""
+
+    candidate: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUp(Event):
+    """No candidate answered, and none is left to ask."""
+
+    attempts: tuple[AttemptRecord, ...]
+
+
+class Observer(Protocol):
+    """Anything that wants to hear what happens.
+
+    Observers are called where the call runs, between its steps: be quick. One that
+    raises is logged once and never breaks a call.
+    """
+
+    def __call__(self, event: Event, /) -> None:
+        """Take notice of one event."""
