@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-    from langchain_reliable._call import Attempt, Call, Judge
+    from langchain_reliable._call import Call, Judge
     from langchain_reliable._children import Child, Request
     from langchain_reliable._clock import Clock
+    from langchain_reliable._steps import Attempt
     from langchain_reliable._streams import AsyncOpened, Opened
 
 
@@ -78,11 +79,11 @@ class Ask:
 
     def trail(self) -> dict[str, object]:
         """Return what happened, for the answer's metadata."""
-        return self.call.trail()
+        return self.call.trail.as_metadata()
 
     def handed_over(self) -> None:
         """Take note that the caller has the whole answer."""
-        self.call.answered(self._clock.now())
+        self.call.trail.answered(self._clock.now())
 
     def stamped(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened.
@@ -105,11 +106,11 @@ class Ask:
         failure = self._judge(error)
         if failure is None:
             return None
-        self.call.interrupted(failure, error, self._clock.now())
+        self.call.trail.interrupted(failure, error, self._clock.now())
         return StreamInterrupted(
             partial=_merged(shown),
-            served_by=self.call.records[-1].candidate,
-            attempts=self.call.records,
+            served_by=self.call.trail.served_by,
+            attempts=self.call.trail.records,
             failure=failure,
         )
 

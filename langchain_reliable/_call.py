@@ -21,96 +21,28 @@ answer is free to ask twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 import backoff
 
+from langchain_reliable._steps import Attempt, GiveUp, Launch, Route, Settle, Wait
+from langchain_reliable._trail import Trail
 from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, trail_note
-from langchain_reliable.events import (
-    Answered,
-    AttemptFailed,
-    AttemptRecord,
-    AttemptStarted,
-    Committed,
-    FailedOver,
-    GaveUp,
-    Interrupted,
-    Waiting,
-)
 from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from langchain_reliable.events import Event
+    from langchain_reliable._steps import Step
+    from langchain_reliable._trail import Observe
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import Policy
 
 T = TypeVar("T")
 
 Judge: TypeAlias = "Callable[[Exception], Failure | None]"
-Observe: TypeAlias = "Callable[[Event], None]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A candidate in the plan of one call.
-
-    Attributes:
-        place: Its place in the plan, by which the hallway finds its child.
-        name: What people call it; unique in the plan.
-        max_retries: How often it may be asked again after its first attempt.
-        window: Tokens that fit into its context, where known.
-    """
-
-    place: int
-    name: str
-    max_retries: int
-    window: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One request to one candidate, on its way."""
-
-    number: int
-    nth: int
-    route: Route
-    started_at: float
-    wait: float
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """Ask this candidate now."""
-
-    attempt: Attempt
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nobody is free before this moment."""
-
-    until: float
-
-
-@dataclass(frozen=True, slots=True)
-class Settle(Generic[T]):
-    """This is the answer."""
-
-    answer: T
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """There will be no answer; raise this."""
-
-    error: Exception
-
-
-Step: TypeAlias = Launch | Wait | Settle[T] | GiveUp
 
 
 @dataclass(slots=True)
@@ -143,13 +75,10 @@ class Call(Generic[T]):
             observe: Hears what happens.
             number: Tells this call's events from those of others.
         """
-        self.records: list[AttemptRecord] = []
-        self.winner: Attempt | None = None
+        self.trail = Trail(items, observe, number)
         self._items = items
         self._policy = policy
         self._judge = judge
-        self._observe = observe
-        self._number = number
         self._standing = {route.place: _Standing() for item in items for route in item}
         self._at = 0
         self._last: Route | None = None
@@ -167,8 +96,8 @@ class Call(Generic[T]):
         if self._answer is not None:
             return self._answer
         if self._fatal is not None:
-            return self._let_out(self._fatal)
-        if len(self.records) >= self._policy.max_attempts:
+            return self._let_out(self._fatal, now)
+        if len(self.trail.records) >= self._policy.max_attempts:
             return self._give_up(self._used_up(), now)
         while True:
             pool = self._pool()
@@ -184,10 +113,8 @@ class Call(Generic[T]):
 
     def succeeded(self, attempt: Attempt, answer: T, now: float) -> None:
         """Take note that an attempt has committed to an answer."""
-        self.winner = attempt
         self._answer = Settle(answer)
-        record = self._record(attempt, now, None, None)
-        self._tell(Committed, now, attempt=record)
+        self.trail.committed(attempt, now)
 
     def failed(
         self, attempt: Attempt, error: Exception, now: float, chance: float
@@ -208,8 +135,7 @@ class Call(Generic[T]):
             return False
         if isinstance(error, EmptyAnswer) and self._empty is None:
             self._empty = attempt, Settle(cast("T", error.answer))
-        record = self._record(attempt, now, failure, error)
-        self._tell(AttemptFailed, now, attempt=record)
+        self.trail.failed(attempt, failure, error, now)
         self._sentence(attempt.route, failure, error, now, chance)
         self._idle_since = now
         return True
@@ -307,7 +233,7 @@ class Call(Generic[T]):
         if until != self._waiting_until:
             self._waiting_until = until
             soonest = min(pool, key=self._free_at)
-            self._tell(Waiting, now, candidate=soonest.name, seconds=until - now)
+            self.trail.waiting(soonest, until - now, now)
         return Wait(until)
 
     def _book(self, route: Route, now: float) -> Attempt:
@@ -316,13 +242,13 @@ class Call(Generic[T]):
         standing = self._standing[route.place]
         standing.attempts += 1
         attempt = Attempt(
-            number=len(self.records) + 1,
+            number=len(self.trail.records) + 1,
             nth=standing.attempts,
             route=route,
             started_at=now,
             wait=wait,
         )
-        self._announce(attempt, now)
+        self.trail.started(attempt, self._last, now)
         self._last = route
         return attempt
 
@@ -330,22 +256,23 @@ class Call(Generic[T]):
 
     def _give_up(self, why: str, now: float) -> Settle[T] | GiveUp:
         if self._empty is not None:
-            self.winner, settled = self._empty
+            self.trail.winner, settled = self._empty
             return settled
-        self._tell(GaveUp, now, attempts=tuple(self.records))
-        errors = [record.error for record in self.records if record.error is not None]
+        errors = self.trail.errors
         if len(errors) == 1 or self._all_overflowed():
-            return self._let_out(errors[-1], why)
-        return GiveUp(AllModelsFailed(self.records, why))
+            return self._let_out(errors[-1], now, why)
+        self.trail.gave_up(now)
+        return GiveUp(AllModelsFailed(self.trail.records, why))
 
     def _all_overflowed(self) -> bool:
         asked = [standing for standing in self._standing.values() if standing.kinds]
         overflow = FailureKind.CONTEXT_OVERFLOW
         return all(standing.kinds[-1] is overflow for standing in asked)
 
-    def _let_out(self, error: Exception, why: str = "") -> GiveUp:
+    def _let_out(self, error: Exception, now: float, why: str = "") -> GiveUp:
         """Let a child's own exception leave as it came, plus a note."""
-        note = trail_note(self.records, why)
+        self.trail.gave_up(now)
+        note = trail_note(self.trail.records, why)
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
         return GiveUp(error)
@@ -356,71 +283,3 @@ class Call(Generic[T]):
     def _too_long(self) -> str:
         limit = f"max_last_wait={self._policy.max_last_wait:g}"
         return f"the wait that was asked for is longer than {limit}"
-
-    # --- telling ------------------------------------------------------------------
-
-    def trail(self) -> dict[str, object]:
-        """Return what happened as plain JSON, for the answer's metadata."""
-        winner = self.winner
-        return {
-            "served_by": winner.route.name if winner else None,
-            "attempts": [_plain(record) for record in self.records],
-            "failed_over": winner is not None and winner.route not in self._items[0],
-        }
-
-    def answered(self, now: float) -> None:
-        """Take note that the caller has the whole answer."""
-        if self.winner is not None:
-            self._tell(Answered, now, candidate=self.winner.route.name)
-
-    def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
-        """Take note that the stream of the winner broke after its commit."""
-        assert self.winner is not None  # noqa: S101 - only a committed stream relays
-        record = replace(self.records[-1], failure=failure, error=error)
-        self.records[-1] = record
-        self._tell(Interrupted, now, candidate=self.winner.route.name, failure=failure)
-
-    def _record(
-        self,
-        attempt: Attempt,
-        now: float,
-        failure: Failure | None,
-        error: Exception | None,
-    ) -> AttemptRecord:
-        record = AttemptRecord(
-            number=attempt.number,
-            candidate=attempt.route.name,
-            nth=attempt.nth,
-            wait=attempt.wait,
-            seconds=now - attempt.started_at,
-            failure=failure,
-            error=error,
-        )
-        self.records.append(record)
-        return record
-
-    def _announce(self, attempt: Attempt, now: float) -> None:
-        name, last = attempt.route.name, self._last
-        if last is not None and not self._share_item(last, attempt.route):
-            self._tell(FailedOver, now, source=last.name, target=name)
-        self._tell(
-            AttemptStarted, now, candidate=name, number=attempt.number, nth=attempt.nth
-        )
-
-    def _share_item(self, one: Route, other: Route) -> bool:
-        return any(one in item and other in item for item in self._items)
-
-    def _tell(self, event: Callable[..., Event], now: float, **facts: object) -> None:
-        if self._observe is not None:
-            self._observe(event(call=self._number, at=now, **facts))
-
-
-def _plain(record: AttemptRecord) -> dict[str, object]:
-    failure = record.failure
-    return {
-        "candidate": record.candidate,
-        "kind": failure.kind.value if failure else None,
-        "status": failure.status if failure else None,
-        "seconds": round(record.seconds, 3),
-        "wait": round(record.wait, 3),
-    }

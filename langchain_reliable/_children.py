@@ -30,9 +30,9 @@ from langchain_core.tracers.context import _configure_hooks
 
 from langchain_reliable._copies import for_model, model_field, without_retries
 from langchain_reliable._speech import finish_of, says_something
-from langchain_reliable._steps import within
 from langchain_reliable._streams import check_wordless
 from langchain_reliable._tools import bound_tools
+from langchain_reliable._within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping

@@ -14,8 +14,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -88,8 +86,7 @@ def for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
     if field is None:
         return None
     cls = type(model)
-    own = {name: getattr(model, name) for name in model.model_fields_set}
-    own = {name: value for name, value in own.items() if name not in _CLIENTS}
+    own = {name: getattr(model, name) for name in _own_fields(model)}
     try:
         given = _without_derived(cls, own, field)
         return cls(**_by_alias(cls, {**given, field: name}))
@@ -105,6 +102,12 @@ def model_field(model: BaseChatModel) -> str | None:
     return next((name for name in _MODEL_FIELDS if name in fields), None)
 
 
+def _own_fields(model: BaseChatModel) -> set[str]:
+    """Return the fields that make this model this one: set, or made for it alone."""
+    made = {name for name, of in type(model).model_fields.items() if of.default_factory}
+    return (model.model_fields_set | made) - _CLIENTS
+
+
 def _without_derived(
     cls: type[BaseChatModel], own: Mapping[str, Any], field: str
 ) -> dict[str, Any]:
@@ -113,7 +116,7 @@ def _without_derived(
     A plain model of the old name shows what that is: numbers, flags and profiles that
     it has too were not given by the user.
     """
-    kept = {name: value for name, value in own.items() if _is_given(value)}
+    kept = {name: value for name, value in own.items() if _is_given(name, value)}
     plain = cls(**_by_alias(cls, {**kept, field: own[field]}))
     return {
         name: value
@@ -122,8 +125,9 @@ def _without_derived(
     }
 
 
-def _is_given(value: object) -> bool:
-    return isinstance(value, (str, SecretStr)) or callable(value)
+def _is_given(name: str, value: object) -> bool:
+    """Only numbers, flags and the profile are ever derived from a name."""
+    return name != "profile" and not isinstance(value, (bool, int, float, type(None)))
 
 
 def _by_alias(cls: type[BaseChatModel], values: Mapping[str, Any]) -> dict[str, Any]:

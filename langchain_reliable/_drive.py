@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from langchain_reliable._call import GiveUp, Launch, Settle, Wait
+from langchain_reliable._steps import GiveUp, Launch, Settle, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from langchain_reliable._call import Attempt, Call
+    from langchain_reliable._call import Call
     from langchain_reliable._clock import Clock
+    from langchain_reliable._steps import Attempt
 
 T = TypeVar("T")
 

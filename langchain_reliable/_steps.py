@@ -1,49 +1,70 @@
-"""Running an awaitable step by step inside something of ours.
+"""The words between the study and the engine room: routes, attempts and steps.
 
-A coroutine runs in synchronous steps between its waits. Here each step can be run in a
-surrounding (a context, a hook) that is gone while it waits, in the same task and
-without a task of its own. What the surroundings are for is never known here.
+Frozen values that say what to do next live here. Deciding and doing never do.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 
 
-class Surrounding(Protocol):
-    """Calls a function inside something, such as `Context.run`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A candidate in the plan of one call.
 
-    def __call__(self, step: Callable[[Any], Any], argument: Any, /) -> Any:
-        """Return what the step returns."""
+    Attributes:
+        place: Its place in the plan, by which the hallway finds its child.
+        name: What people call it; unique in the plan.
+        max_retries: How often it may be asked again after its first attempt.
+        window: Tokens that fit into its context, where known.
+    """
+
+    place: int
+    name: str
+    max_retries: int
+    window: int | None = None
 
 
-def within(awaitable: Awaitable[T], surrounding: Surrounding) -> Awaitable[T]:
-    """Return an awaitable whose every step runs inside `surrounding`."""
-    return _Within(awaitable, surrounding)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One request to one candidate, on its way."""
+
+    number: int
+    nth: int
+    route: Route
+    started_at: float
+    wait: float
 
 
-class _Within(Generic[T]):
-    __slots__ = ("_awaitable", "_run")
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Ask this candidate now."""
 
-    def __init__(self, awaitable: Awaitable[T], surrounding: Surrounding) -> None:
-        self._awaitable = awaitable
-        self._run = surrounding
+    attempt: Attempt
 
-    def __await__(self) -> Generator[Any, Any, T]:
-        steps = self._awaitable.__await__()
-        resume, argument = steps.send, None
-        while True:
-            try:
-                waits_for = self._run(resume, argument)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return] # a generator's return
-            try:
-                argument = yield waits_for
-                resume = steps.send
-            except BaseException as error:  # noqa: BLE001 - handed on to the awaited
-                resume, argument = steps.throw, error
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nobody is free before this moment."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settle(Generic[T]):
+    """This is the answer."""
+
+    answer: T
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """There will be no answer; raise this."""
+
+    error: Exception
+
+
+Step: TypeAlias = Launch | Wait | Settle[T] | GiveUp

@@ -30,18 +30,12 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._ask import Ask
-from langchain_reliable._call import Call, Route
-from langchain_reliable._children import (
-    Child,
-    Request,
-    bare_model,
-    child_of,
-    own_model,
-)
+from langchain_reliable._call import Call
+from langchain_reliable._children import Request, bare_model, own_model
 from langchain_reliable._clock import Clock, SystemClock
 from langchain_reliable._drive import adrive, drive
 from langchain_reliable._judge import Opinion, judge_with
-from langchain_reliable._plan import Member, Seat, planned
+from langchain_reliable._roster import Roster, members_of
 from langchain_reliable._streams import arelay, relay
 from langchain_reliable._telling import teller
 from langchain_reliable._tools import ToolForm
@@ -133,7 +127,7 @@ class ReliableChatModel(BaseChatModel):
     """Called with each event of each call; see `langchain_reliable.events`."""
 
     _clock: Clock = PrivateAttr(default_factory=SystemClock)
-    _plans: dict[str | None, list[list[Seat]]] = PrivateAttr(default_factory=dict)
+    _known_roster: tuple[Any, Roster] | None = PrivateAttr(default=None)
 
     # --- at the door --------------------------------------------------------------
 
@@ -257,21 +251,24 @@ class ReliableChatModel(BaseChatModel):
         streams: Literal["stream", "astream"] | None = None,
     ) -> Ask:
         """Tie a request to a fresh call."""
-        asked = kwargs.pop("model", None)
+        roster = self._roster
         request = Request(messages, stop, kwargs)
-        plan = self._plan(asked)
+        plan = roster.plan(kwargs.pop("model", None))
         if streams and self.require_streaming:
-            plan = self._streaming_only(plan, request, async_api=streams == "astream")
+            sync = streams == "stream"
+            plan = roster.streaming_only(plan, request, async_api=not sync)
         seats = [seat for item in plan for seat in item]
         judge = judge_with(self.classify)
         call: Call[Any] = Call(
-            self._routes(plan),
+            roster.routes(plan),
             self._policy(),
             judge,
             teller((_LOG, *self.observers)),
             next(_CALL_NUMBERS),
         )
-        return Ask(call, request, lambda at: self._child(seats[at]), judge, self._clock)
+        return Ask(
+            call, request, lambda place: roster.child(seats[place]), judge, self._clock
+        )
 
     def _policy(self) -> Policy:
         return Policy(
@@ -283,72 +280,18 @@ class ReliableChatModel(BaseChatModel):
             verdicts=self.verdicts,
         )
 
-    def _plan(self, asked: str | None) -> list[list[Seat]]:
-        """Return who may be asked for a model, each group in its order of this call."""
-        if (plan := self._plans.get(asked)) is None:
-            plan = planned(self._members(), self.model_fallbacks, asked)
-            self._plans[asked] = plan
-        turns = {
-            at: item.in_turn()
-            for at, item in enumerate(self.models)
-            if isinstance(item, Group) and item.order != "ordered"
-        }
-        return [_in_turn(item, turns) for item in plan] if turns else plan
-
-    def _members(self) -> list[Member]:
-        return [
-            Member(
-                item=at,
-                place=place,
-                own=own_model(candidate),
-                serves=candidate.models,
-                name=candidate.name,
-                kind=type(bare_model(candidate)).__name__,
-            )
-            for at, item in enumerate(self.models)
-            for place, candidate in enumerate(_members_of(item))
-        ]
-
-    def _candidate(self, seat: Seat) -> Candidate:
-        return _members_of(self.models[seat.member.item])[seat.member.place]
-
-    def _child(self, seat: Seat) -> Child:
-        return child_of(
-            self._candidate(seat),
-            seat.model,
-            manage_retries=self.manage_child_retries,
+    @property
+    def _roster(self) -> Roster:
+        """The candidates, made anew when one of the fields they come from changes."""
+        made_of = (
+            self.models,
+            self.model_fallbacks,
+            self.max_retries,
+            self.manage_child_retries,
         )
-
-    def _routes(self, plan: list[list[Seat]]) -> list[list[Route]]:
-        places = itertools.count()
-        return [[self._route(seat, next(places)) for seat in item] for item in plan]
-
-    def _route(self, seat: Seat, place: int) -> Route:
-        candidate = self._candidate(seat)
-        retries = candidate.max_retries
-        return Route(
-            place=place,
-            name=seat.label,
-            max_retries=self.max_retries if retries is None else retries,
-            window=candidate.context_window if seat.model is None else None,
-        )
-
-    def _streaming_only(
-        self, plan: list[list[Seat]], request: Request, *, async_api: bool
-    ) -> list[list[Seat]]:
-        streaming = [
-            [
-                seat
-                for seat in item
-                if self._child(seat).streams(request, async_api=async_api)
-            ]
-            for item in plan
-        ]
-        if not (able := [item for item in streaming if item]):
-            names = ", ".join(seat.label for item in plan for seat in item)
-            msg = f"`require_streaming` is on, but none of these can stream: {names}"
-            raise StreamingUnavailable(msg)
-        return able
+        if self._known_roster is None or self._known_roster[0] != made_of:
+            self._known_roster = made_of, Roster(*made_of)
+        return self._known_roster[1]
 
     # --- tools --------------------------------------------------------------------
 
@@ -377,13 +320,13 @@ class ReliableChatModel(BaseChatModel):
     @property
     def model_name(self) -> str:
         """The names of all models, in order: `"gpt-5.4 | claude-sonnet-5"`."""
-        return " | ".join(seat.label for item in self._plan(None) for seat in item)
+        return " | ".join(self._roster.names)
 
     @property
     @override
     def _llm_type(self) -> str:
         """The type of the first model: what is asked first is what it mostly is."""
-        first = bare_model(_members_of(self.models[0])[0])
+        first = bare_model(self._roster.candidates[0])
         return first._llm_type if isinstance(first, BaseChatModel) else "reliable"
 
     @property
@@ -394,10 +337,9 @@ class ReliableChatModel(BaseChatModel):
         Without it two wrappers would answer from each other's entries (seen in
         langchain-core 1.7.2).
         """
-        candidates = [one for item in self.models for one in _members_of(item)]
         return {
             "model_name": self.model_name,
-            "models": [_identity(candidate) for candidate in candidates],
+            "models": [_identity(one) for one in self._roster.candidates],
             "model_fallbacks": self.model_fallbacks,
         }
 
@@ -405,16 +347,6 @@ class ReliableChatModel(BaseChatModel):
         return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
 
     __str__ = __repr__
-
-
-def _members_of(item: Candidate | Group) -> tuple[Candidate, ...]:
-    return item.members if isinstance(item, Group) else (item,)
-
-
-def _in_turn(item: list[Seat], turns: dict[int, tuple[int, ...]]) -> list[Seat]:
-    if (turn := turns.get(item[0].member.item)) is None:
-        return item
-    return sorted(item, key=lambda seat: turn.index(seat.member.place))
 
 
 def _identity(candidate: Candidate) -> dict[str, Any]:
@@ -426,7 +358,7 @@ def _identity(candidate: Candidate) -> dict[str, Any]:
 def _shown(item: Candidate | Group) -> str:
     names = [
         one.name or own_model(one) or type(bare_model(one)).__name__
-        for one in _members_of(item)
+        for one in members_of(item)
     ]
     return f"[{', '.join(names)}]" if isinstance(item, Group) else names[0]
 

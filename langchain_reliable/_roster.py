@@ -1,0 +1,157 @@
+"""Who is in the house: from what the user wrote to the routes of one call.
+
+Looking candidates up by their seat in a plan lives here. The order of the plan is
+decided in `_plan`, and calling a child happens in `_children`.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from langchain_reliable._children import bare_model, child_of, own_model
+from langchain_reliable._plan import Member, planned
+from langchain_reliable._steps import Route
+from langchain_reliable.candidates import Candidate, Group
+from langchain_reliable.errors import StreamingUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_reliable._children import Child, Request
+    from langchain_reliable._plan import Seat
+
+    Plan = list[list[Seat]]
+
+
+class Roster:
+    """The candidates of one model and the plans made of them."""
+
+    def __init__(
+        self,
+        items: Sequence[Candidate | Group],
+        fallbacks: Mapping[str, Sequence[str]],
+        max_retries: int,
+        manage_retries: bool,  # noqa: FBT001 - named by its place in the fields
+    ) -> None:
+        """Take the candidates in.
+
+        Args:
+            items: What the user wrote in `models`, checked.
+            fallbacks: Model name to further names.
+            max_retries: Retries of candidates that have no number of their own.
+            manage_retries: Whether the children's own retries are to be off.
+        """
+        self._items = items
+        self._fallbacks = fallbacks
+        self._max_retries = max_retries
+        self._manage_retries = manage_retries
+        self._plans: dict[str | None, Plan] = {}
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """All candidates, in order."""
+        return [one for item in self._items for one in members_of(item)]
+
+    def plan(self, asked: str | None) -> Plan:
+        """Return who may be asked for a model, each group in its order of this call."""
+        plan = self._declared(asked)
+        turns = {
+            at: item.in_turn()
+            for at, item in enumerate(self._items)
+            if isinstance(item, Group) and item.order != "ordered"
+        }
+        return [_turned(item, turns) for item in plan] if turns else plan
+
+    @property
+    def names(self) -> list[str]:
+        """What the candidates are called, in the order of `models`."""
+        return [seat.label for item in self._declared(None) for seat in item]
+
+    def _declared(self, asked: str | None) -> Plan:
+        if (plan := self._plans.get(asked)) is None:
+            plan = planned(self._members(), self._fallbacks, asked)
+            self._plans[asked] = plan
+        return plan
+
+    def child(self, seat: Seat) -> Child:
+        """Return the child of a seat, ready to be called."""
+        return child_of(
+            self._candidate(seat), seat.model, manage_retries=self._manage_retries
+        )
+
+    def routes(self, plan: Plan) -> list[list[Route]]:
+        """Return what the study needs to know of a plan."""
+        places = count()
+        return [[self._route(seat, next(places)) for seat in item] for item in plan]
+
+    def streaming_only(self, plan: Plan, request: Request, *, async_api: bool) -> Plan:
+        """Return a plan without those that can't stream.
+
+        Raises:
+            StreamingUnavailable: None of them can.
+        """
+        able = [
+            [
+                one
+                for one in item
+                if self.child(one).streams(request, async_api=async_api)
+            ]
+            for item in plan
+        ]
+        if not any(able):
+            names = ", ".join(seat.label for item in plan for seat in item)
+            msg = f"`require_streaming` is on, but none of these can stream: {names}"
+            raise StreamingUnavailable(msg)
+        return [item for item in able if item]
+
+    def _members(self) -> list[Member]:
+        return [
+            _member(candidate, at, place)
+            for at, item in enumerate(self._items)
+            for place, candidate in enumerate(members_of(item))
+        ]
+
+    def _candidate(self, seat: Seat) -> Candidate:
+        return members_of(self._items[seat.member.item])[seat.member.place]
+
+    def _route(self, seat: Seat, place: int) -> Route:
+        candidate = self._candidate(seat)
+        retries = candidate.max_retries
+        return Route(
+            place=place,
+            name=seat.label,
+            max_retries=self._max_retries if retries is None else retries,
+            window=_window(candidate) if seat.model is None else None,
+        )
+
+
+def members_of(item: Candidate | Group) -> tuple[Candidate, ...]:
+    """Return the candidates of an entry of `models`."""
+    return item.members if isinstance(item, Group) else (item,)
+
+
+def _member(candidate: Candidate, item: int, place: int) -> Member:
+    return Member(
+        item=item,
+        place=place,
+        own=own_model(candidate),
+        serves=candidate.models,
+        name=candidate.name,
+        kind=type(bare_model(candidate)).__name__,
+    )
+
+
+def _window(candidate: Candidate) -> int | None:
+    """Return how many tokens fit: as the user said, else the child's profile."""
+    if candidate.context_window is not None:
+        return candidate.context_window
+    profile = getattr(bare_model(candidate), "profile", None) or {}
+    window = profile.get("max_input_tokens")
+    return window if isinstance(window, int) else None
+
+
+def _turned(item: list[Seat], turns: Mapping[int, tuple[int, ...]]) -> list[Seat]:
+    if (turn := turns.get(item[0].member.item)) is None:
+        return item
+    return sorted(item, key=lambda seat: turn.index(seat.member.place))

@@ -1,0 +1,141 @@
+"""What one call has been through so far, and telling those who watch.
+
+Records of attempts, and the events made of them, live here. Nothing is decided by
+them: the study writes here and never asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from langchain_reliable.events import (
+    Answered,
+    AttemptFailed,
+    AttemptRecord,
+    AttemptStarted,
+    Committed,
+    FailedOver,
+    GaveUp,
+    Interrupted,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from langchain_reliable._steps import Attempt, Route
+    from langchain_reliable.events import Event
+    from langchain_reliable.failures import Failure
+
+Observe: TypeAlias = "Callable[[Event], None]"
+
+
+class Trail:
+    """The attempts of one call, in order."""
+
+    def __init__(
+        self, items: Sequence[Sequence[Route]], observe: Observe | None, number: int
+    ) -> None:
+        """Begin a trail.
+
+        Args:
+            items: The plan of the call.
+            observe: Hears what happens.
+            number: Tells this call's events from those of others.
+        """
+        self.records: list[AttemptRecord] = []
+        self.winner: Attempt | None = None
+        self._items = items
+        self._observe = observe
+        self._number = number
+
+    @property
+    def errors(self) -> list[Exception]:
+        """What the attempts raised, in order."""
+        return [record.error for record in self.records if record.error is not None]
+
+    @property
+    def served_by(self) -> str:
+        """The name of the candidate that answered."""
+        return self.winner.route.name if self.winner is not None else ""
+
+    def as_metadata(self) -> dict[str, object]:
+        """Return what happened as plain JSON."""
+        winner = self.winner
+        return {
+            "served_by": self.served_by,
+            "attempts": [_plain(record) for record in self.records],
+            "failed_over": winner is not None and winner.route not in self._items[0],
+        }
+
+    # --- what happens -------------------------------------------------------------
+
+    def started(self, attempt: Attempt, last: Route | None, now: float) -> None:
+        """A request goes out."""
+        name = attempt.route.name
+        if last is not None and not self._share_item(last, attempt.route):
+            self._tell(FailedOver, now, source=last.name, target=name)
+        self._tell(
+            AttemptStarted, now, candidate=name, number=attempt.number, nth=attempt.nth
+        )
+
+    def failed(
+        self, attempt: Attempt, failure: Failure, error: Exception, now: float
+    ) -> None:
+        """An attempt ended without an answer."""
+        record = replace(_record(attempt, now), failure=failure, error=error)
+        self.records.append(record)
+        self._tell(AttemptFailed, now, attempt=record)
+
+    def committed(self, attempt: Attempt, now: float) -> None:
+        """A candidate has said its first word."""
+        self.winner = attempt
+        record = _record(attempt, now)
+        self.records.append(record)
+        self._tell(Committed, now, attempt=record)
+
+    def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
+        """The stream of the winner, which is the last record, broke."""
+        self.records[-1] = replace(self.records[-1], failure=failure, error=error)
+        self._tell(Interrupted, now, candidate=self.served_by, failure=failure)
+
+    def waiting(self, route: Route, seconds: float, now: float) -> None:
+        """Nobody is free to ask."""
+        self._tell(Waiting, now, candidate=route.name, seconds=seconds)
+
+    def answered(self, now: float) -> None:
+        """The caller has the whole answer."""
+        self._tell(Answered, now, candidate=self.served_by)
+
+    def gave_up(self, now: float) -> None:
+        """There will be no answer."""
+        self._tell(GaveUp, now, attempts=tuple(self.records))
+
+    def _share_item(self, one: Route, other: Route) -> bool:
+        return any(one in item and other in item for item in self._items)
+
+    def _tell(self, event: Callable[..., Event], now: float, **facts: object) -> None:
+        if self._observe is not None:
+            self._observe(event(call=self._number, at=now, **facts))
+
+
+def _record(attempt: Attempt, now: float) -> AttemptRecord:
+    return AttemptRecord(
+        number=attempt.number,
+        candidate=attempt.route.name,
+        nth=attempt.nth,
+        wait=attempt.wait,
+        seconds=now - attempt.started_at,
+    )
+
+
+def _plain(record: AttemptRecord) -> dict[str, object]:
+    failure = record.failure
+    return {
+        "candidate": record.candidate,
+        "kind": failure.kind.value if failure else None,
+        "status": failure.status if failure else None,
+        "seconds": round(record.seconds, 3),
+        "wait": round(record.wait, 3),
+    }

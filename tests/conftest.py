@@ -1,0 +1,168 @@
+"""What all tests share: the four surfaces of a chat model, and a clock to turn."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from langchain_core.callbacks import UsageMetadataCallbackHandler
+from langchain_core.callbacks.base import BaseCallbackHandler
+from langchain_core.messages import AIMessage, AIMessageChunk
+
+from langchain_reliable import ReliableChatModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SURFACES = ("invoke", "ainvoke", "stream", "astream")
+
+
+class FakeClock:
+    """A clock that waits by moving on; chance is what the test says."""
+
+    def __init__(self, chance: float = 0.5) -> None:
+        self.time = 1000.0
+        self.slept: list[float] = []
+        self._chance = chance
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep_until(self, moment: float) -> None:
+        self.slept.append(moment - self.time)
+        self.time = moment
+
+    async def asleep_until(self, moment: float) -> None:
+        self.sleep_until(moment)
+
+    def chance(self) -> float:
+        return self._chance
+
+
+class Listener(BaseCallbackHandler):
+    """Hears what a caller's callbacks hear."""
+
+    def __init__(self) -> None:
+        self.starts = 0
+        self.ends = 0
+        self.errors = 0
+        self.tokens: list[str] = []
+
+    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+        self.starts += 1
+
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
+        self.tokens.append(token if isinstance(token, str) else _text_of(token))
+
+    def on_llm_end(self, *args: Any, **kwargs: Any) -> None:
+        self.ends += 1
+
+    def on_llm_error(self, *args: Any, **kwargs: Any) -> None:
+        self.errors += 1
+
+
+def _text_of(content: list[Any]) -> str:
+    return "".join(block.get("text", "") for block in content)
+
+
+@dataclass
+class Outcome:
+    """What came of one call, on whichever surface."""
+
+    chunks: list[AIMessageChunk] = field(default_factory=list)
+    message: AIMessage | None = None
+    error: BaseException | None = None
+    heard: Listener = field(default_factory=Listener)
+    usage: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        assert self.message is not None, repr(self.error)
+        return self.message.text
+
+    @property
+    def trail(self) -> dict[str, Any]:
+        assert self.message is not None, repr(self.error)
+        return self.message.response_metadata["reliable"]
+
+    @property
+    def attempts(self) -> list[str]:
+        """The trail in words: who was asked, and what came of it."""
+        return [
+            f"{one['candidate']}: {one['kind'] or 'answered'}"
+            for one in self.trail["attempts"]
+        ]
+
+
+class Surface:
+    """Calls any model on one of the four surfaces and tells what came of it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.streams = name.endswith("stream")
+
+    def __call__(
+        self, model: Any, /, question: Any = "hello?", **kwargs: Any
+    ) -> Outcome:
+        outcome = Outcome()
+        usage = UsageMetadataCallbackHandler()
+        kwargs.setdefault("config", {"callbacks": [outcome.heard, usage]})
+        try:
+            if self.name.startswith("a"):
+                asyncio.run(self._acall(model, question, kwargs, outcome))
+            else:
+                self._call(model, question, kwargs, outcome)
+        except Exception as error:  # noqa: BLE001 - looked at by the test
+            outcome.error = error
+        outcome.usage = usage.usage_metadata
+        return outcome
+
+    def _call(self, model: Any, question: Any, kwargs: Any, outcome: Outcome) -> None:
+        if not self.streams:
+            outcome.message = model.invoke(question, **kwargs)
+            return
+        for chunk in model.stream(question, **kwargs):
+            outcome.chunks.append(chunk)
+        outcome.message = _added(outcome.chunks)
+
+    async def _acall(
+        self, model: Any, question: Any, kwargs: Any, outcome: Outcome
+    ) -> None:
+        if not self.streams:
+            outcome.message = await model.ainvoke(question, **kwargs)
+            return
+        async for chunk in model.astream(question, **kwargs):
+            outcome.chunks.append(chunk)
+        outcome.message = _added(outcome.chunks)
+
+
+def _added(chunks: list[AIMessageChunk]) -> AIMessage:
+    whole = chunks[0]
+    for chunk in chunks[1:]:
+        whole += chunk
+    return whole
+
+
+@pytest.fixture(params=SURFACES)
+def surface(request: pytest.FixtureRequest) -> Surface:
+    """One of the four surfaces; a test with it runs on each."""
+    return Surface(request.param)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def reliable(clock: FakeClock) -> Callable[..., ReliableChatModel]:
+    """Make a model whose waits pass at once, on the clock of the test."""
+
+    def make(*models: Any, **settings: Any) -> ReliableChatModel:
+        model = ReliableChatModel(models=list(models), **settings)
+        model._clock = clock
+        return model
+
+    return make
