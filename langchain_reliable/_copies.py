@@ -65,13 +65,14 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
     clients = _quiet_clients(model)
     off = _field_value_for_off(model)
     if clients or off is not None:
-        field = {"max_retries": off or 0} if _retries(model) is not None else {}
+        has_field = "max_retries" in type(model).model_fields
+        field = {"max_retries": off or 0} if has_field else {}
         copy = model.model_copy(update=field)
         copy.__dict__.update(clients)
         for name in _DERIVED_CACHES:
             copy.__dict__.pop(name, None)
         return copy
-    if _retries(model) or _advice(model):
+    if getattr(model, "max_retries", None) or _advice(model):
         _warn_once(model)
     return model
 
@@ -135,10 +136,6 @@ def _by_alias(cls: type[BaseChatModel], values: Mapping[str, Any]) -> dict[str, 
         return dict(values)
     aliases = {name: info.alias or name for name, info in cls.model_fields.items()}
     return {aliases.get(name, name): value for name, value in values.items()}
-
-
-def _retries(model: BaseChatModel) -> object:
-    return getattr(model, "max_retries", None)
 
 
 def _field_value_for_off(model: BaseChatModel) -> int | None:

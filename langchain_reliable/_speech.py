@@ -85,7 +85,7 @@ def finish_of(generation: ChatGeneration) -> str | None:
     metadata = generation.message.response_metadata
     for key in _FINISH_KEYS:
         reason = info.get(key) or metadata.get(key)
-        if isinstance(reason, str) and reason not in _UNFINISHED:
+        if reason and isinstance(reason, str) and reason not in _UNFINISHED:
             return reason.lower()
     return None
 
@@ -103,10 +103,9 @@ def _block_says_something(block: str | dict[str, Any]) -> bool:
 
 
 def _calls_a_tool(message: BaseMessage) -> bool:
-    if getattr(message, "tool_calls", None):
-        return True
-    chunks = getattr(message, "tool_call_chunks", None) or ()
-    return any(chunk.get("name") or chunk.get("args") for chunk in chunks)
+    if chunks := getattr(message, "tool_call_chunks", None):
+        return any(chunk.get("name") or chunk.get("args") for chunk in chunks)
+    return bool(getattr(message, "tool_calls", None))
 
 
 def _extras_say_something(extras: Mapping[str, Any]) -> bool:

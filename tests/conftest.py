@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.callbacks.base import BaseCallbackHandler
-from langchain_core.messages import AIMessage, AIMessageChunk
 
 from langchain_reliable import ReliableChatModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from langchain_core.messages import AIMessage, AIMessageChunk
 
 SURFACES = ("invoke", "ainvoke", "stream", "astream")
 

@@ -28,7 +28,6 @@ from langchain_reliable.testing import (
     tool_call,
 )
 
-
 FINISH = AIMessageChunk(content="", response_metadata={"finish_reason": "stop"})
 
 

@@ -1,0 +1,144 @@
+"""Bad construction names the field and says what to write."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from langchain_reliable import Candidate, Group, ReliableChatModel
+from langchain_reliable.testing import ScriptedChatModel
+
+CHILD = ScriptedChatModel(model="a")
+
+BAD = {
+    "no models at all": ({}, ["models", "Field required"]),
+    "an empty list": ({"models": []}, ["models", "is empty", "Candidate(...)"]),
+    "a model without the list": ({"models": CHILD}, ["models=[primary, backup]"]),
+    "a string without the list": ({"models": "openai:x"}, ["models=[primary"]),
+    "something else": ({"models": [CHILD, 3]}, ["models[1]", "of type int"]),
+    "a class": (
+        {"models": [ScriptedChatModel]},
+        ["models[0]", "the class ScriptedChatModel (call it: ScriptedChatModel(...))"],
+    ),
+    "an empty group": ({"models": [[]]}, ["models[0]", "at least one model"]),
+    "something else in a group": ({"models": [[3]]}, ["models[0]", "of type int"]),
+    "a misspelled option": (
+        {"models": [CHILD], "max_retry": 1},
+        ["`max_retry`", "did you mean `max_retries`?"],
+    ),
+    "an unknown option": (
+        {"models": [CHILD], "zzz": "sk-secret"},
+        ["`zzz`", "known are", "max_attempts"],
+    ),
+    "a negative number": ({"models": [CHILD], "max_retries": -1}, ["max_retries"]),
+    "no attempts": ({"models": [CHILD], "max_attempts": 0}, ["max_attempts"]),
+    "not a number": (
+        {"models": [CHILD], "max_backoff": float("nan")},
+        ["max_backoff", "finite"],
+    ),
+    "a fallback that is no list": (
+        {"models": [CHILD], "model_fallbacks": {"a": "b"}},
+        ['model_fallbacks={"a": ["b"]}'],
+    ),
+    "fallbacks that are no mapping": (
+        {"models": [CHILD], "model_fallbacks": ["a"]},
+        ["model_fallbacks", "dictionary"],
+    ),
+    "an unknown kind": (
+        {"models": [CHILD], "verdicts": {"timeut": "next"}},
+        ["verdicts", "timeout"],
+    ),
+    "an unknown verdict": (
+        {"models": [CHILD], "verdicts": {"timeout": "again"}},
+        ["verdicts.timeout", "'retry', 'next' or 'raise'"],
+    ),
+    "a classifier that can't be called": (
+        {"models": [CHILD], "classify": 3},
+        ["classify", "callable"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "said"), BAD.values(), ids=list(BAD))
+def test_bad_construction_says_what_to_write(given, said):
+    with pytest.raises(ValidationError) as caught:
+        ReliableChatModel(**given)
+    for word in said:
+        assert word in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Candidate(3), "of type int"),
+        (lambda: Candidate(CHILD, max_retries=-1), "max_retries"),
+        (lambda: Candidate(CHILD, weight=0), "weight"),
+        (lambda: Candidate(CHILD, context_window=0), "context_window"),
+        (lambda: Candidate(CHILD, name=""), "name"),
+        (lambda: Candidate(CHILD, nmae="x"), "nmae"),
+        (lambda: Group(CHILD), "a group is a list"),
+        (lambda: Group([CHILD], order="random"), "order"),
+    ],
+)
+def test_bad_candidates_and_groups_too(make, said):
+    with pytest.raises(ValidationError, match=said):
+        make()
+
+
+def test_names_need_langchain(monkeypatch):
+    monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
+    with pytest.raises(ValidationError, match="pip install langchain"):
+        ReliableChatModel(models=["openai:gpt-5.4"])
+
+
+def test_a_name_that_cannot_be_opened_says_so():
+    with pytest.raises(ValidationError, match=r"models\[0\]: \"nobody:x\" could not"):
+        ReliableChatModel(models=["nobody:x"])
+
+
+def test_a_name_becomes_a_model(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    model = ReliableChatModel(models=["openai:gpt-5.4"])
+    assert model.model_name == "gpt-5.4"
+
+
+def test_construction_makes_no_copies_and_opens_nothing(monkeypatch):
+    real = builtins.open
+    monkeypatch.setattr(
+        builtins, "open", lambda *a, **k: pytest.fail("opened") if a else real(*a, **k)
+    )
+    model = ReliableChatModel(models=[CHILD, [CHILD, CHILD]])
+    assert not any(one._kept for one in model._roster.candidates)
+
+
+class TestIdentity:
+    def test_repr_is_one_line(self):
+        model = ReliableChatModel(
+            models=[CHILD, [CHILD, Candidate(CHILD, name="eu")], CHILD.bind(x=1)]
+        )
+        assert repr(model) == "ReliableChatModel(models=[a, [a, eu], a])"
+        assert str(model) == repr(model)
+
+    def test_names_are_unique(self):
+        model = ReliableChatModel(models=[CHILD, CHILD])
+        assert model.model_name == "a | a #2"
+
+    def test_type_is_the_first_childs(self):
+        assert ReliableChatModel(models=[CHILD])._llm_type == CHILD._llm_type
+        chain = CHILD | (lambda message: message)
+        assert ReliableChatModel(models=[chain])._llm_type == "reliable"
+
+    def test_two_wrappers_do_not_answer_from_each_others_cache(self):
+        one = ReliableChatModel(models=[CHILD])
+        two = ReliableChatModel(models=[CHILD, ScriptedChatModel(model="b")])
+        assert one._get_llm_string() != two._get_llm_string()
+
+    def test_a_changed_field_is_heeded(self):
+        model = ReliableChatModel(models=[CHILD])
+        assert model.model_name == "a"
+        other = model.model_copy(update={"models": (Candidate(CHILD, name="b"),)})
+        assert (model.model_name, other.model_name) == ("a", "b")

@@ -1,0 +1,146 @@
+"""Copies whose SDK does not retry, and children rebuilt for another model."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_anthropic import ChatAnthropic
+from langchain_core.language_models import FakeListChatModel
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
+
+from langchain_reliable import _copies
+from langchain_reliable._copies import for_model, without_retries
+
+MODEL = "claude-sonnet-4-5"
+OTHER = "claude-3-5-haiku-20241022"
+
+
+def azure(**settings):
+    return AzureChatOpenAI(
+        azure_endpoint="https://example.openai.azure.com",
+        api_version="2025-01-01",
+        azure_deployment="east",
+        api_key="sk-test",
+        **settings,
+    )
+
+
+class TestWithoutRetries:
+    @pytest.mark.parametrize(
+        "make",
+        [lambda: ChatOpenAI(model="gpt-5.4", api_key="sk-test"), azure],
+        ids=["openai", "azure"],
+    )
+    def test_openai_clients_are_replaced(self, make):
+        child = make()
+        copy = without_retries(child)
+        assert copy.max_retries == 0
+        for client in (copy.root_client, copy.root_async_client):
+            assert client.max_retries == 0
+        for resource in (copy.client, copy.async_client):
+            assert resource._client.max_retries == 0
+        assert child.max_retries is None
+        assert child.root_client.max_retries == 2
+        assert child.client._client.max_retries == 2
+
+    def test_anthropic_clients_are_built_without(self):
+        child = ChatAnthropic(model=MODEL, api_key="sk-test")
+        copy = without_retries(child)
+        assert copy._client.max_retries == copy._async_client.max_retries == 0
+        assert child._client.max_retries == 2
+
+    def test_anthropic_clients_in_use_are_replaced(self):
+        child = ChatAnthropic(model=MODEL, api_key="sk-test", max_retries=4)
+        assert child._client.max_retries == 4
+        copy = without_retries(child)
+        assert copy._client.max_retries == copy._async_client.max_retries == 0
+        assert child._client.max_retries == 4
+
+    def test_the_connections_are_shared(self):
+        child = ChatOpenAI(model="gpt-5.4", api_key="sk-test")
+        assert without_retries(child).root_client._client is child.root_client._client
+
+    def test_who_has_no_retries_is_used_as_it_is(self, caplog):
+        child = FakeListChatModel(responses=["hi"])
+        assert without_retries(child) is child
+        assert not caplog.messages
+
+    def test_google_reads_its_field_and_one_means_off(self, monkeypatch):
+        class ChatGoogleGenerativeAI(FakeListChatModel):
+            max_retries: int = 6
+
+        ChatGoogleGenerativeAI.__module__ = "langchain_google_genai.chat_models"
+        ChatGoogleGenerativeAI.__qualname__ = "ChatGoogleGenerativeAI"
+        child = ChatGoogleGenerativeAI(responses=["hi"])
+        assert without_retries(child).max_retries == 1
+        assert child.max_retries == 6
+
+    def test_one_warning_where_it_cannot_be_done(self, caplog, monkeypatch):
+        monkeypatch.setattr(_copies, "_warned", set())
+
+        class Stubborn(FakeListChatModel):
+            max_retries: int = 3
+
+        child = Stubborn(responses=["hi"])
+        assert without_retries(child) is child
+        assert without_retries(child) is child
+        assert len(caplog.messages) == 1
+        assert "set max_retries=0 on it" in caplog.messages[0]
+
+    def test_a_class_that_needs_more_says_what(self, caplog, monkeypatch):
+        monkeypatch.setattr(_copies, "_warned", set())
+
+        class ChatBedrockConverse(FakeListChatModel):
+            pass
+
+        ChatBedrockConverse.__module__ = "langchain_aws.chat_models.bedrock_converse"
+        ChatBedrockConverse.__qualname__ = "ChatBedrockConverse"
+        without_retries(ChatBedrockConverse(responses=["hi"]))
+        assert "total_max_attempts" in caplog.messages[0]
+
+
+class TestForModel:
+    def test_openai(self):
+        child = ChatOpenAI(
+            model="gpt-4o", api_key="sk-test", temperature=0.3, base_url="http://x/v1"
+        )
+        other = for_model(child, "gpt-4o-mini")
+        assert other.model_name == "gpt-4o-mini"
+        assert other.temperature == 0.3
+        assert other.openai_api_base == "http://x/v1"
+        assert other.openai_api_key.get_secret_value() == "sk-test"
+        assert child.model_name == "gpt-4o"
+
+    def test_what_openai_derives_from_a_name_is_derived_anew(self):
+        child = ChatOpenAI(model="o1", api_key="sk-test")
+        assert child.temperature == 1
+        assert for_model(child, "gpt-4o").temperature is None
+
+    def test_anthropic_takes_max_tokens_from_the_new_model(self):
+        child = ChatAnthropic(model=OTHER, api_key="sk-test")
+        fresh = ChatAnthropic(model=MODEL, api_key="sk-test")
+        other = for_model(child, MODEL)
+        assert other.max_tokens == fresh.max_tokens != child.max_tokens
+        assert other.profile == fresh.profile
+
+    def test_max_tokens_of_the_user_stay(self):
+        child = ChatAnthropic(model=OTHER, api_key="sk-test", max_tokens=7)
+        assert for_model(child, MODEL).max_tokens == 7
+
+    def test_for_azure_the_name_is_the_deployment(self):
+        other = for_model(azure(temperature=0.3), "west")
+        assert other.deployment_name == "west"
+        assert "deployments/west" in str(other.root_client.base_url)
+        assert other.temperature == 0.3
+
+    def test_who_has_no_name_cannot_be_rebuilt(self):
+        assert for_model(FakeListChatModel(responses=["hi"]), "x") is None
+
+    def test_who_will_not_be_rebuilt_is_not(self):
+        class Once(FakeListChatModel):
+            model: str = "a"
+
+            def model_post_init(self, context):
+                if self.model == "b":
+                    raise RuntimeError("never b")
+
+        assert for_model(Once(responses=["hi"], model="a"), "b") is None

@@ -1,0 +1,94 @@
+"""Errors that help the person at 3 a.m."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from langchain_core.exceptions import ModelError
+
+from langchain_reliable.errors import AllModelsFailed, described
+from langchain_reliable.events import AttemptRecord
+from langchain_reliable.failures import PROPAGATE, Failure, FailureKind
+
+
+def tried(number, candidate="gpt-5.4", nth=1, kind="server_error", wait=0.0, **facts):
+    failure = Failure(kind=FailureKind(kind), **facts)
+    error = RuntimeError(f"{candidate} {number}")
+    return AttemptRecord(
+        number=number,
+        candidate=candidate,
+        nth=nth,
+        wait=wait,
+        seconds=0.5,
+        failure=failure,
+        error=error,
+    )
+
+
+FIRST = "gpt-5.4 attempt 1 rate limited (429),"
+SECOND = "gpt-5.4 attempt 2 rate limited (429),"
+
+
+def test_the_table():
+    error = AllModelsFailed(
+        [
+            tried(1, kind="rate_limited", status=429, retry_after=2.0),
+            tried(2, nth=2, wait=2.0, kind="rate_limited", status=429, retry_after=40),
+            tried(3, "claude-sonnet-5", kind="auth", status=401),
+        ],
+        "no time left",
+    )
+    assert [" ".join(line.split()) for line in str(error).splitlines()] == [
+        "no model answered (3 attempts on 2 models, 3.5 s): no time left",
+        f"{FIRST} asked to wait 2.0 s -> retried after 2.0 s",
+        f"{SECOND} asked to wait 40.0 s -> moved on",
+        "claude-sonnet-5 attempt 1 not authorized (401) -> no further attempt",
+        "claude-sonnet-5: check the API key and what it may do",
+    ]
+    columns = {line.index("->") for line in str(error).splitlines() if "->" in line}
+    assert len(columns) == 1
+    assert isinstance(error, ModelError)
+
+
+def test_a_long_trail_shows_its_ends():
+    error = AllModelsFailed([tried(n, nth=n) for n in range(1, 13)])
+    rows = str(error).splitlines()[1:]
+    assert len(rows) == 9
+    assert "4 more" in rows[4]
+    assert "attempt 12" in rows[-1]
+
+
+def test_the_text_is_bounded():
+    error = AllModelsFailed([tried(n, summary="x" * 500) for n in range(1, 13)])
+    assert len(str(error)) < 2048
+
+
+def test_survives_pickling():
+    error = AllModelsFailed([tried(1), tried(2)], "why")
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert str(again) == str(error)
+    assert again.attempts == error.attempts
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (Failure(kind=FailureKind.TIMEOUT), "timed out"),
+        (Failure(kind=FailureKind.SERVER_ERROR, status=200), "server error"),
+        (
+            Failure(kind=FailureKind.AUTH, status=401, summary="bad key"),
+            "not authorized (401): bad key",
+        ),
+    ],
+)
+def test_describes_a_failure(failure, said):
+    assert described(failure) == said
+
+
+def test_every_kind_has_words():
+    assert all(described(Failure(kind=kind)) for kind in FailureKind)
+
+
+def test_propagate_reads_well():
+    assert repr(PROPAGATE) == "PROPAGATE"

@@ -1,0 +1,111 @@
+"""What says something, and what only looks like it."""
+
+from __future__ import annotations
+
+import pytest
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration
+
+from langchain_reliable._speech import finish_of, may_end_without_words, says_something
+
+SAYS = {
+    "text": {"content": "hi"},
+    "a newline": {"content": "\n"},
+    "a text block": {"content": [{"type": "text", "text": "hi"}]},
+    "a plain string in a list": {"content": ["hi"]},
+    "thinking": {"content": [{"type": "thinking", "thinking": "hm"}]},
+    "reasoning": {"content": [{"type": "reasoning", "reasoning": "hm"}]},
+    "a reasoning summary": {
+        "content": [{"type": "reasoning", "summary": [{"text": "hm"}]}]
+    },
+    "reasoning beside the content": {
+        "content": "",
+        "additional_kwargs": {"reasoning_content": "hm"},
+    },
+    "a summary beside the content": {
+        "content": "",
+        "additional_kwargs": {"reasoning": {"summary": [{"text": "hm"}]}},
+    },
+    "a refusal block": {"content": [{"type": "refusal", "refusal": "no"}]},
+    "a refusal beside the content": {
+        "content": "",
+        "additional_kwargs": {"refusal": "no"},
+    },
+    "an image": {"content": [{"type": "image", "base64": "..."}]},
+    "audio": {"content": "", "additional_kwargs": {"audio": {"id": "a"}}},
+    "a built-in tool's call": {"content": [{"type": "web_search_call", "id": "w"}]},
+    "a tool call's name": {
+        "content": "",
+        "tool_call_chunks": [{"name": "f", "args": "", "id": "1", "index": 0}],
+    },
+    "a tool call's arguments": {
+        "content": "",
+        "tool_call_chunks": [{"name": None, "args": "{", "id": None, "index": 0}],
+    },
+}
+SILENT = {
+    "nothing": {"content": ""},
+    "no blocks": {"content": []},
+    "an empty string in a list": {"content": [""]},
+    "an empty text block": {"content": [{"type": "text", "text": ""}]},
+    "a signature": {
+        "content": [{"type": "thinking", "thinking": "", "signature": "abc"}]
+    },
+    "redacted thinking": {"content": [{"type": "redacted_thinking", "data": "x"}]},
+    "an encrypted reasoning item": {
+        "content": [{"type": "reasoning", "id": "r", "summary": []}]
+    },
+    "a tool call's id alone": {
+        "content": "",
+        "tool_call_chunks": [{"name": None, "args": "", "id": "1", "index": 0}],
+    },
+    "usage": {
+        "content": "",
+        "usage_metadata": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+    },
+    "an empty refusal": {"content": "", "additional_kwargs": {"refusal": None}},
+    "an empty reasoning item beside the content": {
+        "content": "",
+        "additional_kwargs": {"reasoning": {"id": "r", "summary": []}},
+    },
+    "metadata": {"content": "", "response_metadata": {"id": "resp_1"}, "id": "x"},
+}
+
+
+@pytest.mark.parametrize("fields", SAYS.values(), ids=list(SAYS))
+def test_says_something(fields):
+    assert says_something(AIMessageChunk(**fields))
+
+
+@pytest.mark.parametrize("fields", SILENT.values(), ids=list(SILENT))
+def test_is_silent(fields):
+    assert not says_something(AIMessageChunk(**fields))
+
+
+def test_a_whole_messages_tool_call_says_something():
+    call = {"name": "f", "args": {}, "id": "1"}
+    assert says_something(AIMessage(content="", tool_calls=[call]))
+
+
+@pytest.mark.parametrize(
+    ("info", "metadata", "finish"),
+    [
+        ({"finish_reason": "stop"}, {}, "stop"),
+        ({}, {"stop_reason": "end_turn"}, "end_turn"),
+        ({}, {"stopReason": "max_tokens"}, "max_tokens"),
+        ({"finish_reason": "SAFETY"}, {}, "safety"),
+        ({}, {"status": "completed"}, "completed"),
+        ({}, {"status": "in_progress"}, None),
+        ({}, {"done_reason": "stop"}, "stop"),
+        ({"finish_reason": None}, {}, None),
+        (None, {"finish_reason": ""}, None),
+    ],
+)
+def test_finds_the_finish_reason(info, metadata, finish):
+    message = AIMessage(content="", response_metadata=metadata)
+    assert finish_of(ChatGeneration(message=message, generation_info=info)) == finish
+
+
+def test_knows_which_endings_need_no_words():
+    assert may_end_without_words("length")
+    assert not may_end_without_words("stop")
