@@ -80,10 +80,13 @@ _SECRETS: Final = (
 )
 
 
+_HINTS: Final = tuple((hint, secret) for secret in _SECRETS for hint in secret.hints)
+
+
 def scrub(text: str) -> str:
     """Return `text` without anything that looks like a key, token or password."""
-    for secret in _SECRETS:
-        if any(hint in text for hint in secret.hints):
+    for hint, secret in _HINTS:
+        if hint in text:
             text = secret.looks.sub(secret.shown, text)
     return text
 

@@ -180,7 +180,9 @@ class ToolsNotBound(AnswerRejected):
 
 def described(failure: Failure) -> str:
     """Say in one line what went wrong, for tables, notes and logs."""
-    status = f" ({failure.status})" if failure.status not in (None, 200) else ""
+    said = failure.summary.startswith(str(failure.status))
+    known = failure.status not in (None, 200) and not said
+    status = f" ({failure.status})" if known else ""
     wait = failure.retry_after
     asked = f", asked to wait {wait:.1f} s" if wait is not None else ""
     detail = f": {failure.summary}" if failure.summary else ""

@@ -80,6 +80,10 @@ def test_survives_pickling():
             Failure(kind=FailureKind.AUTH, status=401, summary="bad key"),
             "not authorized (401): bad key",
         ),
+        (
+            Failure(kind=FailureKind.AUTH, status=401, summary="401 bad_key: no"),
+            "not authorized: 401 bad_key: no",
+        ),
     ],
 )
 def test_describes_a_failure(failure, said):

@@ -1,0 +1,48 @@
+# One command each; `make test` and `make demo` need nothing but Python 3.11+, pip and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo test lint types format format-check check record notebooks clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+demo: $(VENV)/.demo  ## See failover live in the terminal, without keys or network
+	@$(BIN)/langchain-reliable demo
+
+test: $(VENV)/.dev  ## Run all tests: cassettes replayed, public sockets blocked
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: $(VENV)/.dev  ## Find what ruff finds
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev  ## Check types, strictly
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Format all code
+	$(BIN)/ruff format .
+
+format-check: $(VENV)/.dev  ## Say what `make format` would change
+	$(BIN)/ruff format --check .
+
+check: lint types format-check test  ## Everything that CI asks for
+
+notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
+	$(BIN)/python notebooks/execute.py
+
+clean:  ## Remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+$(VENV)/.python:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.python pyproject.toml
+	$(PIP) install --quiet --editable ".[demo]"
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml
+	$(PIP) install --quiet --editable ".[dev]"
+	touch $@ $(VENV)/.demo

@@ -1,0 +1,213 @@
+"""The demo: real clients, a simulated world, and what becomes of five calls in it.
+
+Running the scenes, and noticing when one does not end as it must, live here. Texts and
+faults are in `_scenes`; what a call looks like is in `_show` and the screens.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from langsmith.run_helpers import tracing_context
+from pydantic import SecretStr
+
+from langchain_reliable._clock import SystemClock
+from langchain_reliable._extras import NotReady, need
+from langchain_reliable._scenes import BACKUP, FAST, PRIMARY, SCENES, Pace
+from langchain_reliable._screens import open_screen
+from langchain_reliable._show import Show
+from langchain_reliable.chat_models import ReliableChatModel
+from langchain_reliable.errors import AllModelsFailed
+from langchain_reliable.testing import simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_core.language_models import BaseChatModel
+
+    from langchain_reliable._scenes import Scene
+    from langchain_reliable._screens import Screen
+    from langchain_reliable.testing import Simulator
+
+_LOOPBACK: Final = "127.0.0.1"
+_INTRO: Final = (
+    "ChatOpenAI and ChatAnthropic as you know them, talking to a simulator on this "
+    "machine: no key, no network. What goes wrong, goes wrong on the wire."
+)
+_CODE: Final = f"""\
+model = ReliableChatModel(models=[
+    ChatOpenAI(model="{PRIMARY}"),
+    ChatAnthropic(model="{BACKUP}"),
+])
+for chunk in model.stream(question): ..."""
+_YOURS: Final = (
+    'langchain-reliable ask "Why is the sky blue?" \\\n'
+    f"    --model openai:{PRIMARY} --model anthropic:{BACKUP}"
+)
+
+
+def demo(*, fast: bool = False, only: int | None = None, plain: bool = False) -> int:
+    """Play the demo.
+
+    Args:
+        fast: Without pauses.
+        only: The number of the one scene to play; all unless given.
+        plain: In plain lines, also on a terminal.
+
+    Returns:
+        The exit status: 0 if every scene ended as it must.
+
+    Raises:
+        NotReady: Something has to be installed first, or there is no such scene.
+    """
+    need("h11", "langchain_openai", "langchain_anthropic")
+    if only is not None and not 1 <= only <= len(SCENES):
+        raise NotReady(f"there is no scene {only}: they are 1 to {len(SCENES)}")
+    numbers = range(1, len(SCENES) + 1) if only is None else (only,)
+    with open_screen(plain=plain) as screen, _undisturbed():
+        _introduce(screen)
+        with simulator() as sim:
+            stage = Stage(sim, screen, FAST if fast else Pace())
+            shows = [stage.play(number) for number in numbers]
+        _recap(screen, numbers, shows)
+        for complaint in stage.complaints:
+            sys.stderr.write(f"{complaint}\n")
+    return 1 if stage.complaints else 0
+
+
+def _introduce(screen: Screen) -> None:
+    screen.heading("langchain-reliable")
+    screen.tell(_INTRO)
+    screen.code(_CODE)
+    screen.preparing("loading the clients")
+    import langchain_anthropic  # noqa: F401, PLC0415 - an extra, and slow
+    import langchain_openai  # noqa: F401, PLC0415 - as above
+
+
+def _recap(screen: Screen, numbers: Sequence[int], shows: Sequence[Show]) -> None:
+    if len(shows) > 1:
+        screen.heading("What you have seen")
+        screen.table(
+            [
+                (str(number), SCENES[number - 1].title, *show.figures)
+                for number, show in zip(numbers, shows, strict=True)
+            ]
+        )
+    screen.heading("With keys of your own")
+    screen.code(_YOURS)
+
+
+class Stage:
+    """Where scenes are played, one after the other.
+
+    Attributes:
+        complaints: What did not go as it must.
+    """
+
+    def __init__(self, sim: Simulator, screen: Screen, pace: Pace) -> None:
+        """Set up the stage.
+
+        Args:
+            sim: Replies as the provider.
+            screen: Where the scenes are shown.
+            pace: How fast they go.
+        """
+        self.complaints: list[str] = []
+        self._sim = sim
+        self._screen = screen
+        self._pace = pace
+        self._clock = SystemClock()
+
+    def play(self, number: int) -> Show:
+        """Play a scene."""
+        scene = SCENES[number - 1]
+        self._rest()
+        self._screen.heading(f"{number} of {len(SCENES)}: {scene.title}")
+        self._screen.tell(scene.story)
+        self._screen.question(scene.question)
+        show = Show(self._screen)
+        self._check(number, scene, show, self._watched(scene, show))
+        self._screen.summary(show.summary)
+        return show
+
+    def _watched(self, scene: Scene, show: Show) -> Exception | None:
+        try:
+            show.watch(self._model(scene, show), scene.question)
+        except AllModelsFailed as error:
+            self._screen.error("AllModelsFailed", str(error))
+            return None
+        except Exception as error:  # noqa: BLE001 - told at the end, and in the status
+            return error
+        return None
+
+    def _model(self, scene: Scene, show: Show) -> ReliableChatModel:
+        at_primary, at_backup = scene.world(scene, self._pace)
+        self._sim.script(PRIMARY, *at_primary)
+        self._sim.script(BACKUP, *at_backup)
+        limit = self._pace.patience if scene.hangs else None
+        return ReliableChatModel(
+            models=clients(self._sim, limit),
+            initial_backoff=self._pace.backoff,
+            observers=(show,),
+        )
+
+    def _check(
+        self, number: int, scene: Scene, show: Show, error: Exception | None
+    ) -> None:
+        """Complain if a scene did not end as it must."""
+        if error is not None:
+            said = f"{type(error).__name__}: {error}"
+        elif (show.served_by, show.text) != (scene.served_by, scene.answer):
+            said = f"{show.served_by or 'nobody'} said {show.text!r}"
+        else:
+            return
+        expected = scene.served_by or "nobody"
+        self.complaints.append(f"scene {number} must be served by {expected}: {said}")
+
+    def _rest(self) -> None:
+        self._clock.sleep_until(self._clock.now() + self._pace.between)
+
+
+def clients(sim: Simulator, limit: float | None) -> list[BaseChatModel]:
+    """Return the primary and the backup: real clients, at the simulator.
+
+    Args:
+        sim: Replies as the provider.
+        limit: Seconds after which the primary's client gives up by itself.
+    """
+    from langchain_anthropic import ChatAnthropic  # noqa: PLC0415 - an extra
+    from langchain_openai import ChatOpenAI  # noqa: PLC0415 - as above
+
+    shared: dict[str, Any] = {"api_key": SecretStr("none-needed")}
+    return [
+        ChatOpenAI(
+            model=PRIMARY,
+            base_url=sim.openai_url,
+            timeout=limit,
+            openai_proxy=None,
+            **shared,
+        ),
+        ChatAnthropic(
+            model=BACKUP, base_url=sim.anthropic_url, anthropic_proxy=None, **shared
+        ),
+    ]
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Keep the demo on this machine: past any proxy, and traced nowhere."""
+    names = ("NO_PROXY", "no_proxy")
+    before = {name: os.environ.get(name) for name in names}
+    direct = filter(None, (*before.values(), _LOOPBACK))
+    os.environ.update(dict.fromkeys(names, ",".join(direct)))
+    try:
+        with tracing_context(enabled=False):
+            yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value

@@ -1,0 +1,125 @@
+"""One question to real providers, watched: the command `ask`.
+
+Opening models by their names, and saying what is missing where that fails, live here.
+What a call looks like never does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import SecretStr, ValidationError
+
+from langchain_reliable._extras import INSTALL, NotReady, installed, need
+from langchain_reliable._screens import columns, open_screen
+from langchain_reliable._scrub import scrub
+from langchain_reliable._show import Show
+from langchain_reliable._show_text import folded_table
+from langchain_reliable.candidates import as_candidate
+from langchain_reliable.chat_models import ReliableChatModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PACKAGE_OF: Final = {"openai": "langchain_openai", "anthropic": "langchain_anthropic"}
+_LONGEST: Final = 4000
+
+
+def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
+    """Ask models in order, and show what happens.
+
+    Args:
+        question: What to ask.
+        names: Models, as `"provider:model"`.
+        plain: In plain lines, also on a terminal.
+
+    Returns:
+        The exit status: 0 if there is a whole answer.
+
+    Raises:
+        NotReady: A model can't be opened, or something has to be installed first.
+    """
+    models = [opened(name) for name in names]
+    with open_screen(plain=plain) as screen:
+        show = Show(screen)
+        model = ReliableChatModel(models=models, observers=(show,))
+        screen.question(question)
+        error = _watched(show, model, question)
+        screen.summary(show.summary)
+    if error is not None:
+        sys.stderr.write(f"\n{told(error)}\n")
+    return 1 if error is not None else 0
+
+
+def _watched(show: Show, model: ReliableChatModel, question: str) -> Exception | None:
+    try:
+        show.watch(model, question)
+    except Exception as error:  # noqa: BLE001 - told to a person, and in the status
+        return error
+    return None
+
+
+def opened(name: str) -> Any:
+    """Return the model with this name, ready to be asked.
+
+    Raises:
+        NotReady: There is none; the text says what to do.
+    """
+    provider, _, rest = name.partition(":")
+    if package := _PACKAGE_OF.get(provider):
+        need(package)
+    try:
+        by_name = installed("langchain")
+        model = as_candidate(name).model if by_name else _directly(provider, rest)
+    except NotReady:
+        raise
+    except Exception as error:
+        raise NotReady(f"{name}: {_said(error)}") from error
+    if (variable := _missing_key(model)) is not None:
+        raise NotReady(f"{name}: there is no key for it; set {variable}")
+    return model
+
+
+def _directly(provider: str, name: str) -> Any:
+    """Return a model of the two families that the extra brings along."""
+    if provider not in _PACKAGE_OF or not name:
+        raise NotReady(
+            f'"{provider}:{name}" can only be looked up by LangChain: pip install '
+            "langchain; without it there are openai:... and anthropic:..."
+        )
+    if provider == "openai":
+        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - an extra
+
+        return ChatOpenAI(model=name)
+    from langchain_anthropic import ChatAnthropic  # noqa: PLC0415 - an extra
+
+    return ChatAnthropic(model=name)
+
+
+def _missing_key(model: Any) -> str | None:
+    """Return the environment variable of a key that is empty.
+
+    Some classes only notice when they are asked (langchain-anthropic 1.7.7).
+    """
+    for field, variable in getattr(model, "lc_secrets", {}).items():
+        value = getattr(model, field, None)
+        if isinstance(value, SecretStr) and not value.get_secret_value():
+            return str(variable)
+    return None
+
+
+def told(error: Exception) -> str:
+    """Return what to tell a person about an error that ended a call."""
+    notes = getattr(error, "__notes__", ())
+    text = "\n".join((f"{type(error).__name__}: {error}", *notes))[:_LONGEST]
+    width = columns() if sys.stderr.isatty() else None
+    return folded_table(scrub(text), width)
+
+
+def _said(error: Exception) -> str:
+    """Return the text of an error without pydantic's frame around it."""
+    if isinstance(error, ValidationError):
+        parts = (one["msg"].removeprefix("Value error, ") for one in error.errors())
+        return scrub("; ".join(parts))
+    return scrub(str(error))

@@ -1,0 +1,183 @@
+"""The scenes of the demo: what is asked, what goes wrong, and how it must end.
+
+Texts, faults and their pace live here. Running a scene and showing it never do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from langchain_reliable.testing import (
+    hang_before_headers,
+    overloaded,
+    quota_exhausted,
+    rate_limited,
+    role_then_cut,
+    says,
+)
+
+if TYPE_CHECKING:
+    from langchain_reliable.testing import Reply
+
+PRIMARY: Final = "gpt-5.4"
+BACKUP: Final = "claude-sonnet-5"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast the demo goes, in seconds.
+
+    Attributes:
+        thinks: From a request to its first token.
+        piece: Between two tokens.
+        silence: How long the stream that breaks says nothing.
+        retry_after: What the rate limit asks for.
+        patience: The time limit of the client in front of the model that hangs.
+        backoff: Longest wait before a first retry.
+        between: Between two scenes.
+    """
+
+    thinks: float = 0.45
+    piece: float = 0.032
+    silence: float = 0.3
+    retry_after: float = 1.0
+    patience: float = 1.5
+    backoff: float = 0.5
+    between: float = 0.9
+
+
+FAST: Final = Pace(
+    thinks=0.0,
+    piece=0.0,
+    silence=0.0,
+    retry_after=0.01,
+    patience=0.2,
+    backoff=0.0,
+    between=0.0,
+)
+"""No pauses: for tests, and for whoever only wants to see that it works."""
+
+Script: TypeAlias = "tuple[Reply, ...]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """One call.
+
+    Attributes:
+        title: What goes wrong.
+        story: What to look at.
+        question: What is asked.
+        answer: What is answered; empty if nobody answers.
+        served_by: Who has to answer; empty if nobody does.
+        world: Returns what the primary and the backup reply, given a pace.
+        hangs: Whether the primary's client has to give up by itself.
+    """
+
+    title: str
+    story: str
+    question: str
+    answer: str = ""
+    served_by: str = ""
+    world: Callable[[Scene, Pace], tuple[Script, Script]]
+    hangs: bool = False
+
+    def spoken(self, pace: Pace) -> Reply:
+        """Return the answer as a model would tell it."""
+        return says(self.answer, delay=pace.thinks, pause=pace.piece)
+
+
+def _healthy(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+    return (scene.spoken(pace),), (scene.spoken(pace),)
+
+
+def _limited(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+    limit = rate_limited(retry_after=pace.retry_after)
+    return (limit, scene.spoken(pace)), (scene.spoken(pace),)
+
+
+def _breaks(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+    cut = role_then_cut(silent=3)
+    slow = replace(cut, answer=replace(cut.answer, delay=pace.silence))
+    return (slow,), (scene.spoken(pace),)
+
+
+def _hangs(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+    return (hang_before_headers(),), (scene.spoken(pace),)
+
+
+def _all_down(scene: Scene, pace: Pace) -> tuple[Script, Script]:  # noqa: ARG001 - as its kin
+    return (quota_exhausted(),), (overloaded(),)
+
+
+SCENES: Final = (
+    Scene(
+        title="A healthy call",
+        story=f"Nothing goes wrong: {PRIMARY} answers, {BACKUP} is never asked.",
+        question="Why do we have two ears?",
+        answer=(
+            "To hear where a sound comes from. It reaches one ear a little earlier, "
+            "and a little louder, than the other. From a difference of less than a "
+            "thousandth of a second the brain works out where to turn."
+        ),
+        served_by=PRIMARY,
+        world=_healthy,
+    ),
+    Scene(
+        title="The primary is rate-limited",
+        story=(
+            f"{PRIMARY} says 429 and asks for a moment. A moment is worth waiting "
+            "for: it is asked again when its time has come, and not before."
+        ),
+        question="Why is the sky blue?",
+        answer=(
+            "Sunlight holds every color. Air scatters the short blue waves far more "
+            "than the long red ones, so blue reaches your eyes from all over the sky, "
+            "and the sun itself looks a little yellow."
+        ),
+        served_by=PRIMARY,
+        world=_limited,
+    ),
+    Scene(
+        title="The primary opens a stream, says nothing, and breaks",
+        story=(
+            "A 200, a role, three empty chunks, and the connection is gone. You see "
+            "none of that: a stream is shown from its first real token on."
+        ),
+        question="Why does the sea have tides?",
+        answer=(
+            "The moon pulls a little harder on the near side of the Earth than on the "
+            "far side. That stretches the oceans into two bulges, and the turning "
+            "Earth carries every coast through both of them."
+        ),
+        served_by=BACKUP,
+        world=_breaks,
+    ),
+    Scene(
+        title="The primary hangs",
+        story=(
+            f"{PRIMARY} takes the request and never answers. Its client gives up, and "
+            f"a silent route is not asked twice: {BACKUP} is next."
+        ),
+        question="Why do cats purr?",
+        answer=(
+            "Partly from contentment, partly as medicine. The hum comes from small "
+            "muscles in the throat, and cats purr when they rest, nurse or heal. "
+            "Asked for details, they fall asleep."
+        ),
+        served_by=BACKUP,
+        world=_hangs,
+        hangs=True,
+    ),
+    Scene(
+        title="Everything is down",
+        story=(
+            "An empty account here, an overloaded provider there. Nobody can answer, "
+            "so you get one error, and it says what was tried."
+        ),
+        question="Is anybody there?",
+        world=_all_down,
+    ),
+)

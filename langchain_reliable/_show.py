@@ -1,0 +1,156 @@
+"""A call as it is watched: who is asked, what goes wrong, who speaks, how long it took.
+
+What is shown of a call lives here. How it looks never does, and nothing here changes
+what a call does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_reliable._screens import Line, Mark
+from langchain_reliable.errors import described
+from langchain_reliable.events import (
+    AttemptFailed,
+    AttemptStarted,
+    Committed,
+    FailedOver,
+    Interrupted,
+    Waiting,
+)
+
+if TYPE_CHECKING:
+    from langchain_reliable._screens import Screen
+    from langchain_reliable.chat_models import ReliableChatModel
+    from langchain_reliable.events import AttemptRecord, Event
+
+
+class Show:
+    """Watches one call: an observer, and the reader of its stream.
+
+    Attributes:
+        served_by: Who spoke; empty while nobody has.
+        attempts: How many requests were made.
+        text: What has been said so far.
+    """
+
+    def __init__(self, screen: Screen) -> None:
+        """Choose where to show the call."""
+        self.served_by = ""
+        self.attempts = 0
+        self.text = ""
+        self._screen = screen
+        self._trouble: Exception | None = None
+        self._began_at = self._spoke_at = self._last_at = 0.0
+        self._broke_off = False
+
+    def watch(self, model: ReliableChatModel, question: str) -> None:
+        """Stream an answer to the screen; errors of the call leave as they are.
+
+        Args:
+            model: The model to ask; this show is one of its `observers`.
+            question: What to ask it.
+        """
+        self._screen.cast(model.model_name.split(" | "))
+        try:
+            for chunk in model.stream(question):
+                self._raise_trouble()
+                if chunk.text:
+                    self.text += chunk.text
+                    self._screen.piece(self.served_by, chunk.text)
+        finally:
+            self._screen.answer_ends()
+        self._raise_trouble()
+
+    @property
+    def summary(self) -> str:
+        """How the call went, in one line."""
+        tries = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+        whole = self._last_at - self._began_at
+        if not self.served_by:
+            return f"no model answered, {tries}, gave up after {whole:.2f} s"
+        verb = "broken off by" if self._broke_off else "served by"
+        first = self._spoke_at - self._began_at
+        return (
+            f"{verb} {self.served_by}, {tries}, "
+            f"first token after {first:.2f} s, {whole:.2f} s in all"
+        )
+
+    @property
+    def figures(self) -> tuple[str, str, str]:
+        """The same for a table: who, attempts, seconds."""
+        tries = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
+        if not self.served_by:
+            whole = self._last_at - self._began_at
+            return "nobody", tries, f"gave up after {whole:.2f} s"
+        first = self._spoke_at - self._began_at
+        return self.served_by, tries, f"first token after {first:.2f} s"
+
+    def __call__(self, event: Event, /) -> None:
+        """Show an event; what goes wrong here is raised where the stream is read.
+
+        A call never suffers from its observers, and so never tells of their errors.
+        """
+        try:
+            self._note(event)
+            self._put(event)
+        except Exception as error:  # noqa: BLE001 - raised by `watch`
+            self._trouble = self._trouble or error
+
+    def _raise_trouble(self) -> None:
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _note(self, event: Event) -> None:
+        self._began_at = self._began_at or event.at
+        self._last_at = event.at
+        match event:
+            case AttemptStarted():
+                self.attempts = event.number
+            case Committed():
+                self.served_by, self._spoke_at = event.attempt.candidate, event.at
+            case Interrupted():
+                self._broke_off = True
+            case _:
+                pass
+
+    def _put(self, event: Event) -> None:
+        match event:
+            case AttemptStarted():
+                self._screen.asks(event.candidate, event.nth)
+            case Waiting():
+                self._screen.waits(event.candidate, event.seconds)
+            case _ if (line := line_of(event)) is not None:
+                self._screen.line(line)
+            case _:
+                pass
+
+
+def line_of(event: Event) -> Line | None:
+    """Return the line that tells of an event, if one does."""
+    match event:
+        case AttemptFailed(attempt=tried):
+            return _failed(tried)
+        case FailedOver():
+            return Line(mark=Mark.MOVED, who=event.target, says="is asked instead")
+        case Committed(attempt=tried):
+            speaks = f"{_nth(tried)}first token"
+            return _line(Mark.SPEAKS, tried, speaks)
+        case Interrupted():
+            says = f"broke off in mid-answer: {described(event.failure)}"
+            return Line(mark=Mark.FAILED, who=event.candidate, says=says)
+        case _:
+            return None
+
+
+def _failed(tried: AttemptRecord) -> Line:
+    what = described(tried.failure) if tried.failure else "failed"
+    return _line(Mark.FAILED, tried, f"{_nth(tried)}{what}")
+
+
+def _nth(tried: AttemptRecord) -> str:
+    return f"attempt {tried.nth}: " if tried.nth > 1 else ""
+
+
+def _line(mark: Mark, tried: AttemptRecord, says: str) -> Line:
+    return Line(mark=mark, who=tried.candidate, seconds=tried.seconds, says=says)

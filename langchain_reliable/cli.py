@@ -1,0 +1,145 @@
+"""The command line: `langchain-reliable demo` and `langchain-reliable ask`.
+
+Reading arguments and exit statuses live here. What a command does never does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
+
+from langchain_reliable._extras import NotReady
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_USAGE: Final = 2
+_INTERRUPTED: Final = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: The command line; `sys.argv` unless given.
+
+    Returns:
+        The exit status: 0 if all went well, 1 if a call failed, 2 if something has to
+        be installed, set or written differently first.
+    """
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.run is None:
+        parser.print_help()
+        return 0
+    try:
+        with _shown_once():
+            return int(options.run(options))
+    except NotReady as error:
+        print(f"langchain-reliable: {error}", file=sys.stderr)
+        return _USAGE
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        _stop_writing()
+        return 1
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from langchain_reliable._demo import demo  # noqa: PLC0415 - only when it is played
+
+    return demo(fast=options.fast, only=options.scene, plain=options.plain)
+
+
+def _ask(options: argparse.Namespace) -> int:
+    from langchain_reliable._question import ask  # noqa: PLC0415 - only when it is asked
+
+    return ask(options.question, options.model, plain=options.plain)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="langchain-reliable",
+        description="A LangChain chat model made of several, watched at work.",
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(metavar="command")
+    _add_demo(commands.add_parser("demo", help="what it does; no key, no network"))
+    _add_ask(commands.add_parser("ask", help="ask real models, first to last"))
+    return parser
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "The real ChatOpenAI and ChatAnthropic against a simulator on this machine: "
+        "a healthy call, and four that are not. Needs no key and no network."
+    )
+    command.add_argument("--fast", action="store_true", help="without pauses")
+    command.add_argument("--scene", type=int, metavar="N", help="only this scene")
+    _add_plain(command)
+    command.set_defaults(run=_demo)
+
+
+def _add_ask(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Ask a question. The models are tried in the order given, and you see which "
+        "were tried, why they failed and who answers. Keys are taken from the "
+        "environment, as by LangChain."
+    )
+    command.add_argument("question")
+    command.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        metavar="PROVIDER:MODEL",
+        help="such as openai:gpt-5.4; give it again for each further model",
+    )
+    _add_plain(command)
+    command.set_defaults(run=_ask)
+
+
+def _add_plain(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--plain", action="store_true", help="plain lines, no colors, nothing moves"
+    )
+
+
+def _version() -> str:
+    try:
+        return f"langchain-reliable {version('langchain-reliable')}"
+    except PackageNotFoundError:
+        return "langchain-reliable, not installed"
+
+
+@contextmanager
+def _shown_once() -> Iterator[None]:
+    """Keep the log's account of a call out of the picture that shows it anyway.
+
+    Where nobody has set up logging, Python prints warnings in the middle of it. Those
+    that tell of something else still appear.
+    """
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(lambda record: record.module != "_logging")
+    logger = logging.getLogger("langchain_reliable")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _stop_writing() -> None:
+    """Leave quietly when the reader of a pipe has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
