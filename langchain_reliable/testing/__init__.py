@@ -1,0 +1,129 @@
+"""Test doubles for chat models: one that follows a script, one that is a server.
+
+`ScriptedChatModel` needs no wire; `simulator()` is a loopback server for the real
+`ChatOpenAI` and `ChatAnthropic`. This package imports no provider's SDK, and `h11`
+only when a simulator is started.
+"""
+
+from langchain_reliable.testing._answers import (
+    Answer,
+    ToolCall,
+    Usage,
+    refuses,
+    says,
+    says_nothing,
+    tool_call,
+)
+from langchain_reliable.testing._catalogue import FAULTS
+from langchain_reliable.testing._faults import (
+    content_filtered,
+    content_policy,
+    content_then_cut,
+    content_then_error,
+    content_then_stall,
+    context_overflow,
+    done_only,
+    empty_body,
+    error_first,
+    error_status,
+    error_under_200,
+    finish_then_cut,
+    finish_then_stall,
+    hang_after_headers,
+    hang_before_headers,
+    keep_alives_then_silence,
+    malformed_event,
+    no_done,
+    no_finish,
+    overloaded,
+    quota_exhausted,
+    rate_limited,
+    reasoning_then_silence,
+    reset,
+    role_then_cut,
+    role_then_error,
+    role_then_silence,
+    trickle,
+    upstream_connect_error,
+)
+from langchain_reliable.testing._record import (
+    Binding,
+    ScriptedRequest,
+    ScriptRecord,
+    Timepiece,
+)
+from langchain_reliable.testing._replies import ErrorReply, Fault, Reply
+from langchain_reliable.testing._scripted import ScriptedChatModel
+from langchain_reliable.testing._signals import Gate
+from langchain_reliable.testing._simulator import Simulator, simulator
+from langchain_reliable.testing._troubles import Trouble
+from langchain_reliable.testing._turns import (
+    Pause,
+    ScriptEntry,
+    Turn,
+    fails,
+    metadata_chunks,
+    stalls,
+    streams,
+)
+from langchain_reliable.testing._wire import SimulatedRequest
+
+__all__ = [
+    "FAULTS",
+    "Answer",
+    "Binding",
+    "ErrorReply",
+    "Fault",
+    "Gate",
+    "Pause",
+    "Reply",
+    "ScriptEntry",
+    "ScriptRecord",
+    "ScriptedChatModel",
+    "ScriptedRequest",
+    "SimulatedRequest",
+    "Simulator",
+    "Timepiece",
+    "ToolCall",
+    "Trouble",
+    "Turn",
+    "Usage",
+    "content_filtered",
+    "content_policy",
+    "content_then_cut",
+    "content_then_error",
+    "content_then_stall",
+    "context_overflow",
+    "done_only",
+    "empty_body",
+    "error_first",
+    "error_status",
+    "error_under_200",
+    "fails",
+    "finish_then_cut",
+    "finish_then_stall",
+    "hang_after_headers",
+    "hang_before_headers",
+    "keep_alives_then_silence",
+    "malformed_event",
+    "metadata_chunks",
+    "no_done",
+    "no_finish",
+    "overloaded",
+    "quota_exhausted",
+    "rate_limited",
+    "reasoning_then_silence",
+    "refuses",
+    "reset",
+    "role_then_cut",
+    "role_then_error",
+    "role_then_silence",
+    "says",
+    "says_nothing",
+    "simulator",
+    "stalls",
+    "streams",
+    "tool_call",
+    "trickle",
+    "upstream_connect_error",
+]

@@ -1,0 +1,96 @@
+"""`python -m langchain_reliable.testing`: the provider simulator to play with by hand.
+
+Reading the command line and printing how to use the simulator live here. Faults never
+do: they come from the catalogue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from threading import Event
+from typing import TYPE_CHECKING
+
+from langchain_reliable.testing._catalogue import FAULTS
+from langchain_reliable.testing._simulator import simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from langchain_reliable.testing._simulator import Simulator
+
+PORT = 8111
+
+GUIDE = """\
+The simulator listens on {url}; Ctrl-C ends it.
+
+OpenAI chat completions (base_url="{openai_url}", any api_key):
+  curl -N {openai_url}/chat/completions -H 'content-type: application/json' \\
+    -d '{{"model": "content-then-cut", "stream": true, "messages": []}}'
+
+Anthropic messages (base_url="{anthropic_url}", any api_key):
+  curl -N {anthropic_url}/v1/messages -H 'content-type: application/json' \\
+    -d '{{"model": "error-529", "max_tokens": 9, "messages": []}}'
+
+The model's name says what happens; any other name answers healthily:
+  {names}
+"""
+
+
+def _for_ever() -> None:
+    Event().wait()
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    *,
+    wait: Callable[[], object] = _for_ever,
+) -> int:
+    """Run the simulator until it is interrupted.
+
+    Args:
+        arguments: The command line; `sys.argv` unless given.
+        wait: Returns, or raises `KeyboardInterrupt`, when it is time to stop.
+
+    Returns:
+        The exit status.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        with simulator(port=options.port, strict=options.strict) as sim:
+            for name, reply in FAULTS.items():
+                sim.script(name, reply)
+            sys.stdout.write(_guide(sim))
+            sys.stdout.flush()
+            wait()
+    except KeyboardInterrupt:
+        sys.stdout.write("\n")
+    except (ImportError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m langchain_reliable.testing",
+        description="A loopback server that fails like OpenAI and Anthropic do.",
+    )
+    parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse what the real APIs would refuse"
+    )
+    return parser
+
+
+def _guide(sim: Simulator) -> str:
+    return GUIDE.format(
+        url=sim.url,
+        openai_url=sim.openai_url,
+        anthropic_url=sim.anthropic_url,
+        names="\n  ".join(FAULTS),
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,257 @@
+"""Anthropic's messages API, as bytes.
+
+The shapes of its stream, its JSON answers and its errors live here. Faults and
+sockets never do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_reliable.testing._answers import (
+    CallArguments,
+    CallStart,
+    Refusal,
+    Text,
+    Thought,
+)
+from langchain_reliable.testing._troubles import WORDINGS
+from langchain_reliable.testing._wire import Tape, compact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_reliable.testing._answers import Answer, Fragment
+    from langchain_reliable.testing._troubles import Trouble
+    from langchain_reliable.testing._wire import Headers, SimulatedRequest
+
+_FINISH = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "content_filter": "refusal",
+}
+_RETRIED = {408, 409, 429}
+_FIRST_SERVER_ERROR = 500
+_SIGNATURE = "c2ltdWxhdGVkLXNpZ25hdHVyZQ=="
+
+
+class Anthropic:
+    """Speaks `POST /v1/messages`."""
+
+    name = "anthropic"
+
+    def headers(self, request: SimulatedRequest) -> Headers:
+        """Return what Anthropic sends with every response."""
+        return (
+            ("anthropic-ratelimit-requests-limit", "20000"),
+            ("anthropic-ratelimit-requests-remaining", "19999"),
+            ("anthropic-ratelimit-requests-reset", "2030-01-01T00:00:00Z"),
+            ("request-id", _request_id(request)),
+        )
+
+    def stream(self, answer: Answer, request: SimulatedRequest) -> Tape:
+        """Return `event:` blocks from `message_start` to `message_stop`."""
+        pings = (self.keep_alive() for _ in range(answer.silent))
+        blocks = _Blocks()
+        pieces = tuple(
+            b"".join(blocks.tell(fragment))
+            for fragment in answer.fragments(str(request.number))
+        )
+        return Tape(
+            opening=(_message_start(answer, request), *pings),
+            pieces=pieces,
+            finish=_finish(answer, blocks),
+            done=(_event("message_stop"),),
+        )
+
+    def document(self, answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
+        """Return a `message` object."""
+        return {
+            **_stamp(request),
+            "content": list(_content(answer, str(request.number))),
+            "stop_reason": _stop_reason(answer),
+            "stop_sequence": None,
+            "usage": _usage(answer),
+        }
+
+    def bare_stream(self, request: SimulatedRequest, /) -> tuple[bytes, ...]:
+        """Return `message_start` and `message_stop`, with nothing between."""
+        return _message_start(None, request), _event("message_stop")
+
+    def bare_document(self, request: SimulatedRequest) -> dict[str, Any]:
+        """Return a message without content or stop reason."""
+        return {**_stamp(request), **_UNFINISHED, "usage": _usage(None)}
+
+    def status(self, trouble: Trouble) -> int:
+        """Return the status Anthropic gives this trouble."""
+        return trouble.status or WORDINGS[trouble.kind].anthropic.status
+
+    def retry_hint(self, status: int, /) -> Headers:
+        """Return `x-should-retry`, as Anthropic sends with its errors."""
+        may_retry = status in _RETRIED or status >= _FIRST_SERVER_ERROR
+        return (("x-should-retry", "true" if may_retry else "false"),)
+
+    def error(self, trouble: Trouble, request: SimulatedRequest) -> dict[str, Any]:
+        """Return `{"type": "error", ...}` with the request's id."""
+        error = _error(trouble, request)
+        return {"type": "error", "error": error, "request_id": _request_id(request)}
+
+    def error_event(self, trouble: Trouble, request: SimulatedRequest) -> bytes:
+        """Return an `error` event."""
+        details = {"details": None, **_error(trouble, request)}
+        return _event("error", error=details)
+
+    def keep_alive(self) -> bytes:
+        """Return a ping."""
+        return _event("ping")
+
+
+class _Blocks:
+    """Groups fragments into content blocks, opening and closing them as needed."""
+
+    def __init__(self) -> None:
+        self._index = -1
+        self._kind: object = None
+
+    def tell(self, fragment: Fragment) -> Iterator[bytes]:
+        kind = _block_kind(fragment)
+        if kind != self._kind:
+            yield from self.close()
+            self._kind = kind
+            self._index += 1
+            block = _block(fragment)
+            yield self._tell("content_block_start", content_block=block)
+            if self._index == 0:
+                yield _event("ping")
+        yield self._tell("content_block_delta", delta=_block_delta(fragment))
+
+    def close(self) -> Iterator[bytes]:
+        if isinstance(self._kind, str) and self._kind == "thinking":
+            signed = {"type": "signature_delta", "signature": _SIGNATURE}
+            yield self._tell("content_block_delta", delta=signed)
+        if self._kind is not None:
+            yield self._tell("content_block_stop")
+        self._kind = None
+
+    def _tell(self, kind: str, **fields: Any) -> bytes:
+        return _event(kind, index=self._index, **fields)
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    data = compact({"type": kind, **fields})
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+
+
+def _request_id(request: SimulatedRequest) -> str:
+    return f"req_sim{request.number:020}"
+
+
+_UNFINISHED: dict[str, Any] = {
+    "content": [],
+    "stop_reason": None,
+    "stop_sequence": None,
+}
+
+
+def _stamp(request: SimulatedRequest) -> dict[str, Any]:
+    return {
+        "model": request.model,
+        "id": f"msg_sim{request.number:020}",
+        "type": "message",
+        "role": "assistant",
+    }
+
+
+def _message_start(answer: Answer | None, request: SimulatedRequest) -> bytes:
+    usage = {**_usage(answer), "output_tokens": 1}
+    return _event(
+        "message_start", message={**_stamp(request), **_UNFINISHED, "usage": usage}
+    )
+
+
+def _finish(answer: Answer, blocks: _Blocks) -> tuple[bytes, ...]:
+    if answer.finish is None:
+        return tuple(blocks.close())
+    delta = {"stop_reason": _stop_reason(answer), "stop_sequence": None}
+    usage = _usage(answer)
+    return (
+        *blocks.close(),
+        _event("message_delta", delta=delta, usage={k: usage[k] for k in _COUNTED}),
+    )
+
+
+_COUNTED = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+)
+
+
+def _usage(answer: Answer | None) -> dict[str, Any]:
+    usage = answer.usage if answer else None
+    return {
+        "input_tokens": usage.input_tokens if usage else 0,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": usage.output_tokens if usage else 0,
+        "service_tier": "standard",
+    }
+
+
+def _stop_reason(answer: Answer) -> str | None:
+    if answer.refusal and answer.finish == "stop":
+        return "refusal"
+    return None if answer.finish is None else _FINISH.get(answer.finish, answer.finish)
+
+
+def _block_kind(fragment: Fragment) -> object:
+    match fragment:
+        case CallStart(index) | CallArguments(index):
+            return index
+        case Thought():
+            return "thinking"
+    return "text"
+
+
+def _block(fragment: Fragment) -> dict[str, Any]:
+    match fragment:
+        case CallStart(_, id_, name):
+            return {"type": "tool_use", "id": id_, "name": name, "input": {}}
+        case Thought():
+            return {"type": "thinking", "thinking": "", "signature": ""}
+    return {"type": "text", "text": ""}
+
+
+def _block_delta(fragment: Fragment) -> dict[str, Any]:
+    match fragment:
+        case CallStart():
+            return {"type": "input_json_delta", "partial_json": ""}
+        case CallArguments(_, text):
+            return {"type": "input_json_delta", "partial_json": text}
+        case Thought(text):
+            return {"type": "thinking_delta", "thinking": text}
+        case Text(text) | Refusal(text):
+            return {"type": "text_delta", "text": text}
+
+
+def _content(answer: Answer, stamp: str) -> Iterator[dict[str, Any]]:
+    if answer.thoughts:
+        thought = "".join(answer.thoughts)
+        yield {"type": "thinking", "thinking": thought, "signature": _SIGNATURE}
+    if text := "".join(answer.text + answer.refusal):
+        yield {"type": "text", "text": text}
+    for index, call in enumerate(answer.calls):
+        yield {
+            "type": "tool_use",
+            "id": answer.call_id(index, stamp),
+            "name": call.name,
+            "input": dict(call.arguments),
+        }
+
+
+def _error(trouble: Trouble, request: SimulatedRequest) -> dict[str, str]:
+    words = WORDINGS[trouble.kind].anthropic
+    message = trouble.message or words.message.format(model=request.model)
+    return {"type": trouble.code or words.type, "message": message}

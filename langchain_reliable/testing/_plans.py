@@ -1,0 +1,226 @@
+"""From a reply to the steps that carry it out, for one API and one request.
+
+Where a fault strikes, in a stream and in a JSON body, is decided here. Sockets never
+appear: the server carries the steps out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from langchain_reliable.testing._answers import Answer, says
+from langchain_reliable.testing._replies import ErrorReply, Fault, Then, Until
+from langchain_reliable.testing._wire import (
+    Await,
+    Cut,
+    Hang,
+    Head,
+    Reset,
+    Rest,
+    Send,
+    Tape,
+    compact,
+)
+
+if TYPE_CHECKING:
+    from langchain_reliable.testing._replies import Reply
+    from langchain_reliable.testing._wire import (
+        Family,
+        Headers,
+        SimulatedRequest,
+        Step,
+    )
+
+_OK = 200
+_JSON = "application/json"
+_STREAM = "text/event-stream; charset=utf-8"
+_KEEP_ALIVES = 3
+_OPENING_BYTES = 16
+_FEWEST_PARTS = 4
+_ENDINGS: dict[Then, tuple[Step, ...]] = {
+    Then.END: (),
+    Then.CUT: (Cut(),),
+    Then.RESET: (Reset(),),
+    Then.HANG: (Hang(),),
+}
+
+
+def plan(reply: Reply, family: Family, request: SimulatedRequest) -> tuple[Step, ...]:
+    """Return the steps that give `reply` to `request`."""
+    match reply:
+        case str():
+            return _planned(says(reply), family, request)
+        case ErrorReply():
+            return _error(reply, family, request)
+        case Fault(then=Then.ERROR, trouble=trouble) if not request.streaming:
+            return _error(ErrorReply(trouble=trouble), family, request)
+        case _:
+            return _planned(reply, family, request)
+
+
+def _planned(
+    reply: Answer | Fault, family: Family, request: SimulatedRequest
+) -> tuple[Step, ...]:
+    fault = reply if isinstance(reply, Fault) else None
+    answer = reply if isinstance(reply, Answer) else reply.answer
+    if request.streaming:
+        head = Head(_OK, _headers(family, request, _STREAM))
+        score = _score(answer, head, family.stream(answer, request))
+        return _struck(score, fault, family, request) if fault else score.steps
+    if fault and fault.then is Then.END and fault.until is Until.PIECES:
+        answer = replace(answer, finish=None)
+    return _document(answer, fault, family, request)
+
+
+def _document(
+    answer: Answer, fault: Fault | None, family: Family, request: SimulatedRequest
+) -> tuple[Step, ...]:
+    """Plan a JSON body; once all of it is sent, nothing is left to go wrong."""
+    body = compact(family.document(answer, request))
+    head = Head(_OK, _headers(family, request, _JSON))
+    score = _score(answer, head, _cut_up(body, len(answer.fragments(""))))
+    steps = score.steps
+    if fault and not _too_late(fault):
+        steps = _struck(score, fault, family, request)
+    breaks = isinstance(steps[-1], Cut | Hang | Reset)
+    length = len(body) if breaks else sum(_size(step) for step in steps)
+    return tuple(_sized(step, length) for step in steps)
+
+
+def _too_late(fault: Fault) -> bool:
+    is_whole = fault.until is Until.PIECES and fault.then is Then.END
+    return is_whole or fault.until is Until.FINISH
+
+
+def _size(step: Step) -> int:
+    return len(step.data) if isinstance(step, Send) else 0
+
+
+def _sized(step: Step, length: int) -> Step:
+    if not isinstance(step, Head):
+        return step
+    return Head(step.status, (*step.headers, ("content-length", str(length))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Score:
+    """A healthy response, with the places at which faults can strike."""
+
+    steps: tuple[Step, ...]
+    opening: int
+    pieces: tuple[int, ...]
+    finish: int
+
+    def place(self, fault: Fault) -> int:
+        match fault.until:
+            case Until.REQUEST:
+                return 0
+            case Until.HEADERS:
+                return self.steps.index(self._head()) + 1
+            case Until.OPENING:
+                return self.opening
+            case Until.PIECES:
+                return self.pieces[-1 if fault.after is None else fault.after]
+            case Until.FINISH:
+                return self.finish
+
+    def _head(self) -> Step:
+        return next(step for step in self.steps if isinstance(step, Head))
+
+
+def _score(answer: Answer, head: Head, tape: Tape) -> _Score:
+    steps: list[Step] = [Rest(answer.delay)] if answer.delay else []
+    steps += [head, *map(Send, tape.opening)]
+    opening = len(steps)
+    places = [opening]
+    for told, piece in enumerate(tape.pieces):
+        steps += [*_waits(answer, told), Send(piece)]
+        places.append(len(steps))
+    if gate := answer.gates.get(len(tape.pieces)):
+        steps.append(Await(gate))
+    steps += map(Send, tape.finish)
+    finish = len(steps)
+    steps += map(Send, tape.done)
+    return _Score(
+        steps=tuple(steps), opening=opening, pieces=tuple(places), finish=finish
+    )
+
+
+def _waits(answer: Answer, told: int) -> tuple[Step, ...]:
+    gate = answer.gates.get(told)
+    held = (Await(gate),) if gate else ()
+    return (*held, Rest(answer.pause)) if answer.pause else held
+
+
+def _struck(
+    score: _Score, fault: Fault, family: Family, request: SimulatedRequest
+) -> tuple[Step, ...]:
+    at = score.place(fault)
+    told, rest = score.steps[:at], score.steps[at:]
+    return (*told, *_ending(fault, rest, family, request))
+
+
+def _ending(
+    fault: Fault,
+    rest: tuple[Step, ...],
+    family: Family,
+    request: SimulatedRequest,
+) -> tuple[Step, ...]:
+    match fault.then:
+        case Then.PING:
+            ping = Send(family.keep_alive() if request.streaming else b"\n")
+            return (*(ping,) * _KEEP_ALIVES, Hang())
+        case Then.ERROR:
+            return (Send(family.error_event(fault.trouble, request)),)
+        case Then.BARE:
+            return tuple(map(Send, _bare(family, request)))
+        case Then.GARBLE:
+            return _garbled(rest)
+        case _:
+            return _ENDINGS[fault.then]
+
+
+def _cut_up(body: bytes, pieces: int) -> Tape:
+    opening, rest = body[:_OPENING_BYTES], body[_OPENING_BYTES:-1]
+    size = -(-len(rest) // max(_FEWEST_PARTS, pieces))
+    parts = tuple(rest[at : at + size] for at in range(0, len(rest), size))
+    return Tape(opening=(opening,), pieces=parts, finish=(body[-1:],))
+
+
+def _bare(family: Family, request: SimulatedRequest) -> tuple[bytes, ...]:
+    if request.streaming:
+        return family.bare_stream(request)
+    return (compact(family.bare_document(request)),)
+
+
+def _garbled(rest: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Break the next event: its payload stops halfway."""
+    at, sent = next((i, s) for i, s in enumerate(rest) if isinstance(s, Send))
+    start = sent.data.rfind(b"data: ") + 1
+    half = start + (len(sent.data) - start) // 2
+    broken = Send(sent.data[:half] + (b"\n\n" if start else b'"}{'))
+    return (*rest[:at], broken, *rest[at + 1 :])
+
+
+def _error(
+    reply: ErrorReply, family: Family, request: SimulatedRequest
+) -> tuple[Step, ...]:
+    status = _OK if reply.ok else family.status(reply.trouble)
+    body = reply.text and reply.text.encode()
+    kind = "text/plain" if body else _JSON
+    body = body or compact(family.error(reply.trouble, request))
+    hint = () if reply.ok or reply.text else family.retry_hint(status)
+    named = dict((*_headers(family, request, kind), *hint, *reply.headers))
+    named["content-length"] = str(len(body))
+    return Head(status, tuple(named.items())), Send(body)
+
+
+def _headers(family: Family, request: SimulatedRequest, kind: str) -> Headers:
+    return (
+        ("content-type", kind),
+        ("date", formatdate(usegmt=True)),
+        ("server", "langchain-reliable-simulator"),
+        *family.headers(request),
+    )

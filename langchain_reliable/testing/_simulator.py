@@ -1,0 +1,287 @@
+"""The provider simulator: its face towards tests.
+
+The thread, the addresses and the questions that tests ask live here. Bytes and faults
+never do, and `h11` is not imported before a simulator is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from contextlib import contextmanager
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from langchain_reliable.testing._anthropic import Anthropic
+from langchain_reliable.testing._board import Board
+from langchain_reliable.testing._openai import OpenAI
+from langchain_reliable.testing._plans import plan
+from langchain_reliable.testing._replies import ErrorReply
+from langchain_reliable.testing._signals import Signal
+from langchain_reliable.testing._strict import complaint
+from langchain_reliable.testing._troubles import trouble_of
+from langchain_reliable.testing._wire import SimulatedRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from langchain_reliable.testing._replies import Reply
+    from langchain_reliable.testing._server import Server
+    from langchain_reliable.testing._wire import Family, Step
+
+_HOST = "127.0.0.1"
+_STOP_LIMIT = 5.0
+_FAMILIES: dict[str, Family] = {
+    "/v1/chat/completions": OpenAI(),
+    "/v1/messages": Anthropic(),
+}
+MISSING_H11 = (
+    "The provider simulator needs h11, which is not installed: "
+    'pip install "langchain-reliable[testing]"'
+)
+
+
+@contextmanager
+def simulator(*, port: int = 0, strict: bool = False) -> Iterator[Simulator]:
+    """Run a provider simulator on the loopback for the length of a block.
+
+    A plain `with` in sync and async tests alike: the simulator lives in a thread of
+    its own.
+
+    Example:
+        ```python
+        with simulator() as sim:
+            sim.script("gpt-a", rate_limited(retry_after=2), says("hello"))
+            model = ChatOpenAI(model="gpt-a", base_url=sim.openai_url)
+        ```
+
+    Args:
+        port: Port to listen on; any free one unless given.
+        strict: Refuse requests that the real APIs would refuse, with a 400.
+
+    Yields:
+        The running simulator.
+
+    Raises:
+        ImportError: `h11` is not installed.
+    """
+    try:
+        from langchain_reliable.testing._server import Server  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ImportError(MISSING_H11) from error
+    running = Simulator(Server, port=port, strict=strict)
+    running.start()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+class Simulator:
+    """A loopback server that speaks OpenAI chat completions and Anthropic messages.
+
+    It replies per model name as it was told with `script`, and notes what it saw.
+    Start it with `simulator()`.
+    """
+
+    def __init__(
+        self, server: type[Server], *, port: int = 0, strict: bool = False
+    ) -> None:
+        self._board = Board()
+        self._strict = strict
+        self._listener = socket.create_server((_HOST, port))
+        self._refuser = socket.socket()  # bound and never listening: refuses
+        self._refuser.bind((_HOST, 0))
+        self._urls = _url(self._listener), _url(self._refuser)
+        self._server = server(self._listener, self._board, self._answer)
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = Thread(
+            target=lambda: asyncio.run(self._serve()), name="simulator", daemon=True
+        )
+        self._ready = Signal()
+
+    @property
+    def url(self) -> str:
+        """Where the simulator listens."""
+        return self._urls[0]
+
+    @property
+    def openai_url(self) -> str:
+        """The `base_url` for `ChatOpenAI`."""
+        return f"{self.url}/v1"
+
+    @property
+    def anthropic_url(self) -> str:
+        """The `base_url` for `ChatAnthropic`."""
+        return self.url
+
+    @property
+    def refusing_url(self) -> str:
+        """A `base_url` at which every connection is refused."""
+        return self._urls[1]
+
+    @property
+    def requests(self) -> tuple[SimulatedRequest, ...]:
+        """Everything it was asked, in order."""
+        return tuple(self._board.requests)
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that are open, idle ones in a client's pool included."""
+        return self._board.counts.connections
+
+    @property
+    def open_streams(self) -> int:
+        """Responses in progress: begun, and neither ended nor left by the client."""
+        return self._board.counts.responses
+
+    @property
+    def abandoned(self) -> int:
+        """Responses that the client left before their end."""
+        return self._board.counts.abandoned
+
+    def script(self, model: str, /, *replies: Reply) -> None:
+        """Say what `model` replies: one reply per request, the last one repeats.
+
+        A new script takes the place of the old one. Models without a script answer
+        healthily.
+
+        Args:
+            model: The name that requests ask for.
+            replies: Answers (`says(...)` or a text) and faults.
+        """
+        if not replies:
+            raise ValueError(f"the script of {model!r} is empty: say what it replies")
+        self._board.script(model, replies)
+
+    def count(self, model: str | None = None) -> int:
+        """Return how many requests asked for `model`, or how many there were."""
+        return self._board.count(model)
+
+    def wait_closed(self, timeout: float = 2.0) -> None:
+        """Wait until no response is in progress.
+
+        Args:
+            timeout: Seconds after which to give up.
+
+        Raises:
+            TimeoutError: A response is still in progress then.
+        """
+        with self._explained("closed", timeout):
+            self._when_closed().wait(timeout)
+
+    async def await_closed(self, timeout: float = 2.0) -> None:  # noqa: ASYNC109
+        """Do what `wait_closed` does, without blocking the event loop.
+
+        Async clients close their sockets in the event loop, so async tests want this
+        one.
+        """
+        with self._explained("closed", timeout):
+            await self._when_closed().await_(timeout)
+
+    def wait_asked(self, model: str, times: int = 1, timeout: float = 5.0) -> None:
+        """Wait until `model` was asked so many times, or raise `TimeoutError`."""
+        with self._explained(f"asked for {model}", timeout):
+            self._when_asked(model, times).wait(timeout)
+
+    async def await_asked(
+        self,
+        model: str,
+        times: int = 1,
+        timeout: float = 5.0,  # noqa: ASYNC109
+    ) -> None:
+        """Do what `wait_asked` does, without blocking the event loop."""
+        with self._explained(f"asked for {model}", timeout):
+            await self._when_asked(model, times).await_(timeout)
+
+    def start(self) -> None:
+        """Begin to serve; `simulator()` does this."""
+        self._thread.start()
+        self._ready.wait(_STOP_LIMIT)
+
+    def stop(self) -> None:
+        """End every response and close every socket; `simulator()` does this."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(_STOP_LIMIT)
+        self._listener.close()
+        self._refuser.close()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ready.set()
+        await self._server.run(self._stop)
+
+    def _answer(
+        self, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> tuple[Step, ...]:
+        path = target.partition("?")[0]
+        request = _read(self._board.next_number(), path, headers, body)
+        self._board.begin(request)
+        family = _FAMILIES.get(path)
+        if method != "POST" or family is None:
+            return plan(_no_such_door(method, path), OpenAI(), request)
+        if not request.model:
+            return plan(_NO_MODEL, family, request)
+        if self._strict and (said := complaint(family.name, request.body)):
+            return plan(ErrorReply(trouble=trouble_of(400, said)), family, request)
+        return plan(self._board.next_reply(request.model), family, request)
+
+    def _when_closed(self) -> Signal:
+        return self._board.when(lambda: self.open_streams == 0)
+
+    def _when_asked(self, model: str, times: int) -> Signal:
+        return self._board.when(lambda: self.count(model) >= times)
+
+    @contextmanager
+    def _explained(self, what: str, timeout: float) -> Iterator[None]:
+        try:
+            yield
+        except TimeoutError:
+            asked = ", ".join(request.model for request in self.requests) or "nothing"
+            raise TimeoutError(
+                f"not {what} within {timeout} s; responses in progress: "
+                f"{self.open_streams}; asked so far: {asked}"
+            ) from None
+
+
+_NO_MODEL = ErrorReply(
+    trouble=trouble_of(400, "you must provide a model parameter, in a JSON body")
+)
+
+
+def _no_such_door(method: str, path: str) -> ErrorReply:
+    doors = " and ".join(f"POST {door}" for door in _FAMILIES)
+    return ErrorReply(
+        trouble=trouble_of(404, f"the simulator speaks {doors}, not {method} {path}")
+    )
+
+
+def _read(
+    number: int, path: str, headers: dict[str, str], body: bytes
+) -> SimulatedRequest:
+    parsed = _parsed(body)
+    bearer = headers.get("authorization", "").removeprefix("Bearer ")
+    return SimulatedRequest(
+        number=number,
+        model=str(parsed.get("model", "")),
+        path=path,
+        headers=headers,
+        body=parsed,
+        streaming=bool(parsed.get("stream")),
+        key=headers.get("x-api-key") or bearer or None,
+    )
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _url(listener: socket.socket) -> str:
+    return "http://{}:{}".format(*listener.getsockname())

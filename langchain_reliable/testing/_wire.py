@@ -1,0 +1,157 @@
+"""What travels between the simulator's rooms: requests, bytes on tape, steps.
+
+The words that the API families, the plans and the server share live here. Sockets and
+the shape of any one API never do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_reliable.testing._answers import Answer
+    from langchain_reliable.testing._signals import Gate
+    from langchain_reliable.testing._troubles import Trouble
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedRequest:
+    """What the simulator was asked.
+
+    Attributes:
+        number: 1 for the simulator's first request, and so on.
+        model: The `model` of the body.
+        path: The path, without its query.
+        headers: Header names in lower case, with their values.
+        body: The parsed JSON body.
+        streaming: Whether a stream was asked for.
+        key: The API key that was sent, if any.
+    """
+
+    number: int
+    model: str
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: Mapping[str, Any]
+    streaming: bool
+    key: str | None = field(repr=False)
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether an OpenAI stream was asked to report usage."""
+        options = self.body.get("stream_options")
+        return isinstance(options, dict) and bool(options.get("include_usage"))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Send status and headers."""
+
+    status: int
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a part of the body."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Let time pass."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait until the test opens the gate."""
+
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Hang:
+    """Say nothing more until the client leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Close the connection in the middle of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Close the connection with a TCP reset."""
+
+
+Step: TypeAlias = Head | Send | Rest | Await | Hang | Cut | Reset
+"""What the server does next; after the last step the response ends as it should."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """The body of a healthy response, in the parts at which faults can strike.
+
+    Attributes:
+        opening: What comes before anything a user could see.
+        pieces: One entry per piece of the answer.
+        finish: The finish marker and what belongs to it.
+        done: The end-of-stream marker.
+    """
+
+    opening: tuple[bytes, ...]
+    pieces: tuple[bytes, ...]
+    finish: tuple[bytes, ...]
+    done: tuple[bytes, ...] = ()
+
+
+class Family(Protocol):
+    """One API: how it spells answers and errors."""
+
+    @property
+    def name(self) -> str:
+        """The provider whose API this is."""
+
+    def headers(self, request: SimulatedRequest) -> Headers:
+        """Return the headers of any response, but its content type."""
+
+    def stream(self, answer: Answer, request: SimulatedRequest) -> Tape:
+        """Return the answer as server-sent events."""
+
+    def document(self, answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
+        """Return the answer as one JSON object."""
+
+    def bare_stream(self, request: SimulatedRequest, /) -> tuple[bytes, ...]:
+        """Return a stream that only begins and ends."""
+
+    def bare_document(self, request: SimulatedRequest) -> dict[str, Any]:
+        """Return an answer that lacks everything that makes it one."""
+
+    def status(self, trouble: Trouble) -> int:
+        """Return the HTTP status for this trouble."""
+
+    def retry_hint(self, status: int, /) -> Headers:
+        """Return the headers that say whether to try again, if it sends them."""
+
+    def error(self, trouble: Trouble, request: SimulatedRequest) -> dict[str, Any]:
+        """Return the body of an error response."""
+
+    def error_event(self, trouble: Trouble, request: SimulatedRequest) -> bytes:
+        """Return the error as an event inside a stream."""
+
+    def keep_alive(self) -> bytes:
+        """Return an event that only keeps the connection alive."""
+
+
+def compact(value: Mapping[str, Any]) -> bytes:
+    """Return `value` as JSON without spaces."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
