@@ -21,7 +21,7 @@ answer is free to ask twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
@@ -35,7 +35,7 @@ from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from langchain_reliable._steps import Step
+    from langchain_reliable._steps import Limits, Step
     from langchain_reliable._trail import Observe
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import Policy
@@ -86,6 +86,7 @@ class Call(Generic[T]):
         self._waited = 0.0
         self._waiting_until: float | None = None
         self._fatal: Exception | None = None
+        self._deadline: float | None = None
         self._answer: Settle[T] | None = None
         self._empty: tuple[Attempt, Settle[T]] | None = None
 
@@ -97,8 +98,8 @@ class Call(Generic[T]):
             return self._answer
         if self._fatal is not None:
             return self._let_out(self._fatal, now)
-        if len(self.trail.records) >= self._policy.max_attempts:
-            return self._give_up(self._used_up(), now)
+        if over := self._is_over(now):
+            return self._give_up(over, now)
         while True:
             pool = self._pool()
             if free := [route for route in pool if self._free_at(route) <= now]:
@@ -106,8 +107,19 @@ class Call(Generic[T]):
             if pool and self._may_wait(until := min(map(self._free_at, pool))):
                 return self._wait(pool, until, now)
             if self._at_last_item:
-                return self._give_up(self._too_long() if pool else "", now)
+                return self._give_up(self._too_long(pool) if pool else "", now)
             self._move_on()
+
+    def _is_over(self, now: float) -> str:
+        """Say why the call has nothing left to spend, if so; begin its time."""
+        total = self._policy.total_timeout
+        if self._deadline is None and total is not None:
+            self._deadline = now + total
+        if self._deadline is not None and now >= self._deadline:
+            return f"total_timeout={total:g} is used up"
+        if len(self.trail.records) >= self._policy.max_attempts:
+            return f"max_attempts={self._policy.max_attempts} is used up"
+        return ""
 
     # --- facts --------------------------------------------------------------------
 
@@ -217,7 +229,12 @@ class Call(Generic[T]):
 
     def _may_wait(self, until: float) -> bool:
         """Whether waiting so long for the current item is still allowed."""
+        if self._outlasts(until):
+            return False
         return self._waited + (until - self._idle_since) <= self._patience
+
+    def _outlasts(self, until: float) -> bool:
+        return self._deadline is not None and until >= self._deadline
 
     @property
     def _patience(self) -> float:
@@ -247,10 +264,27 @@ class Call(Generic[T]):
             route=route,
             started_at=now,
             wait=wait,
+            limits=self._limits(route, now),
         )
         self.trail.started(attempt, self._last, now)
         self._last = route
         return attempt
+
+    def _limits(self, route: Route, now: float) -> Limits:
+        """Return the limits of an attempt that begins now.
+
+        Nobody is hurried over the first chunk for the sake of nobody else.
+        """
+        alone = not any(
+            other is not route
+            and not self._standing[other.place].out
+            and self._free_at(other) <= now
+            for other in self._everyone()
+        )
+        limits = replace(
+            route.limits, total=self._policy.total_timeout, deadline=self._deadline
+        )
+        return replace(limits, first_chunk=None) if alone else limits
 
     # --- the end ------------------------------------------------------------------
 
@@ -277,9 +311,8 @@ class Call(Generic[T]):
             error.add_note(note)
         return GiveUp(error)
 
-    def _used_up(self) -> str:
-        return f"max_attempts={self._policy.max_attempts} is used up"
-
-    def _too_long(self) -> str:
+    def _too_long(self, pool: list[Route]) -> str:
         limit = f"max_last_wait={self._policy.max_last_wait:g}"
+        if self._outlasts(min(map(self._free_at, pool))):
+            limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
         return f"the wait that was asked for is longer than {limit}"

@@ -28,9 +28,14 @@ from langchain_core.runnables import Runnable, RunnableBinding
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers.context import _configure_hooks
 
-from langchain_reliable._copies import for_model, model_field, without_retries
+from langchain_reliable._copies import (
+    for_model,
+    managed,
+    model_field,
+    sends_finish,
+)
 from langchain_reliable._speech import finish_of, says_something
-from langchain_reliable._streams import check_wordless
+from langchain_reliable._streams import check_finish, check_wordless
 from langchain_reliable._tools import bound_tools
 from langchain_reliable._within import within
 
@@ -53,8 +58,17 @@ class Request:
 class Child(Protocol):
     """One child, ready to be called."""
 
+    sends_finish: bool
+    """Whether its streams are known to end with a finish reason; learned as well."""
+
     def streams(self, request: Request, *, async_api: bool) -> bool:
         """Return whether its answer to this request would arrive in pieces."""
+
+    def take_turn(self) -> None:
+        """Wait for its rate limiter, if it has one."""
+
+    async def atake_turn(self) -> None:
+        """Wait for its rate limiter; the twin of `take_turn`."""
 
     def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
         """Stream its answer."""
@@ -69,18 +83,27 @@ class Child(Protocol):
         """Return its answer in one piece; the twin of `answer`."""
 
 
-def child_of(candidate: Candidate, model: str | None, *, manage_retries: bool) -> Child:
-    """Return a candidate's child for a model name, prepared at first use.
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How a child is to be prepared; what is prepared is kept by it.
 
-    Args:
-        candidate: The candidate; it keeps what is prepared for it.
+    Attributes:
         model: The model to ask it for; `None` means as it is.
         manage_retries: Whether its SDK's own retries are to be off.
+        read_timeout: Seconds after which its client is to give up a silent socket;
+            `None` leaves the client's own.
     """
-    key = model, manage_retries
-    if (child := candidate._kept.get(key)) is None:
+
+    model: str | None = None
+    manage_retries: bool = True
+    read_timeout: float | None = None
+
+
+def child_of(candidate: Candidate, how: Preparation) -> Child:
+    """Return a candidate's child, prepared at first use and kept with it."""
+    if (child := candidate._kept.get(how)) is None:
         # Two threads may prepare the same child at once; the first to arrive stays.
-        child = candidate._kept.setdefault(key, _prepared(candidate, *key))
+        child = candidate._kept.setdefault(how, _prepared(candidate, how))
     return cast("Child", child)
 
 
@@ -100,19 +123,20 @@ def bare_model(candidate: Candidate) -> Runnable[Any, Any]:
     return _unwrapped(candidate.model)[0]
 
 
-def _prepared(candidate: Candidate, name: str | None, manage_retries: bool) -> Child:  # noqa: FBT001 - the rest of a key
+def _prepared(candidate: Candidate, how: Preparation) -> Child:
     model, kwargs = _unwrapped(candidate.model)
     kwargs = {**kwargs, **candidate.kwargs}
     if not isinstance(model, BaseChatModel):
-        asked = {"model": name} if name else {}
+        asked = {"model": how.model} if how.model else {}
         return _RunnableChild(model, {**kwargs, **asked})
-    if name is not None:
+    if how.model is not None:
         kwargs.pop("model", None)
-        rebuilt = for_model(model, name)
-        model, kwargs = (
-            (rebuilt, kwargs) if rebuilt else (model, {**kwargs, "model": name})
-        )
-    return _ChatChild(without_retries(model) if manage_retries else model, kwargs)
+        if (rebuilt := for_model(model, how.model)) is None:
+            kwargs["model"] = how.model
+        model = rebuilt or model
+    if how.manage_retries:
+        model = managed(model, how.read_timeout)
+    return _ChatChild(model, kwargs)
 
 
 def _unwrapped(model: Runnable[Any, Any]) -> tuple[Runnable[Any, Any], dict[str, Any]]:
@@ -130,11 +154,12 @@ def _unwrapped(model: Runnable[Any, Any]) -> tuple[Runnable[Any, Any], dict[str,
 class _ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_kwargs", "_model")
+    __slots__ = ("_kwargs", "_model", "sends_finish")
 
     def __init__(self, model: BaseChatModel, kwargs: Mapping[str, Any]) -> None:
         self._model = model
         self._kwargs = kwargs
+        self.sends_finish = sends_finish(model)
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
         kwargs = {**self._kwargs, **request.kwargs, "stream": True}
@@ -142,25 +167,23 @@ class _ChatChild:
 
     def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=False):
-            yield as_chunk(self.answer(request))
-            return
+            return iter([as_chunk(self.answer(request))])
         kwargs = self._bound(request)
-        self._take_turn()
-        yield from self._model._stream(request.messages, stop=request.stop, **kwargs)
+        return self._model._stream(request.messages, stop=request.stop, **kwargs)
 
-    async def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
+    def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=True):
-            yield as_chunk(await self.aanswer(request))
-            return
+            return self._in_one_chunk(request)
         kwargs = self._bound(request)
-        await self._atake_turn()
-        stream = self._model._astream(request.messages, stop=request.stop, **kwargs)
-        async for chunk in stream:
-            yield chunk
+        return self._model._astream(request.messages, stop=request.stop, **kwargs)
+
+    async def _in_one_chunk(
+        self, request: Request
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        yield as_chunk(await self.aanswer(request))
 
     def answer(self, request: Request) -> ChatResult:
         kwargs = self._bound(request)
-        self._take_turn()
         if self._model._should_stream(async_api=False, **kwargs):
             stream = self._model._stream(request.messages, stop=request.stop, **kwargs)
             return generate_from_stream(stream)
@@ -168,7 +191,6 @@ class _ChatChild:
 
     async def aanswer(self, request: Request) -> ChatResult:
         kwargs = self._bound(request)
-        await self._atake_turn()
         if self._model._should_stream(async_api=True, **kwargs):
             stream = self._model._astream(request.messages, stop=request.stop, **kwargs)
             return await agenerate_from_stream(stream)
@@ -179,11 +201,11 @@ class _ChatChild:
     def _bound(self, request: Request) -> dict[str, Any]:
         return bound_tools(self._model, {**self._kwargs, **request.kwargs})
 
-    def _take_turn(self) -> None:
+    def take_turn(self) -> None:
         if self._model.rate_limiter is not None:
             self._model.rate_limiter.acquire(blocking=True)
 
-    async def _atake_turn(self) -> None:
+    async def atake_turn(self) -> None:
         if self._model.rate_limiter is not None:
             await self._model.rate_limiter.aacquire(blocking=True)
 
@@ -194,11 +216,18 @@ class _ChatChild:
 class _RunnableChild:
     """A Runnable that returns a message, called where nobody listens."""
 
-    __slots__ = ("_kwargs", "_runnable")
+    __slots__ = ("_kwargs", "_runnable", "sends_finish")
 
     def __init__(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> None:
         self._runnable = runnable
         self._kwargs = kwargs
+        self.sends_finish = False
+
+    def take_turn(self) -> None:
+        pass
+
+    async def atake_turn(self) -> None:
+        pass
 
     def streams(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - only the Runnable knows
         return True
@@ -249,9 +278,12 @@ def checked(result: ChatResult) -> ChatResult:
 
     Raises:
         EmptyAnswer: It finished and said nothing.
+        FinishedWithError: It says that it ended in an error.
     """
+    finish = _finish(result)
+    check_finish(finish)
     if not any(says_something(one.message) for one in result.generations):
-        check_wordless(_finish(result) or "unknown", result)
+        check_wordless(finish or "unknown", result)
     return result
 
 

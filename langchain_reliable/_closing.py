@@ -9,6 +9,7 @@ by one, outermost first. Deciding when to close never happens here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 T = TypeVar("T")
+
+CLOSING = 1.0
+"""Seconds that closing one generator may take; a stuck one is left to the loop."""
 
 
 class StreamBottom:
@@ -36,13 +40,18 @@ class StreamBottom:
     async def aclose(self, stream: AsyncIterator[Any]) -> None:
         """Close a stream and all that it stands on, and wait for it.
 
-        What a child raises while it is being closed has no one left to hear it.
+        What a child raises while it is being closed has no one left to hear it. A
+        cancellation that arrives meanwhile is heeded when all is closed.
         """
+        cancelled: asyncio.CancelledError | None = None
         for generator in (stream, *self._born):
-            if (close := getattr(generator, "aclose", None)) is not None:
-                with contextlib.suppress(Exception):
-                    await close()
+            try:
+                await _closed(generator)
+            except asyncio.CancelledError as error:
+                cancelled = error
         self._born.clear()
+        if cancelled is not None:
+            raise cancelled
 
     def _run(self, step: Callable[[Any], Any], argument: Any) -> Any:
         hooks = sys.get_asyncgen_hooks()
@@ -57,3 +66,12 @@ class StreamBottom:
             return step(argument)
         finally:
             sys.set_asyncgen_hooks(firstiter=hooks.firstiter)
+
+
+async def _closed(generator: object) -> None:
+    if getattr(generator, "ag_frame", generator) is None:
+        return  # it has run to its end
+    if (close := getattr(generator, "aclose", None)) is not None:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CLOSING):
+                await close()

@@ -42,6 +42,27 @@ _NOT_FROM_HERE = {
 }
 """Classes whose client can't be told any more, and what their user can write."""
 
+_SENDS_FINISH = frozenset(
+    {
+        "langchain_openai.chat_models.base.BaseChatOpenAI",
+        "langchain_anthropic.chat_models.ChatAnthropic",
+        "langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
+        "langchain_google_vertexai.chat_models.ChatVertexAI",
+        "langchain_groq.chat_models.ChatGroq",
+        "langchain_mistralai.chat_models.ChatMistralAI",
+        "langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse",
+        "langchain_fireworks.chat_models.ChatFireworks",
+    }
+)
+"""Families whose streams end with a finish reason; all complete recordings of them do.
+A cut stream of theirs ends without one and without any exception."""
+
+_TIMEOUT_FIELD = {
+    "langchain_anthropic.chat_models.ChatAnthropic": "default_request_timeout",
+    "langchain_google_genai.chat_models.ChatGoogleGenerativeAI": "timeout",
+}
+"""Classes whose clients take their time-out from a field when they are built."""
+
 _DERIVED_CACHES = ("_client_params",)
 """Cached properties made from `max_retries` (langchain-anthropic 1.7.7)."""
 
@@ -56,18 +77,21 @@ _AZURE = "langchain_openai.chat_models.azure.AzureChatOpenAI"
 _warned: set[type] = set()
 
 
-def without_retries(model: BaseChatModel) -> BaseChatModel:
+def managed(model: BaseChatModel, read_timeout: float | None = None) -> BaseChatModel:
     """Return a copy of a model whose SDK does not retry by itself.
 
     A model that has no retries of its own is returned as it is. Where they can't be
     turned off, the model is returned as it is with one warning per class.
+
+    Args:
+        model: The caller's model; it is not changed.
+        read_timeout: Seconds after which the copy's clients give up a silent socket,
+            where their own time-out is longer.
     """
-    clients = _quiet_clients(model)
+    clients = _quiet_clients(model, read_timeout)
     off = _field_value_for_off(model)
     if clients or off is not None:
-        has_field = "max_retries" in type(model).model_fields
-        field = {"max_retries": off or 0} if has_field else {}
-        copy = model.model_copy(update=field)
+        copy = model.model_copy(update=_fields(model, off or 0, read_timeout))
         copy.__dict__.update(clients)
         for name in _DERIVED_CACHES:
             copy.__dict__.pop(name, None)
@@ -75,6 +99,11 @@ def without_retries(model: BaseChatModel) -> BaseChatModel:
     if getattr(model, "max_retries", None) or _advice(model):
         _warn_once(model)
     return model
+
+
+def sends_finish(model: BaseChatModel) -> bool:
+    """Return whether a model's streams are known to end with a finish reason."""
+    return not _names(model).isdisjoint(_SENDS_FINISH)
 
 
 def for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
@@ -154,24 +183,57 @@ def _names(model: BaseChatModel) -> set[str]:
     return {f"{cls.__module__}.{cls.__qualname__}" for cls in type(model).__mro__}
 
 
-def _quiet_clients(model: BaseChatModel) -> dict[str, Any]:
+def _fields(
+    model: BaseChatModel, off: int, read_timeout: float | None
+) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if "max_retries" in type(model).model_fields:
+        fields["max_retries"] = off
+    known = _names(model) & _TIMEOUT_FIELD.keys()
+    if read_timeout is not None and known:
+        name = _TIMEOUT_FIELD[known.pop()]
+        own = getattr(model, name)
+        fields[name] = min(own, read_timeout) if own else read_timeout
+    return fields
+
+
+def _quiet_clients(
+    model: BaseChatModel, read_timeout: float | None = None
+) -> dict[str, Any]:
     """Return the model's SDK clients, each replaced by one that does not retry.
 
     OpenAI, Anthropic, Groq and others share one generator (Stainless): a client has
     `with_options(max_retries=...)`, and a resource such as `chat.completions` is built
     from its client.
     """
-    found = {name: _quiet(value) for name, value in model.__dict__.items()}
+    found = {
+        name: _quiet(value, read_timeout) for name, value in model.__dict__.items()
+    }
     return {name: client for name, client in found.items() if client is not None}
 
 
-def _quiet(value: Any) -> Any:
+def _quiet(value: Any, read_timeout: float | None) -> Any:
     if _is_client(value):
-        return value.with_options(max_retries=0)
+        options = {"max_retries": 0, **_lowered(value, read_timeout)}
+        return value.with_options(**options)
     owner: Any = getattr(value, "_client", None) if _is_sdk_resource(value) else None
     if _is_client(owner):
-        return type(value)(owner.with_options(max_retries=0))
+        return type(value)(_quiet(owner, read_timeout))
     return None
+
+
+def _lowered(client: Any, read_timeout: float | None) -> dict[str, Any]:
+    """Return the option that lowers a client's read time-out, where it is longer."""
+    own: Any = getattr(client, "timeout", None)
+    if read_timeout is None:
+        return {}
+    if hasattr(own, "read"):  # httpx.Timeout, httpx2.Timeout
+        read = min(own.read, read_timeout) if own.read is not None else read_timeout
+        whole = {**own.as_dict(), "read": read}
+        return {"timeout": type(own)(**whole)}
+    if isinstance(own, (int, float)):
+        return {"timeout": min(own, read_timeout)}
+    return {"timeout": read_timeout}
 
 
 def _is_client(value: object) -> bool:

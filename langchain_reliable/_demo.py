@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from langchain_reliable.testing import Simulator
 
 _LOOPBACK: Final = "127.0.0.1"
+_KEY: Final = SecretStr("none-needed")
 _INTRO: Final = (
     "ChatOpenAI and ChatAnthropic as you know them, talking to a simulator on this "
     "machine: no key, no network. What goes wrong, goes wrong on the wire."
@@ -92,8 +93,11 @@ def _recap(screen: Screen, numbers: Sequence[int], shows: Sequence[Show]) -> Non
         screen.heading("What you have seen")
         screen.table(
             [
-                (str(number), SCENES[number - 1].title, *show.figures)
-                for number, show in zip(numbers, shows, strict=True)
+                ("", "scene", "served by", "attempts", "first token"),
+                *(
+                    (str(number), SCENES[number - 1].title, *show.figures)
+                    for number, show in zip(numbers, shows, strict=True)
+                ),
             ]
         )
     screen.heading("With keys of your own")
@@ -148,8 +152,9 @@ class Stage:
         self._sim.script(PRIMARY, *at_primary)
         self._sim.script(BACKUP, *at_backup)
         limit = self._pace.patience if scene.hangs else None
+        models: Any = clients(self._sim, limit)
         return ReliableChatModel(
-            models=clients(self._sim, limit),
+            models=models,
             initial_backoff=self._pace.backoff,
             observers=(show,),
         )
@@ -181,19 +186,20 @@ def clients(sim: Simulator, limit: float | None) -> list[BaseChatModel]:
     from langchain_anthropic import ChatAnthropic  # noqa: PLC0415 - an extra
     from langchain_openai import ChatOpenAI  # noqa: PLC0415 - as above
 
-    shared: dict[str, Any] = {"api_key": SecretStr("none-needed")}
-    return [
-        ChatOpenAI(
-            model=PRIMARY,
-            base_url=sim.openai_url,
-            timeout=limit,
-            openai_proxy=None,
-            **shared,
-        ),
-        ChatAnthropic(
-            model=BACKUP, base_url=sim.anthropic_url, anthropic_proxy=None, **shared
-        ),
-    ]
+    primary: dict[str, Any] = {
+        "model": PRIMARY,
+        "base_url": sim.openai_url,
+        "api_key": _KEY,
+        "openai_proxy": None,
+        "timeout": limit,
+    }
+    backup: dict[str, Any] = {
+        "model": BACKUP,
+        "base_url": sim.anthropic_url,
+        "api_key": _KEY,
+        "anthropic_proxy": None,
+    }
+    return [ChatOpenAI(**primary), ChatAnthropic(**backup)]
 
 
 @contextmanager

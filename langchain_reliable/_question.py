@@ -7,11 +7,12 @@ What a call looks like never does.
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
-from langchain_reliable._extras import INSTALL, NotReady, installed, need
+from langchain_reliable._extras import NotReady, installed, need
 from langchain_reliable._screens import columns, open_screen
 from langchain_reliable._scrub import scrub
 from langchain_reliable._show import Show
@@ -22,7 +23,10 @@ from langchain_reliable.chat_models import ReliableChatModel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PACKAGE_OF: Final = {"openai": "langchain_openai", "anthropic": "langchain_anthropic"}
+_FAMILIES: Final = {
+    "openai": ("langchain_openai", "ChatOpenAI"),
+    "anthropic": ("langchain_anthropic", "ChatAnthropic"),
+}
 _LONGEST: Final = 4000
 
 
@@ -40,7 +44,7 @@ def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
     Raises:
         NotReady: A model can't be opened, or something has to be installed first.
     """
-    models = [opened(name) for name in names]
+    models: Any = [opened(name) for name in names]
     with open_screen(plain=plain) as screen:
         show = Show(screen)
         model = ReliableChatModel(models=models, observers=(show,))
@@ -67,15 +71,16 @@ def opened(name: str) -> Any:
         NotReady: There is none; the text says what to do.
     """
     provider, _, rest = name.partition(":")
-    if package := _PACKAGE_OF.get(provider):
-        need(package)
+    if provider in _FAMILIES:
+        need(_FAMILIES[provider][0])
     try:
         by_name = installed("langchain")
         model = as_candidate(name).model if by_name else _directly(provider, rest)
     except NotReady:
         raise
     except Exception as error:
-        raise NotReady(f"{name}: {_said(error)}") from error
+        said = scrub(str(error))
+        raise NotReady(said if name in said else f"{name}: {said}") from error
     if (variable := _missing_key(model)) is not None:
         raise NotReady(f"{name}: there is no key for it; set {variable}")
     return model
@@ -83,18 +88,13 @@ def opened(name: str) -> Any:
 
 def _directly(provider: str, name: str) -> Any:
     """Return a model of the two families that the extra brings along."""
-    if provider not in _PACKAGE_OF or not name:
+    if provider not in _FAMILIES or not name:
         raise NotReady(
             f'"{provider}:{name}" can only be looked up by LangChain: pip install '
             "langchain; without it there are openai:... and anthropic:..."
         )
-    if provider == "openai":
-        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - an extra
-
-        return ChatOpenAI(model=name)
-    from langchain_anthropic import ChatAnthropic  # noqa: PLC0415 - an extra
-
-    return ChatAnthropic(model=name)
+    package, model = _FAMILIES[provider]
+    return getattr(import_module(package), model)(model=name)
 
 
 def _missing_key(model: Any) -> str | None:
@@ -115,11 +115,3 @@ def told(error: Exception) -> str:
     text = "\n".join((f"{type(error).__name__}: {error}", *notes))[:_LONGEST]
     width = columns() if sys.stderr.isatty() else None
     return folded_table(scrub(text), width)
-
-
-def _said(error: Exception) -> str:
-    """Return the text of an error without pydantic's frame around it."""
-    if isinstance(error, ValidationError):
-        parts = (one["msg"].removeprefix("Value error, ") for one in error.errors())
-        return scrub("; ".join(parts))
-    return scrub(str(error))

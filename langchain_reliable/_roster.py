@@ -9,7 +9,12 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from langchain_reliable._children import bare_model, child_of, own_model
+from langchain_reliable._children import (
+    Preparation,
+    bare_model,
+    child_of,
+    own_model,
+)
 from langchain_reliable._plan import Member, planned
 from langchain_reliable._steps import Route
 from langchain_reliable.candidates import Candidate, Group
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable._children import Child, Request
     from langchain_reliable._plan import Seat
+    from langchain_reliable._steps import Limits
 
     Plan = list[list[Seat]]
 
@@ -33,6 +39,7 @@ class Roster:
         fallbacks: Mapping[str, Sequence[str]],
         max_retries: int,
         manage_retries: bool,  # noqa: FBT001 - named by its place in the fields
+        limits: Limits,
     ) -> None:
         """Take the candidates in.
 
@@ -41,11 +48,13 @@ class Roster:
             fallbacks: Model name to further names.
             max_retries: Retries of candidates that have no number of their own.
             manage_retries: Whether the children's own retries are to be off.
+            limits: Time limits of candidates that have none of their own.
         """
         self._items = items
         self._fallbacks = fallbacks
         self._max_retries = max_retries
         self._manage_retries = manage_retries
+        self._limits = limits
         self._plans: dict[str | None, Plan] = {}
 
     @property
@@ -74,11 +83,10 @@ class Roster:
             self._plans[asked] = plan
         return plan
 
-    def child(self, seat: Seat) -> Child:
+    def child(self, seat: Seat, read_timeout: float | None = None) -> Child:
         """Return the child of a seat, ready to be called."""
-        return child_of(
-            self._candidate(seat), seat.model, manage_retries=self._manage_retries
-        )
+        how = Preparation(seat.model, self._manage_retries, read_timeout)
+        return child_of(self._candidate(seat), how)
 
     def routes(self, plan: Plan) -> list[list[Route]]:
         """Return what the study needs to know of a plan."""
@@ -123,6 +131,7 @@ class Roster:
             name=seat.label,
             max_retries=self._max_retries if retries is None else retries,
             window=_window(candidate) if seat.model is None else None,
+            limits=candidate.limits(self._limits),
         )
 
 

@@ -5,7 +5,6 @@ Texts, faults and their pace live here. Running a scene and showing it never do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -19,6 +18,8 @@ from langchain_reliable.testing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_reliable.testing import Reply
 
 PRIMARY: Final = "gpt-5.4"
@@ -141,10 +142,11 @@ SCENES: Final = (
         world=_limited,
     ),
     Scene(
-        title="The primary opens a stream, says nothing, and breaks",
+        title="The primary breaks without a word",
         story=(
-            "A 200, a role, three empty chunks, and the connection is gone. You see "
-            "none of that: a stream is shown from its first real token on."
+            f"{PRIMARY} opens a stream: a 200, a role, three empty chunks, and the "
+            "connection is gone. A program sees none of it: a stream is shown from "
+            "its first real token on."
         ),
         question="Why does the sea have tides?",
         answer=(

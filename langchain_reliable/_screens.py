@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-TEXT_WIDTH: Final = 74
+TEXT_WIDTH: Final = 78
 """Columns of running text: what fits into the narrowest usual terminal."""
 
 
@@ -40,8 +40,14 @@ class Line:
 
     mark: Mark
     who: str
+    nth: int = 1
     seconds: float | None = None
     says: str
+
+    @property
+    def again(self) -> str:
+        """Which attempt it was, where it was not the first."""
+        return f"attempt {self.nth}: " if self.nth > 1 else ""
 
 
 class Screen(Protocol):
@@ -98,7 +104,7 @@ class Screen(Protocol):
         """Show how a call went."""
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Show a table."""
+        """Show a table; its first row is the head."""
 
 
 def open_screen(*, plain: bool) -> Screen:
@@ -160,15 +166,15 @@ class PlainScreen:
 
     def heading(self, title: str) -> None:
         """Begin a part."""
-        self._write(f"\n== {title} ==\n\n")
+        self._write(f"\n== {title} ==\n")
 
     def tell(self, text: str) -> None:
         """Show running text."""
-        self._write(f"{filled(text)}\n")
+        self._write(f"\n{filled(text)}\n")
 
     def code(self, text: str) -> None:
         """Show lines of a program."""
-        self._write(f"\n{textwrap.indent(text, '    ')}\n\n")
+        self._write(f"\n{textwrap.indent(text, '    ')}\n")
 
     def question(self, text: str) -> None:
         """Show what is asked."""
@@ -182,14 +188,21 @@ class PlainScreen:
 
     def waits(self, who: str, seconds: float) -> None:
         """Say that a wait begins."""
-        self.line(Line(mark=Mark.WAITED, who=who, seconds=seconds, says="before asking"))
+        self.line(
+            Line(
+                mark=Mark.WAITED,
+                who=who,
+                seconds=seconds,
+                says="before the next request",
+            )
+        )
 
     def line(self, line: Line) -> None:
         """Show what happened."""
         self.answer_ends()
         took = "" if line.seconds is None else f"{line.seconds:.2f} s"
-        columns = f"  {line.who:<{self._who}}  {took:>7}  {self._SAID[line.mark]:<8}"
-        self._write(f"{columns}  {printable(line.says)}\n")
+        start = f"  {line.who:<{self._who}}  {took:>7}  {self._SAID[line.mark]:<8}"
+        self._write(f"{start}  {line.again}{printable(line.says)}\n")
 
     def piece(self, who: str, text: str) -> None:  # noqa: ARG002 - told by a line
         """Show a piece of an answer at once."""
@@ -212,11 +225,12 @@ class PlainScreen:
 
     def summary(self, text: str) -> None:
         """Show how a call went."""
-        self._write(f"\n  {text}\n")
+        self._write(f"\n{filled(text)}\n")
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Show a table."""
+        """Show a table; its first row is the head."""
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        self._write("\n")
         for row in rows:
             cells = (cell.ljust(size) for cell, size in zip(row, widths, strict=True))
             self._write(f"  {'  '.join(cells).rstrip()}\n")
@@ -225,7 +239,8 @@ class PlainScreen:
         self._write(text.replace("\n", "\n  | ").removesuffix("  | "))
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
+        encoding = self._stream.encoding or "utf-8"
+        self._stream.write(text.encode(encoding, "replace").decode(encoding))
         self._stream.flush()
 
 
@@ -236,6 +251,4 @@ def columns() -> int:
 
 def filled(text: str) -> str:
     """Return running text as a paragraph."""
-    return textwrap.fill(
-        text, TEXT_WIDTH, initial_indent="  ", subsequent_indent="  "
-    )
+    return textwrap.fill(text, TEXT_WIDTH, initial_indent="  ", subsequent_indent="  ")

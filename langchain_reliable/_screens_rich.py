@@ -11,7 +11,7 @@ the terminal is high. Colors are the terminal's own, which suit its background.
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Console, RenderableType
@@ -19,12 +19,11 @@ from rich.constrain import Constrain
 from rich.live import Live
 from rich.padding import Padding
 from rich.panel import Panel
-from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
 from langchain_reliable._screens import Line, Mark, columns, filled
-from langchain_reliable._show_text import Folded, folded_table, printable
+from langchain_reliable._show_text import Folded, cells, folded_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +70,7 @@ class RichScreen:
         self._live: Live | None = None
         self._next: Line | None = None
         self._answer: Folded | None = None
+        self._gutter = Text()
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -96,17 +96,18 @@ class RichScreen:
 
     def heading(self, title: str) -> None:
         """Begin a part."""
-        rule = Rule(Text(f" {title} ", "bold"), align="left", style="dim")
-        self._put(Text(), rule, Text())
+        self._still()
+        rest = max(self._width - cells(title) - 4, 0)
+        rule = (f" {'─' * rest}", "dim")
+        self._put(Text(), Text.assemble(("── ", "dim"), (title, "bold"), rule))
 
     def tell(self, text: str) -> None:
         """Show running text."""
-        self._put(Text(filled(text)))
+        self._put(Text(), Text(filled(text)))
 
     def code(self, text: str) -> None:
         """Show lines of a program."""
-        body = Text(textwrap.indent(text, "    "), "cyan")
-        self._put(Text(), body, Text())
+        self._put(Text(), Text(textwrap.indent(text, "    ")))
 
     def question(self, text: str) -> None:
         """Show what is asked."""
@@ -115,7 +116,8 @@ class RichScreen:
 
     def preparing(self, what: str) -> None:
         """Show that something takes a moment."""
-        self._move(lambda since: Text.assemble(_spin(since), f"  {what}"))
+        says = (f"  {what}", "dim")
+        self._move(lambda since: Text.assemble("\n  ", _spin(since), says))
 
     def asks(self, who: str, nth: int) -> None:
         """Show that somebody has been asked and has not answered yet."""
@@ -124,7 +126,7 @@ class RichScreen:
 
     def waits(self, who: str, seconds: float) -> None:
         """Show a wait that begins now; it counts down."""
-        says = Text("to go before it is asked again", "dim")
+        says = Text("to go before the next request", "dim")
         self._move(
             lambda since: self._row(_spin(since), who, max(seconds - since, 0), says)
         )
@@ -141,7 +143,7 @@ class RichScreen:
         if self._answer is None:
             self._still()
             self._answer = Folded(self._width - 7)
-            self._gutter = Text("   ┃ ", self._color_of.get(who, ""))
+            self._gutter = Text("  ┃ ", self._color_of.get(who, ""))
             self._write(Text.assemble("\n", self._gutter))
         self._said(self._answer.feed(text))
 
@@ -163,14 +165,22 @@ class RichScreen:
     def summary(self, text: str) -> None:
         """Show how a call went."""
         self._still()
-        self._put(Text(), Text(f"   {text}", "dim"))
+        body = Text(filled(text))
+        for name, color in self._color_of.items():
+            body.highlight_words([name], f"bold {color}")
+        self._put(Text(), body)
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Show a table."""
+        """Show a table; its first row is the head."""
         grid = Table.grid(padding=(0, 2))
-        for row in rows:
-            grid.add_row(*(Text(cell, self._color_of.get(cell, "")) for cell in row))
-        self._put(Padding(grid, (0, 0, 0, 3)))
+        for number, row in enumerate(rows):
+            grid.add_row(*map(self._cell, row), style="" if number else "dim")
+        self._put(Text(), Padding(grid, (0, 0, 0, 2)))
+
+    def _cell(self, text: str) -> Text:
+        return Text(
+            text, f"bold {self._color_of[text]}" if text in self._color_of else ""
+        )
 
     # --- drawing ------------------------------------------------------------------
 
@@ -178,7 +188,7 @@ class RichScreen:
         mark = Text(line.mark.value, _MARKS[line.mark])
         head, colon, tail = printable(line.says).partition(": ")
         color = "red" if line.mark is Mark.FAILED else ""
-        says = Text.assemble((head + colon, color), (tail, "dim"))
+        says = Text.assemble((line.again, "dim"), (head + colon, color), (tail, "dim"))
         self._put(self._row(mark, line.who, line.seconds, says))
 
     def _row(
@@ -192,7 +202,7 @@ class RichScreen:
         grid.add_column(overflow="fold")
         name = Text(who, f"bold {self._color_of.get(who, '')}")
         grid.add_row(mark, name, Text(took, "dim"), says)
-        return Padding(grid, (0, 0, 0, 3))
+        return Padding(grid, (0, 0, 0, 2))
 
     def _move(self, draw: Callable[[float], RenderableType]) -> None:
         self._still()

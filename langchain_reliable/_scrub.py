@@ -33,7 +33,7 @@ _SECRETS: Final = (
     # Face, AWS, GitHub, GitLab, NVIDIA, Perplexity, Replicate, Cerebras, Databricks,
     # Together, Fireworks, LangSmith, Slack, Tavily.
     _Secret(
-        ("sk-", "sk_", "pk-", "rk-"),
+        ("sk-", "sk_", "pk-", "pk_", "rk-", "rk_"),
         re.compile(r"(?<![A-Za-z0-9])(?:sk|pk|rk)[-_][\w*-]{6,}"),
     ),
     _Secret(
@@ -61,11 +61,22 @@ _SECRETS: Final = (
         re.compile(r"(?i:\b(bearer|basic)) +[\w.+/=~*-]{6,}"),
         rf"\1 {HIDDEN}",
     ),
-    # user:password@host
+    # A user and a password before a host.
     _Secret(("://",), re.compile(r"://[^/\s@'\"]{1,256}@"), f"://{HIDDEN}@"),
-    # ?key=…, "api_key": "…", x-api-key: …
+    # Whatever follows a name of a key, in a URL, a header or JSON.
     _Secret(
-        ("key", "KEY", "Key", "oken", "OKEN", "ecret", "SECRET", "sig", "assword"),
+        (
+            "key",
+            "KEY",
+            "Key",
+            "oken",
+            "OKEN",
+            "ecret",
+            "SECRET",
+            "sig",
+            "Sig",
+            "assword",
+        ),
         re.compile(
             r"(?i:\b((?:x-)?(?:goog-)?api[-_]?key|key|(?:access|auth|session|security|"
             r"id|refresh)?[-_]?token|(?:client[-_]?|access[-_]?)?secret(?:[-_]access)?"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from langchain_reliable._screens import Line, Mark
 from langchain_reliable.errors import described
 from langchain_reliable.events import (
+    Answered,
     AttemptFailed,
     AttemptStarted,
     Committed,
@@ -60,7 +61,7 @@ class Show:
                     self._screen.piece(self.served_by, chunk.text)
         finally:
             self._screen.answer_ends()
-        self._raise_trouble()
+            self._raise_trouble()
 
     @property
     def summary(self) -> str:
@@ -69,22 +70,22 @@ class Show:
         whole = self._last_at - self._began_at
         if not self.served_by:
             return f"no model answered, {tries}, gave up after {whole:.2f} s"
-        verb = "broken off by" if self._broke_off else "served by"
-        first = self._spoke_at - self._began_at
+        if not self.text:
+            return f"served by {self.served_by}, {tries}, no text, {whole:.2f} s"
+        who = "{} broke off" if self._broke_off else "served by {}"
         return (
-            f"{verb} {self.served_by}, {tries}, "
-            f"first token after {first:.2f} s, {whole:.2f} s in all"
+            f"{who.format(self.served_by)}, {tries}, "
+            f"first token at {self._first_token}, last at {whole:.2f} s"
         )
 
     @property
     def figures(self) -> tuple[str, str, str]:
-        """The same for a table: who, attempts, seconds."""
-        tries = "1 attempt" if self.attempts == 1 else f"{self.attempts} attempts"
-        if not self.served_by:
-            whole = self._last_at - self._began_at
-            return "nobody", tries, f"gave up after {whole:.2f} s"
-        first = self._spoke_at - self._began_at
-        return self.served_by, tries, f"first token after {first:.2f} s"
+        """The same for a table: who, attempts, seconds to the first token."""
+        return self.served_by or "nobody", str(self.attempts), self._first_token
+
+    @property
+    def _first_token(self) -> str:
+        return f"{self._spoke_at - self._began_at:.2f} s" if self._spoke_at else "none"
 
     def __call__(self, event: Event, /) -> None:
         """Show an event; what goes wrong here is raised where the stream is read.
@@ -111,6 +112,8 @@ class Show:
                 self.served_by, self._spoke_at = event.attempt.candidate, event.at
             case Interrupted():
                 self._broke_off = True
+            case Answered():
+                self.served_by = event.candidate
             case _:
                 pass
 
@@ -129,13 +132,12 @@ class Show:
 def line_of(event: Event) -> Line | None:
     """Return the line that tells of an event, if one does."""
     match event:
-        case AttemptFailed(attempt=tried):
-            return _failed(tried)
+        case AttemptFailed(attempt=tried) if tried.failure is not None:
+            return _line(Mark.FAILED, tried, described(tried.failure))
         case FailedOver():
             return Line(mark=Mark.MOVED, who=event.target, says="is asked instead")
         case Committed(attempt=tried):
-            speaks = f"{_nth(tried)}first token"
-            return _line(Mark.SPEAKS, tried, speaks)
+            return _line(Mark.SPEAKS, tried, "first token")
         case Interrupted():
             says = f"broke off in mid-answer: {described(event.failure)}"
             return Line(mark=Mark.FAILED, who=event.candidate, says=says)
@@ -143,14 +145,11 @@ def line_of(event: Event) -> Line | None:
             return None
 
 
-def _failed(tried: AttemptRecord) -> Line:
-    what = described(tried.failure) if tried.failure else "failed"
-    return _line(Mark.FAILED, tried, f"{_nth(tried)}{what}")
-
-
-def _nth(tried: AttemptRecord) -> str:
-    return f"attempt {tried.nth}: " if tried.nth > 1 else ""
-
-
 def _line(mark: Mark, tried: AttemptRecord, says: str) -> Line:
-    return Line(mark=mark, who=tried.candidate, seconds=tried.seconds, says=says)
+    return Line(
+        mark=mark,
+        who=tried.candidate,
+        nth=tried.nth,
+        seconds=tried.seconds,
+        says=says,
+    )

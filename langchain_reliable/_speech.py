@@ -60,6 +60,9 @@ _WORDS_OF_BLOCK = {
 other type (image, audio, file, a built-in tool's call or result) says something by
 being there."""
 
+_REASONING = frozenset({"thinking", "reasoning", "reasoning_content"})
+"""Block types, and entries of `additional_kwargs`, that hold reasoning."""
+
 _WORDS_OF_EXTRAS = ("refusal", "reasoning_content", "function_call", "audio", "parsed")
 """Entries of `additional_kwargs` in which partner packages put what was said."""
 
@@ -79,6 +82,22 @@ def says_something(message: BaseMessage) -> bool:
     return _calls_a_tool(message) or _extras_say_something(message.additional_kwargs)
 
 
+def is_reasoning_only(message: BaseMessage) -> bool:
+    """Return whether all that a message says is reasoning."""
+    content = message.content
+    if isinstance(content, str):
+        speaks = bool(content)
+    else:
+        spoken = [block for block in content if _block_says_something(block)]
+        speaks = any(_type_of(block) not in _REASONING for block in spoken)
+    extras = {
+        key: value
+        for key, value in message.additional_kwargs.items()
+        if key not in _REASONING
+    }
+    return not (speaks or _calls_a_tool(message) or _extras_say_something(extras))
+
+
 def finish_of(generation: ChatGeneration) -> str | None:
     """Return why the model stopped, in lower case; `None` if it did not say."""
     info = generation.generation_info or {}
@@ -93,6 +112,10 @@ def finish_of(generation: ChatGeneration) -> str | None:
 def may_end_without_words(finish: str) -> bool:
     """Return whether silence is a valid answer with this finish reason."""
     return finish in _ENDS_WITHOUT_WORDS
+
+
+def _type_of(block: str | dict[str, Any]) -> str | None:
+    return "text" if isinstance(block, str) else str(block.get("type"))
 
 
 def _block_says_something(block: str | dict[str, Any]) -> bool:

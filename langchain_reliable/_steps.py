@@ -12,6 +12,28 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long an attempt may take, in seconds; `None` for as long as it wants.
+
+    Attributes:
+        first_chunk: From the request to the first effective payload of a stream.
+        idle: Between two chunks of a stream.
+        attempt: For the whole attempt.
+        total: For the whole call.
+        deadline: When the whole call is over.
+    """
+
+    first_chunk: float | None = None
+    idle: float | None = None
+    attempt: float | None = None
+    total: float | None = None
+    deadline: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """A candidate in the plan of one call.
 
@@ -20,12 +42,14 @@ class Route:
         name: What people call it; unique in the plan.
         max_retries: How often it may be asked again after its first attempt.
         window: Tokens that fit into its context, where known.
+        limits: How long its attempts may take.
     """
 
     place: int
     name: str
     max_retries: int
     window: int | None = None
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +61,7 @@ class Attempt:
     route: Route
     started_at: float
     wait: float
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,35 +1,80 @@
 """The peephole: open a stream up to its first word, then relay it.
 
-Holding back what comes before the first effective payload, and handing everything on
-in order and unmodified after it, lives here. Who is asked next never does.
+Holding back what comes before the commit, and handing everything on in order and
+unmodified after it, lives here. Who is asked next never does.
 
-The twins differ by `async`. Per chunk the relay does three things: remember it, look
-whether it is marked as the last, hand it on.
+The twins differ by `await` and by who breaks off a wait: in sync the iterator itself
+does (a `Reader`, where limits apply), in async one `Alarm` for the whole stream. Per
+chunk the relay remembers it, looks whether it is the last, and hands it on.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_reliable._alarm import Alarm
 from langchain_reliable._closing import StreamBottom
-from langchain_reliable._speech import finish_of, may_end_without_words, says_something
-from langchain_reliable.errors import EmptyAnswer, IncompleteStream
+from langchain_reliable._speech import (
+    finish_of,
+    is_reasoning_only,
+    may_end_without_words,
+    says_something,
+)
+from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Generator,
+        Iterator,
+    )
+
+    from langchain_reliable._clock import Clock
+    from langchain_reliable._patience import Patience
 
 T = TypeVar("T")
 
+CommitOn = Literal["first_chunk", "payload", "text", "complete"]
+"""What a stream has to show before it is let out."""
+
 MAX_HELD_CHUNKS = 512
 """Chunks held back before committing anyway; real streams have shown 128 silent ones
-before they failed."""
+before they failed. Does not apply to `"complete"`."""
 
 MAX_HELD_CHARACTERS = 1024 * 1024
 """The same in characters of what they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How one attempt's stream is to be read.
+
+    Attributes:
+        patience: Its time limits.
+        commit_on: What it has to show before it is let out.
+        expects_finish: Whether an end without a finish reason is a cut.
+    """
+
+    patience: Patience
+    commit_on: CommitOn = "payload"
+    expects_finish: bool = False
+
+
+@dataclass(slots=True)
+class Opened:
+    """A stream up to its commit: what was held, and what is still to come."""
+
+    reading: Reading
+    held: list[ChatGenerationChunk]
+    rest: Iterator[ChatGenerationChunk] = field(default_factory=lambda: iter(()))
 
 
 async def _nothing() -> AsyncIterator[ChatGenerationChunk]:
@@ -38,19 +83,13 @@ async def _nothing() -> AsyncIterator[ChatGenerationChunk]:
 
 
 @dataclass(slots=True)
-class Opened:
-    """A stream up to its first word: what was held, and what is still to come."""
-
-    held: list[ChatGenerationChunk]
-    rest: Iterator[ChatGenerationChunk] = field(default_factory=lambda: iter(()))
-
-
-@dataclass(slots=True)
 class AsyncOpened:
-    """The async twin of `Opened`."""
+    """The async twin of `Opened`, with what breaks off a wait and what closes it."""
 
+    reading: Reading
     held: list[ChatGenerationChunk]
     rest: AsyncIterator[ChatGenerationChunk] = field(default_factory=_nothing)
+    alarm: Alarm = field(default_factory=Alarm)
     bottom: StreamBottom = field(default_factory=StreamBottom)
 
 
@@ -65,48 +104,70 @@ class Ending(Protocol):
     ) -> Exception | None:
         """Return what to raise instead of `error`; `None` lets it through."""
 
-    def handed_over(self) -> None:
-        """Take note that the last chunk is out."""
+    def handed_over(self, *, finished: bool) -> None:
+        """Take note that the last chunk is out, and whether it said why."""
 
 
 # --- opening ----------------------------------------------------------------------
 
 
-def open_stream(chunks: Iterator[ChatGenerationChunk]) -> Opened:
-    """Read a stream up to its first word.
+def open_stream(chunks: Iterator[ChatGenerationChunk], reading: Reading) -> Opened:
+    """Read a stream up to its commit.
 
     Args:
         chunks: A child's stream, not begun.
+        reading: How to read it.
 
     Returns:
         The stream, committed.
 
     Raises:
         EmptyAnswer: It finished and said nothing.
-        IncompleteStream: It ended without a word and without a finish reason.
+        FinishedWithError: It says that it ended in an error.
+        IncompleteStream: It ended without a word, or without its finish reason.
+        TimeLimitExceeded: A wait for it lasted too long.
     """
-    held = _Held()
+    held = _Held(reading)
     try:
         for chunk in chunks:
             if held.commits_with(chunk):
-                return Opened(held.chunks, chunks)
+                return Opened(reading, held.chunks, chunks)
     except BaseException:
         _close(chunks)
         raise
-    return held.wordless(Opened(held.chunks))
+    return held.whole(Opened(reading, held.chunks))
 
 
-async def aopen_stream(chunks: AsyncIterator[ChatGenerationChunk]) -> AsyncOpened:
-    """Read a stream up to its first word; the twin of `open_stream`."""
-    held, bottom = _Held(), StreamBottom()
+async def aopen_stream(
+    chunks: AsyncIterator[ChatGenerationChunk], reading: Reading, clock: Clock
+) -> AsyncOpened:
+    """Read a stream up to its commit; the twin of `open_stream`."""
+    held = _Held(reading)
+    opened = AsyncOpened(reading, held.chunks, chunks)
     try:
-        while (chunk := await bottom.noting(_next(chunks))) is not None:
+        while (chunk := await _first(opened, clock)) is not None:
             if held.commits_with(chunk):
-                return AsyncOpened(held.chunks, chunks, bottom)
+                return opened
     except BaseException:
-        await bottom.aclose(chunks)
+        opened.alarm.close()
+        await opened.bottom.aclose(chunks)
         raise
-    return held.wordless(AsyncOpened(held.chunks))
+    opened.alarm.close()
+    return held.whole(opened)
+
+
+async def _first(opened: AsyncOpened, clock: Clock) -> ChatGenerationChunk | None:
+    """Wait for a chunk, noting the generators that begin to run meanwhile."""
+    patience, alarm = opened.reading.patience, opened.alarm
+    alarm.set(patience.left(clock.now()))
+    try:
+        chunk = await opened.bottom.noting(_next(opened.rest))
+        alarm.off()
+    except asyncio.CancelledError:
+        if alarm.took_back():
+            raise patience.exceeded() from None
+        raise
+    return chunk
 
 
 async def _next(
@@ -116,29 +177,56 @@ async def _next(
 
 
 class _Held:
-    """Chunks held back until one of them says something."""
+    """Chunks held back until the stream commits."""
 
-    __slots__ = ("_characters", "chunks")
+    __slots__ = ("_characters", "_reading", "_spoke", "chunks")
 
-    def __init__(self) -> None:
+    def __init__(self, reading: Reading) -> None:
         self.chunks: list[ChatGenerationChunk] = []
         self._characters = 0
+        self._reading = reading
+        self._spoke = False
 
     def commits_with(self, chunk: ChatGenerationChunk) -> bool:
         """Take a chunk in; return whether the stream commits with it."""
         self.chunks.append(chunk)
-        if says_something(chunk.message):
-            return True
+        patience = self._reading.patience
+        patience.arrived()
+        speaks = says_something(chunk.message)
+        if speaks or self._reading.commit_on == "first_chunk":
+            self._spoke = True
+            patience.spoke()
+        match self._reading.commit_on:
+            case "complete":
+                return False
+            case "first_chunk":
+                return True
+            case "text":
+                speaks = speaks and not is_reasoning_only(chunk.message)
+        return speaks or self._is_full(chunk)
+
+    def _is_full(self, chunk: ChatGenerationChunk) -> bool:
         self._characters += len(str(chunk.message.content))
         return (
             len(self.chunks) >= MAX_HELD_CHUNKS
             or self._characters >= MAX_HELD_CHARACTERS
         )
 
-    def wordless(self, opened: T) -> T:
-        """Return a stream that ended without a word, if that is an answer."""
-        check_wordless(_finish_among(self.chunks), opened)
+    def whole(self, opened: T) -> T:
+        """Return a stream that ended before its commit, if it is an answer."""
+        finish = _finish_among(self.chunks)
+        check_finish(finish)
+        if not self._spoke:
+            check_wordless(finish, opened)
+        elif finish is None and self._reading.expects_finish:
+            raise IncompleteStream
         return opened
+
+
+def check_finish(finish: str | None) -> None:
+    """Raise if the finish reason itself tells of an error (OpenRouter)."""
+    if finish == "error":
+        raise FinishedWithError
 
 
 def check_wordless(finish: str | None, answer: object) -> None:
@@ -152,14 +240,23 @@ def check_wordless(finish: str | None, answer: object) -> None:
 # --- relaying ---------------------------------------------------------------------
 
 
-def relay(opened: Opened, ending: Ending) -> Generator[ChatGenerationChunk]:
-    """Hand on a committed stream to its end, and close it whatever happens."""
-    relayed = _Relayed(ending)
+def relay(
+    open_: Callable[[], Opened], ending: Ending
+) -> Generator[ChatGenerationChunk]:
+    """Hand on a committed stream to its end, and close it whatever happens.
+
+    Args:
+        open_: Returns the stream, committed.
+        ending: What is asked at its end.
+    """
+    opened = open_()
+    relayed = _Relayed(ending, opened.reading)
     try:
         for chunk in opened.held:
-            yield relayed.next(chunk)
+            yield relayed.noted(chunk)
         for chunk in opened.rest:
-            yield relayed.next(chunk)
+            yield relayed.noted(chunk)
+        relayed.check_end()
     except Exception as error:  # noqa: BLE001 - judged there
         relayed.broke_off(error)
     finally:
@@ -168,18 +265,29 @@ def relay(opened: Opened, ending: Ending) -> Generator[ChatGenerationChunk]:
 
 
 async def arelay(
-    opened: AsyncOpened, ending: Ending
+    open_: Callable[[], Awaitable[AsyncOpened]], ending: Ending, clock: Clock
 ) -> AsyncGenerator[ChatGenerationChunk]:
     """Hand on a committed stream to its end; the twin of `relay`."""
-    relayed = _Relayed(ending)
+    opened = await open_()
+    relayed = _Relayed(ending, opened.reading)
+    alarm, patience = opened.alarm, opened.reading.patience
     try:
         for chunk in opened.held:
-            yield relayed.next(chunk)
+            yield relayed.noted(chunk)
+        alarm.set(patience.left(clock.now()))
         async for chunk in opened.rest:
-            yield relayed.next(chunk)
+            alarm.off()
+            yield relayed.noted(chunk)
+            alarm.set(patience.left(clock.now()))
+        relayed.check_end()
+    except asyncio.CancelledError:
+        if not alarm.took_back():
+            raise
+        relayed.broke_off(patience.exceeded())
     except Exception as error:  # noqa: BLE001 - judged there
         relayed.broke_off(error)
     finally:
+        alarm.close()
         await opened.bottom.aclose(opened.rest)
     for chunk in relayed.end():
         yield chunk
@@ -188,24 +296,42 @@ async def arelay(
 class _Relayed:
     """What has been handed on of a stream."""
 
-    __slots__ = ("_chunks", "_ending", "_marked")
+    __slots__ = ("_chunks", "_ending", "_finish", "_marked", "_reading")
 
-    def __init__(self, ending: Ending) -> None:
+    def __init__(self, ending: Ending, reading: Reading) -> None:
         self._chunks: list[ChatGenerationChunk] = []
         self._ending = ending
+        self._finish: str | None = None
         self._marked = False
+        self._reading = reading
 
-    def next(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+    def noted(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
         """Take note of a chunk on its way out; the one marked last gets the trail."""
         self._chunks.append(chunk)
-        if getattr(chunk.message, "chunk_position", None) == "last":
+        message = chunk.message
+        metadata = message.response_metadata
+        # Most chunks carry no more than who speaks: those are passed by at once.
+        if chunk.generation_info or len(metadata) > ("model_provider" in metadata):
+            self._look_for_finish(chunk)
+        if getattr(message, "chunk_position", None) == "last":
             self._marked = True
-            chunk.message.response_metadata["reliable"] = self._ending.trail()
+            metadata["reliable"] = self._ending.trail()
         return chunk
+
+    def _look_for_finish(self, chunk: ChatGenerationChunk) -> None:
+        if (finish := finish_of(chunk)) is not None:
+            self._finish = finish
+            self._reading.patience.finished()
+
+    def check_end(self) -> None:
+        """Raise if a stream that ended by itself was cut, or ended in an error."""
+        check_finish(self._finish)
+        if self._finish is None and self._reading.expects_finish:
+            raise IncompleteStream
 
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
-        if _finish_among(self._chunks) is not None:
+        if self._finish is not None and self._finish != "error":
             return
         interrupted = self._ending.broken_off(error, self._chunks)
         if interrupted is None:
@@ -215,8 +341,8 @@ class _Relayed:
     def end(self) -> Iterator[ChatGenerationChunk]:
         """Yield the chunk that marks the end, where the child has not."""
         if not self._marked and self._chunks:
-            yield self.next(_last_chunk(self._chunks[-1]))
-        self._ending.handed_over()
+            yield self.noted(_last_chunk(self._chunks[-1]))
+        self._ending.handed_over(finished=self._finish is not None)
 
 
 def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:

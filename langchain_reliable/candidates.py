@@ -3,6 +3,7 @@
 Their settings, and checking them at the door, live here. Calling a child never does.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from langchain_core.language_models import BaseChatModel
@@ -18,12 +19,20 @@ from pydantic import (
 )
 
 from langchain_reliable._rotation import Rotation
+from langchain_reliable._steps import Limits
 from langchain_reliable.policies import Order
 
 _SAY = (
     "write a chat model such as ChatOpenAI(model=...), a Candidate(...), a "
     'Group([...]), a list of those, or "provider:model"'
 )
+
+
+_LIMIT_FIELDS = {
+    "first_chunk": "first_chunk_timeout",
+    "idle": "idle_timeout",
+    "attempt": "attempt_timeout",
+}
 
 
 class _Setting(BaseModel):
@@ -54,6 +63,13 @@ class Candidate(_Setting):
     """Call keywords that only this child understands; the call's own win."""
     max_retries: int | None = Field(default=None, ge=0)
     """Retries here, instead of the model's `max_retries`."""
+    first_chunk_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds, instead of the model's; raise it for models that think in silence.
+    `None`, if given, turns the limit off here."""
+    idle_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
+    attempt_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
     context_window: int | None = Field(default=None, gt=0)
     """Tokens that fit; by default what the child's profile says. A prompt that was too
     long for one window is not sent to another known to be no larger."""
@@ -70,6 +86,15 @@ class Candidate(_Setting):
     @classmethod
     def _is_a_model(cls, value: Any) -> Any:
         return _child(value)
+
+    def limits(self, common: Limits) -> Limits:
+        """Return its time limits: its own where given, else the common ones."""
+        given = {
+            name: getattr(self, field)
+            for name, field in _LIMIT_FIELDS.items()
+            if field in self.model_fields_set
+        }
+        return replace(common, **given) if given else common
 
 
 class Group(_Setting):

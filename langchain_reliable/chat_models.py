@@ -6,7 +6,14 @@ live here. No rule about retries, failover or streams does.
 
 import difflib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+    Sequence,
+)
 from contextlib import aclosing, closing
 from typing import Any, Literal
 
@@ -15,9 +22,9 @@ from langchain_core.callbacks import (
     CallbackManagerForLLMRun,
 )
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from pydantic import (
     ConfigDict,
@@ -29,14 +36,16 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from langchain_reliable._ask import Ask
+from langchain_reliable._ask import Ask, Manner
 from langchain_reliable._call import Call
-from langchain_reliable._children import Request, bare_model, own_model
+from langchain_reliable._children import Child, Request, bare_model, own_model
 from langchain_reliable._clock import Clock, SystemClock
+from langchain_reliable._closing import StreamBottom
 from langchain_reliable._drive import adrive, drive
 from langchain_reliable._judge import Opinion, judge_with
 from langchain_reliable._roster import Roster, members_of
-from langchain_reliable._streams import arelay, relay
+from langchain_reliable._steps import Limits
+from langchain_reliable._streams import CommitOn, arelay, relay
 from langchain_reliable._telling import teller
 from langchain_reliable._tools import ToolForm
 from langchain_reliable.candidates import Candidate, Group, as_items
@@ -105,6 +114,30 @@ class ReliableChatModel(BaseChatModel):
     max_last_wait: float = Field(default=30.0, ge=0, allow_inf_nan=False)
     """The same when nobody else is left. Entries that were passed over because they
     asked for a longer wait are then asked again."""
+
+    first_chunk_timeout: float | None = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """Streams only: from the request to the first effective payload (with
+    `commit_on="first_chunk"`, to the first chunk). A miss goes to the next candidate;
+    not applied when nobody else could be asked. `None` for no limit."""
+
+    idle_timeout: float | None = Field(default=120.0, gt=0, allow_inf_nan=False)
+    """Streams only: between two chunks. `None` for no limit."""
+
+    attempt_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """For one attempt, to the end of its answer."""
+
+    total_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """For the whole call, including waits, to the end of its answer."""
+
+    commit_on: CommitOn = "payload"
+    """What a stream has to show before it is let out: `"first_chunk"` (anything),
+    `"payload"` (something said, reasoning counts), `"text"` (something said that is not
+    reasoning) or `"complete"` (all of it: any fault is then survivable, at the price of
+    the first word coming with the last)."""
+
+    require_finish_reason: Literal["auto"] | bool = "auto"
+    """Whether a stream that ends without a finish reason was cut. `"auto"` expects one
+    of the families known to send it and of any child that has sent one before."""
 
     require_streaming: bool = False
     """If true, `stream` and `astream` skip models that cannot stream, and raise
@@ -190,15 +223,11 @@ class ReliableChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         ask = self._ask(messages, stop, kwargs, streams="stream")
-        opened = drive(ask.call, ask.open, self._clock)
-        with closing(relay(opened, ask)) as chunks:
-            for chunk in chunks:
-                if run_manager:
-                    run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-                yield chunk
+        chunks = relay(lambda: drive(ask.call, ask.open, self._clock), ask)
+        return _reported(chunks, run_manager) if run_manager else chunks
 
     @override
-    async def _astream(
+    def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
@@ -206,12 +235,34 @@ class ReliableChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
         ask = self._ask(messages, stop, kwargs, streams="astream")
-        opened = await adrive(ask.call, ask.aopen, self._clock)
-        async with aclosing(arelay(opened, ask)) as chunks:
+        clock = self._clock
+        chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
+        return _areported(chunks, run_manager) if run_manager else chunks
+
+    @override
+    async def astream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[AIMessageChunk]:
+        """Stream the answer, and close the child's stream before control returns.
+
+        `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
+        when its consumer leaves early (seen in langchain-core 1.7.2).
+        """
+        chunks = super().astream(input, config, stop=stop, **kwargs)
+        bottom = StreamBottom()
+        try:
+            first = await bottom.noting(_first(chunks))
+            if first is not None:
+                yield first
             async for chunk in chunks:
-                if run_manager:
-                    await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
+        finally:
+            await bottom.aclose(chunks)
 
     @override
     def _should_stream(
@@ -266,8 +317,16 @@ class ReliableChatModel(BaseChatModel):
             teller((_LOG, *self.observers)),
             next(_CALL_NUMBERS),
         )
-        return Ask(
-            call, request, lambda place: roster.child(seats[place]), judge, self._clock
+
+        def child_at(place: int, read_timeout: float | None) -> Child:
+            return roster.child(seats[place], read_timeout)
+
+        return Ask(call, request, child_at, judge, self._clock, self._manner())
+
+    def _manner(self) -> Manner:
+        return Manner(
+            commit_on=self.commit_on,
+            require_finish_reason=self.require_finish_reason,
         )
 
     def _policy(self) -> Policy:
@@ -277,6 +336,7 @@ class ReliableChatModel(BaseChatModel):
             max_backoff=self.max_backoff,
             max_retry_after=self.max_retry_after,
             max_last_wait=self.max_last_wait,
+            total_timeout=self.total_timeout,
             verdicts=self.verdicts,
         )
 
@@ -288,6 +348,11 @@ class ReliableChatModel(BaseChatModel):
             self.model_fallbacks,
             self.max_retries,
             self.manage_child_retries,
+            Limits(
+                first_chunk=self.first_chunk_timeout,
+                idle=self.idle_timeout,
+                attempt=self.attempt_timeout,
+            ),
         )
         if self._known_roster is None or self._known_roster[0] != made_of:
             self._known_roster = made_of, Roster(*made_of)
@@ -347,6 +412,31 @@ class ReliableChatModel(BaseChatModel):
         return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
 
     __str__ = __repr__
+
+
+def _reported(
+    chunks: Generator[ChatGenerationChunk], run_manager: CallbackManagerForLLMRun
+) -> Iterator[ChatGenerationChunk]:
+    """Tell a run manager of each chunk, as partner packages do if they get one."""
+    with closing(chunks):
+        for chunk in chunks:
+            run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
+
+
+async def _areported(
+    chunks: AsyncGenerator[ChatGenerationChunk],
+    run_manager: AsyncCallbackManagerForLLMRun,
+) -> AsyncIterator[ChatGenerationChunk]:
+    """Tell a run manager of each chunk; the twin of `_reported`."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+            yield chunk
+
+
+async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
+    return await anext(chunks, None)
 
 
 def _identity(candidate: Candidate) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def _shown_once() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def _stop_writing() -> None:
+def _stop_writing() -> None:  # pragma: no cover - it would take the tests' stdout
     """Leave quietly when the reader of a pipe has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -10,14 +10,18 @@ providers are carried along as they came and are never rewritten.
     └── AnswerRejected         one answer that is none; a cause, never the end
         ├── EmptyAnswer        finished, with nothing in it
         ├── IncompleteStream   ended without saying that it ends
-        └── ToolsNotBound      not even asked: its `bind_tools` failed
+        ├── FinishedWithError  ended saying that something broke
+        ├── ToolsNotBound      not even asked: its `bind_tools` failed
+        └── TimeLimitExceeded  also TimeoutError and ModelTimeoutError
+            ├── FirstChunkTimeout, IdleTimeout
+            └── AttemptTimeout, TotalTimeout
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from langchain_core.exceptions import ModelError
+from langchain_core.exceptions import ModelError, ModelTimeoutError
 
 from langchain_reliable.failures import Failure, FailureKind
 
@@ -160,11 +164,19 @@ class EmptyAnswer(AnswerRejected):
 
 
 class IncompleteStream(AnswerRejected):
-    """The stream ended before anything was said, and without a finish reason."""
+    """The stream ended without the finish reason that its kind sends at the end."""
+
+    def __init__(self, what: str = "without a finish reason: it was cut") -> None:
+        """Tell what is missing."""
+        super().__init__(f"the stream ended {what}")
+
+
+class FinishedWithError(AnswerRejected):
+    """The finish reason says that the provider broke in mid-answer (OpenRouter)."""
 
     def __init__(self) -> None:
-        """Tell what is missing."""
-        super().__init__("the stream ended without a word and without a finish reason")
+        """Tell what it says."""
+        super().__init__('the provider ended the answer with finish reason "error"')
 
 
 class ToolsNotBound(AnswerRejected):
@@ -176,6 +188,46 @@ class ToolsNotBound(AnswerRejected):
     def __init__(self, model: str) -> None:
         """Tell whose `bind_tools` failed; why is in the cause."""
         super().__init__(f"bind_tools of {model} does not take these tools")
+
+
+class TimeLimitExceeded(AnswerRejected, ModelTimeoutError, TimeoutError):
+    """A model took longer than one of our limits allows.
+
+    Attributes:
+        seconds: The limit.
+    """
+
+    kind: ClassVar[FailureKind] = FailureKind.TIMEOUT
+    text: ClassVar[str]
+
+    def __init__(self, seconds: float) -> None:
+        """Name the limit and how long it is."""
+        self.seconds = seconds
+        super().__init__(self.text.format(f"{seconds:g} s"))
+
+
+class FirstChunkTimeout(TimeLimitExceeded):
+    """A stream said nothing within `first_chunk_timeout`."""
+
+    text = "nothing was said within first_chunk_timeout={}"
+
+
+class IdleTimeout(TimeLimitExceeded):
+    """A stream stood still for `idle_timeout`."""
+
+    text = "no chunk came within idle_timeout={}"
+
+
+class AttemptTimeout(TimeLimitExceeded):
+    """One attempt took longer than `attempt_timeout`."""
+
+    text = "the attempt took longer than attempt_timeout={}"
+
+
+class TotalTimeout(TimeLimitExceeded):
+    """The whole call took longer than `total_timeout`."""
+
+    text = "the call took longer than total_timeout={}"
 
 
 def described(failure: Failure) -> str:

@@ -32,6 +32,7 @@ class Policy:
     max_backoff: float = 10.0
     max_retry_after: float = 5.0
     max_last_wait: float = 30.0
+    total_timeout: float | None = None
     verdicts: Mapping[FailureKind, Verdict] = field(default_factory=dict)
 
     def verdict(self, failure: Failure) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from langchain_core.callbacks import UsageMetadataCallbackHandler
@@ -13,11 +13,30 @@ from langchain_core.callbacks.base import BaseCallbackHandler
 from langchain_reliable import ReliableChatModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from langchain_core.messages import AIMessage, AIMessageChunk
 
+T = TypeVar("T")
+
 SURFACES = ("invoke", "ainvoke", "stream", "astream")
+
+
+_finishers: list[Callable[[], Awaitable[None]]] = []
+"""What to do before an event loop ends; clients keep idle connections in theirs."""
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run async work in a loop of its own and leave nothing open."""
+
+    async def run() -> T:
+        try:
+            return await work
+        finally:
+            for finish in _finishers:
+                await finish()
+
+    return asyncio.run(run())
 
 
 class FakeClock:
@@ -112,7 +131,7 @@ class Surface:
         kwargs.setdefault("config", {"callbacks": [outcome.heard, usage]})
         try:
             if self.name.startswith("a"):
-                asyncio.run(self._acall(model, question, kwargs, outcome))
+                run_to_end(self._acall(model, question, kwargs, outcome))
             else:
                 self._call(model, question, kwargs, outcome)
         except Exception as error:  # noqa: BLE001 - looked at by the test
@@ -150,6 +169,18 @@ def _added(chunks: list[AIMessageChunk]) -> AIMessage:
 def surface(request: pytest.FixtureRequest) -> Surface:
     """One of the four surfaces; a test with it runs on each."""
     return Surface(request.param)
+
+
+@pytest.fixture
+def at_end_of_loop() -> list[Callable[[], Awaitable[None]]]:
+    """What to do before an event loop ends; add to it, and take it away again."""
+    return _finishers
+
+
+@pytest.fixture
+def run() -> Callable[[Coroutine[Any, Any, T]], T]:
+    """Runs async work in a loop of its own and leaves nothing open."""
+    return run_to_end
 
 
 @pytest.fixture

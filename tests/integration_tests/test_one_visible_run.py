@@ -70,37 +70,50 @@ def test_langgraph_messages(graph):
     check_messages(list(graph.stream(QUESTION, stream_mode="messages")))
 
 
-async def test_langgraph_messages_async(agraph):
-    stream = agraph.astream(QUESTION, stream_mode="messages")
-    check_messages([piece async for piece in stream])
+def test_langgraph_messages_async(agraph, run):
+    async def go():
+        stream = agraph.astream(QUESTION, stream_mode="messages")
+        check_messages([piece async for piece in stream])
+
+    run(go())
 
 
 @pytest.mark.filterwarnings("ignore:astream_events version='v1' is deprecated")
 @pytest.mark.parametrize("version", ["v1", "v2"])
-async def test_astream_events(model, version):
-    chain = ChatPromptTemplate.from_template("{question}") | model | StrOutputParser()
-    events = [
-        event
-        async for event in chain.astream_events({"question": "?"}, version=version)
-    ]
-    count = Counter(event["event"] for event in events)
-    assert (count["on_chat_model_start"], count["on_chat_model_end"]) == (1, 1)
-    tokens = [
-        event["data"]["chunk"].text
-        for event in events
-        if event["event"] == "on_chat_model_stream"
-    ]
-    assert "".join(tokens) == ANSWER
+def test_astream_events(model, version, run):
+    async def go():
+        chain = (
+            ChatPromptTemplate.from_template("{question}") | model | StrOutputParser()
+        )
+        events = [
+            event
+            async for event in chain.astream_events({"question": "?"}, version=version)
+        ]
+        count = Counter(event["event"] for event in events)
+        assert (count["on_chat_model_start"], count["on_chat_model_end"]) == (1, 1)
+        tokens = [
+            event["data"]["chunk"].text
+            for event in events
+            if event["event"] == "on_chat_model_stream"
+        ]
+        assert "".join(tokens) == ANSWER
+
+    run(go())
 
 
-async def test_astream_events_around_an_invoke(agraph):
-    events = [event async for event in agraph.astream_events(QUESTION, version="v2")]
-    tokens = [
-        event["data"]["chunk"].text
-        for event in events
-        if event["event"] == "on_chat_model_stream"
-    ]
-    assert "".join(tokens) == ANSWER
+def test_astream_events_around_an_invoke(agraph, run):
+    async def go():
+        events = [
+            event async for event in agraph.astream_events(QUESTION, version="v2")
+        ]
+        tokens = [
+            event["data"]["chunk"].text
+            for event in events
+            if event["event"] == "on_chat_model_stream"
+        ]
+        assert "".join(tokens) == ANSWER
+
+    run(go())
 
 
 @pytest.mark.filterwarnings("ignore:.*v3.*")
@@ -122,10 +135,13 @@ def test_usage_is_counted_once(surface, model):
     assert outcome.usage == counted.usage_metadata
 
 
-async def test_a_consumer_that_leaves_closes_the_stream(model, clients):
-    stream = model.astream("hello?")
-    async for chunk in stream:
-        if chunk.text:
-            break
-    await stream.aclose()
-    await asyncio.wait_for(clients.sim.await_closed(), 2)
+def test_a_consumer_that_leaves_closes_the_stream(model, clients, run):
+    async def go():
+        stream = model.astream("hello?")
+        async for chunk in stream:
+            if chunk.text:
+                break
+        await stream.aclose()
+        await asyncio.wait_for(clients.sim.await_closed(), 2)
+
+    run(go())

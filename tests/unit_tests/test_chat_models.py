@@ -147,7 +147,7 @@ class TestWhenNobodyAnswers:
         assert isinstance(outcome.error, AllModelsFailed)
         text = str(outcome.error)
         assert "no model answered (2 attempts on 2 models" in text
-        assert "a  attempt 1  not authorized (401)" in text
+        assert "a  attempt 1  not authorized: 401" in text
         assert "b: check the model's name" in text
         assert outcome.heard.errors == 1
 

@@ -8,7 +8,7 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from langchain_reliable import _copies
-from langchain_reliable._copies import for_model, without_retries
+from langchain_reliable._copies import for_model, managed
 
 MODEL = "claude-sonnet-4-5"
 OTHER = "claude-3-5-haiku-20241022"
@@ -32,7 +32,7 @@ class TestWithoutRetries:
     )
     def test_openai_clients_are_replaced(self, make):
         child = make()
-        copy = without_retries(child)
+        copy = managed(child)
         assert copy.max_retries == 0
         for client in (copy.root_client, copy.root_async_client):
             assert client.max_retries == 0
@@ -44,24 +44,24 @@ class TestWithoutRetries:
 
     def test_anthropic_clients_are_built_without(self):
         child = ChatAnthropic(model=MODEL, api_key="sk-test")
-        copy = without_retries(child)
+        copy = managed(child)
         assert copy._client.max_retries == copy._async_client.max_retries == 0
         assert child._client.max_retries == 2
 
     def test_anthropic_clients_in_use_are_replaced(self):
         child = ChatAnthropic(model=MODEL, api_key="sk-test", max_retries=4)
         assert child._client.max_retries == 4
-        copy = without_retries(child)
+        copy = managed(child)
         assert copy._client.max_retries == copy._async_client.max_retries == 0
         assert child._client.max_retries == 4
 
     def test_the_connections_are_shared(self):
         child = ChatOpenAI(model="gpt-5.4", api_key="sk-test")
-        assert without_retries(child).root_client._client is child.root_client._client
+        assert managed(child).root_client._client is child.root_client._client
 
     def test_who_has_no_retries_is_used_as_it_is(self, caplog):
         child = FakeListChatModel(responses=["hi"])
-        assert without_retries(child) is child
+        assert managed(child) is child
         assert not caplog.messages
 
     def test_google_reads_its_field_and_one_means_off(self, monkeypatch):
@@ -71,7 +71,7 @@ class TestWithoutRetries:
         ChatGoogleGenerativeAI.__module__ = "langchain_google_genai.chat_models"
         ChatGoogleGenerativeAI.__qualname__ = "ChatGoogleGenerativeAI"
         child = ChatGoogleGenerativeAI(responses=["hi"])
-        assert without_retries(child).max_retries == 1
+        assert managed(child).max_retries == 1
         assert child.max_retries == 6
 
     def test_one_warning_where_it_cannot_be_done(self, caplog, monkeypatch):
@@ -81,8 +81,8 @@ class TestWithoutRetries:
             max_retries: int = 3
 
         child = Stubborn(responses=["hi"])
-        assert without_retries(child) is child
-        assert without_retries(child) is child
+        assert managed(child) is child
+        assert managed(child) is child
         assert len(caplog.messages) == 1
         assert "set max_retries=0 on it" in caplog.messages[0]
 
@@ -94,7 +94,7 @@ class TestWithoutRetries:
 
         ChatBedrockConverse.__module__ = "langchain_aws.chat_models.bedrock_converse"
         ChatBedrockConverse.__qualname__ = "ChatBedrockConverse"
-        without_retries(ChatBedrockConverse(responses=["hi"]))
+        managed(ChatBedrockConverse(responses=["hi"]))
         assert "total_max_attempts" in caplog.messages[0]
 
 

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from contextvars import ContextVar
 
 import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable import _streams
+from langchain_reliable._alarm import READ_AHEAD, Reader
+from langchain_reliable._clock import SystemClock
 from langchain_reliable._closing import StreamBottom
-from langchain_reliable._streams import aopen_stream, arelay, open_stream, relay
-from langchain_reliable.errors import EmptyAnswer, IncompleteStream
+from langchain_reliable._patience import Patience
+from langchain_reliable._steps import NO_LIMITS, Limits
+from langchain_reliable._streams import (
+    Reading,
+    aopen_stream,
+    arelay,
+    open_stream,
+    relay,
+)
+from langchain_reliable.errors import (
+    AttemptTimeout,
+    EmptyAnswer,
+    FinishedWithError,
+    FirstChunkTimeout,
+    IdleTimeout,
+    IncompleteStream,
+    TotalTimeout,
+)
+
+CLOCK = SystemClock()
 
 
 def chunk(text="", **fields) -> ChatGenerationChunk:
@@ -35,8 +57,9 @@ class Ending:
         self.shown = shown
         return self.instead
 
-    def handed_over(self):
+    def handed_over(self, *, finished):
         self.done = True
+        self.finished = finished
 
 
 class Tap:
@@ -66,17 +89,27 @@ class Tap:
             self.closed = True
 
 
+def reading(limits=NO_LIMITS, **manner):
+    patience = Patience(limits, CLOCK.now(), streams=True)
+    return Reading(patience, **manner)
+
+
+def relayed(chunks, ending, how=None):
+    how = how or reading()
+    return arelay(lambda: aopen_stream(chunks, how, CLOCK), ending, CLOCK)
+
+
 @pytest.fixture(params=["sync", "async"])
 def through(request):
     """Run a tap through the peephole to its end, sync or async."""
 
-    def run_sync(tap, ending):
-        return list(relay(open_stream(tap.stream()), ending))
+    def run_sync(tap, ending, **manner):
+        return list(relay(lambda: open_stream(tap.stream(), reading(**manner)), ending))
 
-    def run_async(tap, ending):
+    def run_async(tap, ending, **manner):
         async def run():
-            opened = await aopen_stream(tap.astream())
-            return [piece async for piece in arelay(opened, ending)]
+            how = reading(**manner)
+            return [piece async for piece in relayed(tap.astream(), ending, how)]
 
         return asyncio.run(run())
 
@@ -175,7 +208,7 @@ def test_commits_when_what_is_held_is_too_long(through, monkeypatch):
 
 def test_a_consumer_that_leaves_closes_the_stream():
     tap = Tap(chunk("a"), chunk("b"))
-    out = relay(open_stream(tap.stream()), Ending())
+    out = relay(lambda: open_stream(tap.stream(), reading()), Ending())
     next(out)
     out.close()
     assert tap.closed
@@ -192,7 +225,7 @@ async def test_a_consumer_that_leaves_closes_the_async_stream_to_its_bottom():
         async for piece in partner():
             yield piece
 
-    out = arelay(await aopen_stream(child()), Ending())
+    out = relayed(child(), Ending())
     await anext(out)
     await out.aclose()
     assert tap.closed
@@ -205,7 +238,7 @@ async def test_closing_survives_a_child_that_raises_while_it_is_closed():
         finally:
             raise OSError("rude")
 
-    out = arelay(await aopen_stream(rude()), Ending())
+    out = relayed(rude(), Ending())
     await anext(out)
     await out.aclose()
 
@@ -223,9 +256,10 @@ async def test_a_stream_that_is_no_generator_has_nothing_to_close():
                 raise StopAsyncIteration
             return self.left.pop()
 
-    out = [piece async for piece in arelay(await aopen_stream(Plain()), Ending())]
+    out = [piece async for piece in relayed(Plain(), Ending())]
     assert out[0].text == "a"
-    first, _ = relay(open_stream(iter([chunk("a")])), Ending())
+    plain = iter([chunk("a")])
+    first, _ = relay(lambda: open_stream(plain, reading()), Ending())
     assert first.text == "a"
 
 
@@ -241,3 +275,256 @@ def test_notes_generators_even_where_no_loop_listens():
     steps = StreamBottom().noting(outer()).__await__()
     with pytest.raises(StopIteration):
         next(steps)
+
+
+# --- what a stream has to show ----------------------------------------------------
+
+THINKING = chunk([{"type": "thinking", "thinking": "hm"}])
+
+
+@pytest.mark.parametrize(
+    ("commit_on", "shown"),
+    [("first_chunk", 3), ("payload", 3), ("text", 3), ("complete", None)],
+)
+def test_a_break_after_the_commit_is_seen(through, commit_on, shown):
+    ending = Ending(instead=RuntimeError("interrupted"))
+    tap = Tap(chunk(), THINKING, chunk("a"), OSError("gone"))
+    with pytest.raises((RuntimeError, OSError)) as caught:
+        through(tap, ending, commit_on=commit_on)
+    assert (ending.shown and len(ending.shown)) == shown
+    assert isinstance(caught.value, OSError if shown is None else RuntimeError)
+
+
+@pytest.mark.parametrize(
+    ("commit_on", "commits"),
+    [("first_chunk", True), ("payload", True), ("text", False), ("complete", False)],
+)
+def test_reasoning_commits_unless_text_is_asked_for(through, commit_on, commits):
+    ending = Ending(instead=RuntimeError("interrupted"))
+    with pytest.raises(RuntimeError if commits else OSError):
+        through(Tap(chunk(), THINKING, OSError("gone")), ending, commit_on=commit_on)
+
+
+@pytest.mark.parametrize("commit_on", ["first_chunk", "payload", "text", "complete"])
+def test_every_manner_lets_a_whole_answer_out(through, commit_on):
+    pieces = [chunk(), THINKING, chunk("a"), chunk(finish="stop")]
+    out = through(Tap(*pieces), Ending(), commit_on=commit_on, expects_finish=True)
+    assert len(out) == 5
+
+
+# --- ends -------------------------------------------------------------------------
+
+
+def test_an_end_without_the_expected_finish_is_a_cut(through):
+    ending = Ending(instead=RuntimeError("interrupted"))
+    with pytest.raises(RuntimeError) as caught:
+        through(Tap(chunk("a")), ending, expects_finish=True)
+    assert isinstance(caught.value.__cause__, IncompleteStream)
+
+
+def test_and_before_the_commit_a_failure(through):
+    with pytest.raises(IncompleteStream):
+        through(Tap(chunk("a")), Ending(), expects_finish=True, commit_on="complete")
+
+
+def test_a_finish_that_tells_of_an_error_is_a_failure(through):
+    ending = Ending(instead=RuntimeError("interrupted"))
+    with pytest.raises(RuntimeError) as caught:
+        through(Tap(chunk("a"), chunk(finish="error")), ending)
+    assert isinstance(caught.value.__cause__, FinishedWithError)
+    with pytest.raises(FinishedWithError):
+        through(Tap(chunk(finish="error")), Ending())
+
+
+# --- time -------------------------------------------------------------------------
+
+
+class Stuck:
+    """A stream that gives its pieces and then hangs until it is let go."""
+
+    def __init__(self, *pieces) -> None:
+        self.pieces = pieces
+        self.let_go = threading.Event()
+        self.closed = threading.Event()
+
+    def stream(self):
+        try:
+            yield from self.pieces
+            self.let_go.wait(5)
+            yield chunk("too late")
+        finally:
+            self.closed.set()
+
+    async def astream(self):
+        try:
+            for piece in self.pieces:
+                yield piece
+            await asyncio.Event().wait()
+        finally:
+            self.closed.set()
+
+
+TIMES = {
+    "nothing comes": ([], Limits(first_chunk=0.02), FirstChunkTimeout),
+    "metadata does not count": (
+        [chunk(), chunk()],
+        Limits(first_chunk=0.02),
+        FirstChunkTimeout,
+    ),
+    "silence between metadata": ([chunk()], Limits(idle=0.02), IdleTimeout),
+    "the attempt is over": ([chunk()], Limits(attempt=0.02), AttemptTimeout),
+    "the call is over": (
+        [chunk()],
+        Limits(total=0.02, deadline=0.0),
+        TotalTimeout,
+    ),
+}
+
+
+@pytest.fixture(params=["sync", "async"])
+def waits(request):
+    """Read a stuck stream to its end within limits, sync or async."""
+
+    def run_sync(stuck, ending, limits):
+        how = reading(limits)
+        reader = Reader(stuck.stream, how.patience, CLOCK)
+        try:
+            return list(relay(lambda: open_stream(reader, how), ending))
+        finally:
+            stuck.let_go.set()
+
+    def run_async(stuck, ending, limits):
+        async def run():
+            how = reading(limits)
+            return [piece async for piece in relayed(stuck.astream(), ending, how)]
+
+        return asyncio.run(run())
+
+    return run_sync if request.param == "sync" else run_async
+
+
+@pytest.mark.parametrize(("pieces", "limits", "error"), TIMES.values(), ids=list(TIMES))
+def test_a_wait_that_lasts_too_long_ends(waits, pieces, limits, error):
+    stuck = Stuck(*pieces)
+    with pytest.raises(error) as caught:
+        waits(stuck, Ending(), limits)
+    assert isinstance(caught.value, TimeoutError)
+    assert stuck.closed.wait(1)
+
+
+def test_after_the_commit_it_is_an_interruption(waits):
+    ending = Ending(instead=RuntimeError("interrupted"))
+    with pytest.raises(RuntimeError) as caught:
+        waits(Stuck(chunk("a")), ending, Limits(first_chunk=0.02, idle=0.02))
+    assert isinstance(caught.value.__cause__, IdleTimeout)
+
+
+def test_after_the_finish_it_is_none(waits):
+    pieces = [chunk("a"), chunk(finish="stop")]
+    out = waits(Stuck(*pieces), Ending(), Limits(attempt=0.02))
+    assert [one.text for one in out] == ["a", "", ""]
+
+
+def test_the_first_word_ends_the_first_limit(waits):
+    class Slow(Stuck):
+        def stream(self):
+            yield chunk("a")
+            self.let_go.wait(0.05)
+            yield chunk("b", finish="stop")
+
+        async def astream(self):
+            yield chunk("a")
+            await asyncio.sleep(0.05)
+            yield chunk("b", finish="stop")
+
+    out = waits(Slow(), Ending(), Limits(first_chunk=0.03))
+    assert [one.text for one in out] == ["a", "b", ""]
+
+
+async def test_a_cancellation_from_outside_stays_one():
+    stuck = Stuck(chunk("a"))
+    out = relayed(stuck.astream(), Ending(), reading(Limits(idle=5)))
+    await anext(out)
+    waiting = asyncio.create_task(anext(out))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert stuck.closed.is_set()
+
+
+async def test_while_a_stream_is_opened_too():
+    stuck = Stuck()
+    out = relayed(stuck.astream(), Ending(), reading(Limits(first_chunk=5)))
+    waiting = asyncio.create_task(anext(out))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert stuck.closed.is_set()
+
+
+async def test_a_child_that_swallows_our_cancellation_is_still_too_late():
+    async def deaf():
+        try:
+            await asyncio.sleep(5)
+        except asyncio.CancelledError:
+            yield chunk("as if nothing had happened")
+
+    out = relayed(deaf(), Ending(), reading(Limits(first_chunk=0.02)))
+    with pytest.raises(FirstChunkTimeout):
+        await anext(out)
+    assert not asyncio.current_task().cancelling()
+
+
+async def test_chunks_may_be_asked_for_by_different_tasks():
+    tap = Tap(chunk("a"), chunk("b"), chunk("c"))
+    out = relayed(tap.astream(), Ending(), reading(Limits(idle=5)))
+    texts = [(await asyncio.create_task(anext(out))).text for _ in range(3)]
+    assert texts == ["a", "b", "c"]
+    await out.aclose()
+
+
+async def test_limits_do_not_run_while_the_consumer_works():
+    tap = Tap(chunk("a"), chunk("b", finish="stop"))
+    out = relayed(tap.astream(), Ending(), reading(Limits(idle=0.02, first_chunk=0.02)))
+    texts = []
+    async for piece in out:
+        texts.append(piece.text)
+        await asyncio.sleep(0.04)
+    assert texts == ["a", "b", ""]
+
+
+def test_a_reader_is_never_far_ahead():
+    given = []
+
+    def stream():
+        for number in range(500):
+            given.append(number)
+            yield chunk("a")
+
+    reader = Reader(stream, reading(Limits(idle=5)).patience, CLOCK)
+    next(reader)
+    assert len(given) <= READ_AHEAD + 2
+    assert sum(1 for _ in reader) == 499
+
+
+def test_a_reader_that_is_left_closes_its_stream():
+    tap = Tap(*[chunk("a")] * 500)
+    reader = Reader(tap.stream, reading(Limits(idle=5)).patience, CLOCK)
+    next(reader)
+    reader.close()
+    with pytest.raises(StopIteration):
+        next(reader)
+
+
+def test_a_reader_sees_the_callers_context():
+    variable = ContextVar("variable")
+    variable.set("seen")
+
+    def stream():
+        yield chunk(variable.get())
+
+    reader = Reader(stream, reading(Limits(idle=5)).patience, CLOCK)
+    assert [one.text for one in reader] == ["seen"]
+    assert list(reader) == []

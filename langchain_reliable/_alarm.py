@@ -1,0 +1,206 @@
+"""One timer for a whole async stream, and one daemon thread for a whole sync one.
+
+Breaking off a wait that lasts too long lives here. How long is too long never does.
+
+In async the wait happens in the caller's task: the timer cancels it and takes the
+cancellation back, as `asyncio.timeout` does, but it is armed once and re-armed only
+when it rings too early, which costs next to nothing per chunk. No scope is held across
+a `yield`, so successive chunks may be asked for by different tasks.
+
+In sync nothing can interrupt a thread that waits for a socket. So the child runs in a
+daemon thread that hands its chunks over; when a wait lasts too long the caller goes on
+and the thread is left behind: it stops at its next chunk, or when its client's own
+read time-out ends the wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from langchain_reliable._clock import Clock
+    from langchain_reliable._patience import Patience
+
+T = TypeVar("T")
+
+READ_AHEAD = 64
+"""Chunks that a reader may be ahead of its consumer."""
+
+
+class Alarm:
+    """Ends a wait of an async stream that lasts too long."""
+
+    __slots__ = ("_cancelling", "_due", "_handle", "_loop", "_task", "rang")
+
+    def __init__(self) -> None:
+        """Begin silent."""
+        self.rang = False
+        self._cancelling = 0
+        self._due = 0.0
+        self._handle: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[Any] | None = None
+
+    def set(self, seconds: float | None) -> None:
+        """Begin a wait of the current task that may last so many seconds."""
+        if seconds is None:
+            return
+        self._due = self._loop.time() + seconds
+        self._task = asyncio.current_task()
+        if self._handle is None or self._handle.when() > self._due:
+            self._arm()
+
+    def off(self) -> None:
+        """End a wait in time.
+
+        Raises:
+            CancelledError: It rang, and the child took no notice of it.
+        """
+        if self.rang:
+            raise asyncio.CancelledError
+        self._task = None
+
+    def close(self) -> None:
+        """Be done with."""
+        self._task = None
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def took_back(self) -> bool:
+        """Take our cancellation back; return whether it was ours alone."""
+        task, self._task = self._task, None
+        return self.rang and task is not None and task.uncancel() <= self._cancelling
+
+    def _arm(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = self._loop.call_at(self._due, self._ring)
+
+    def _ring(self) -> None:
+        self._handle = None
+        if self._task is None:
+            return
+        if self._due > self._loop.time():
+            self._arm()
+            return
+        self.rang = True
+        self._cancelling = self._task.cancelling()
+        self._task.cancel()
+
+
+async def within_limits(awaitable: Awaitable[T], patience: Patience, clock: Clock) -> T:
+    """Wait for a whole answer as long as its attempt allows.
+
+    Raises:
+        TimeLimitExceeded: It took longer.
+    """
+    alarm = Alarm()
+    alarm.set(patience.left(clock.now()))
+    try:
+        answer = await awaitable
+        alarm.off()
+    except asyncio.CancelledError:
+        if alarm.took_back():
+            raise patience.exceeded() from None
+        raise
+    finally:
+        alarm.close()
+    return answer
+
+
+class _Ended:
+    """What a reader hands over last: how its child ended."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+class Reader(Generic[T]):
+    """An iterator over a child's chunks that gives up when a wait lasts too long."""
+
+    def __init__(
+        self, chunks: Callable[[], Iterator[T]], patience: Patience, clock: Clock
+    ) -> None:
+        """Start reading.
+
+        Args:
+            chunks: Opens the child's stream; runs in the reader's thread.
+            patience: The limits.
+            clock: Time.
+        """
+        self._chunks = chunks
+        self._patience = patience
+        self._clock = clock
+        self._out: queue.SimpleQueue[T | _Ended] = queue.SimpleQueue()
+        self._taken = 0
+        self._room = threading.Event()
+        self._left = False
+        self._done = False
+        run = copy_context().run
+        threading.Thread(
+            target=run, args=(self._read,), name="langchain_reliable", daemon=True
+        ).start()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        """Return the next chunk, waiting as long as the limits allow."""
+        if self._done:
+            raise StopIteration
+        try:
+            item = self._out.get(timeout=self._patience.left(self._clock.now()))
+        except queue.Empty:
+            self.close()
+            raise self._patience.exceeded() from None
+        if isinstance(item, _Ended):
+            self._done = True
+            if item.error is not None:
+                raise item.error
+            raise StopIteration
+        self._taken += 1
+        if not self._room.is_set():
+            self._room.set()
+        return item
+
+    def close(self) -> None:
+        """Leave the thread behind; it stops at its next chunk."""
+        self._done = self._left = True
+        self._room.set()
+
+    # --- in the thread ------------------------------------------------------------
+
+    def _read(self) -> None:
+        try:
+            self._hand_over()
+        except BaseException as error:  # noqa: BLE001 - handed over, raised there
+            self._out.put(_Ended(error))
+        else:
+            self._out.put(_Ended(None))
+
+    def _hand_over(self) -> None:
+        stream = self._chunks()
+        try:
+            for given, chunk in enumerate(stream, start=1):
+                if self._left:
+                    return
+                self._out.put(chunk)
+                self._wait_for_room(given)
+        finally:
+            if (close := getattr(stream, "close", None)) is not None:
+                close()
+
+    def _wait_for_room(self, given: int) -> None:
+        while given - self._taken >= READ_AHEAD and not self._left:
+            self._room.clear()
+            if given - self._taken >= READ_AHEAD and not self._left:
+                self._room.wait()
