@@ -19,7 +19,7 @@ import asyncio
 import queue
 import threading
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -34,27 +34,53 @@ READ_AHEAD = 64
 
 
 class Alarm:
-    """Ends a wait of an async stream that lasts too long."""
+    """Ends a wait of an async stream that lasts too long.
 
-    __slots__ = ("_cancelling", "_due", "_handle", "_loop", "_task", "rang")
+    The two attributes are written once per chunk, by hand, because a call of a method
+    would cost as much as all the rest.
 
-    def __init__(self) -> None:
-        """Begin silent."""
+    Attributes:
+        task: The task that waits; `None` while nobody does.
+        since: When it began to wait.
+        rang: Whether it has ended a wait.
+    """
+
+    __slots__ = (
+        "_cancelling",
+        "_clock",
+        "_handle",
+        "_loop",
+        "_patience",
+        "rang",
+        "since",
+        "task",
+    )
+
+    def __init__(self, patience: Patience, clock: Clock) -> None:
+        """Begin silent.
+
+        Args:
+            patience: Says how long a wait may last.
+            clock: Time.
+        """
         self.rang = False
+        self.since = 0.0
+        self.task: asyncio.Task[Any] | None = None
         self._cancelling = 0
-        self._due = 0.0
+        self._clock = clock
         self._handle: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[Any] | None = None
+        self._patience = patience
 
-    def set(self, seconds: float | None) -> None:
-        """Begin a wait of the current task that may last so many seconds."""
-        if seconds is None:
+    def set(self) -> None:
+        """Begin a wait of the current task, and make sure that it can be ended."""
+        self.since = self._clock.now()
+        self.task = asyncio.current_task()
+        left = self._patience.left(self.since)
+        if left is None:
             return
-        self._due = self._loop.time() + seconds
-        self._task = asyncio.current_task()
-        if self._handle is None or self._handle.when() > self._due:
-            self._arm()
+        if self._handle is None or self._handle.when() > self._loop.time() + left:
+            self._arm(left)
 
     def off(self) -> None:
         """End a wait in time.
@@ -64,35 +90,39 @@ class Alarm:
         """
         if self.rang:
             raise asyncio.CancelledError
-        self._task = None
+        self.task = None
 
     def close(self) -> None:
         """Be done with."""
-        self._task = None
+        self.task = None
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
 
     def took_back(self) -> bool:
         """Take our cancellation back; return whether it was ours alone."""
-        task, self._task = self._task, None
+        task, self.task = self.task, None
         return self.rang and task is not None and task.uncancel() <= self._cancelling
 
-    def _arm(self) -> None:
+    def _arm(self, seconds: float) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._handle = self._loop.call_at(self._due, self._ring)
+        self._handle = self._loop.call_later(seconds, self._ring)
 
     def _ring(self) -> None:
+        """See how long the present wait has lasted; end it or look again later."""
         self._handle = None
-        if self._task is None:
+        now = self._clock.now()
+        waiting = self.task is not None
+        left = self._patience.left(self.since if waiting else now)
+        if left is None:
             return
-        if self._due > self._loop.time():
-            self._arm()
+        if not waiting or (left := self.since + left - now) > 0:
+            self._arm(left)
             return
         self.rang = True
-        self._cancelling = self._task.cancelling()
-        self._task.cancel()
+        self._cancelling = cast("asyncio.Task[Any]", self.task).cancelling()
+        cast("asyncio.Task[Any]", self.task).cancel()
 
 
 async def within_limits(awaitable: Awaitable[T], patience: Patience, clock: Clock) -> T:
@@ -101,8 +131,8 @@ async def within_limits(awaitable: Awaitable[T], patience: Patience, clock: Cloc
     Raises:
         TimeLimitExceeded: It took longer.
     """
-    alarm = Alarm()
-    alarm.set(patience.left(clock.now()))
+    alarm = Alarm(patience, clock)
+    alarm.set()
     try:
         answer = await awaitable
         alarm.off()

@@ -145,16 +145,11 @@ class Ask:
         self.call.trail.answered(self._clock.now())
 
     def stamped(self, result: ChatResult) -> ChatResult:
-        """Return an answer that tells in its metadata what happened.
-
-        The message is copied: it may be the child's own.
-        """
+        """Return an answer that tells in its metadata what happened."""
         for generation in result.generations:
             message = generation.message
             metadata = {**message.response_metadata, "reliable": self.trail()}
-            generation.message = message.model_copy(
-                update={"response_metadata": metadata}
-            )
+            message.response_metadata = metadata  # as LangChain does a moment later
         self.handed_over()
         return result
 

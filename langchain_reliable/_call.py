@@ -281,10 +281,12 @@ class Call(Generic[T]):
             and self._free_at(other) <= now
             for other in self._everyone()
         )
-        limits = replace(
-            route.limits, total=self._policy.total_timeout, deadline=self._deadline
-        )
-        return replace(limits, first_chunk=None) if alone else limits
+        limits = route.limits
+        if alone and limits.first_chunk is not None:
+            limits = replace(limits, first_chunk=None)
+        if self._deadline is not None:
+            limits = replace(limits, deadline=self._deadline)
+        return limits
 
     # --- the end ------------------------------------------------------------------
 

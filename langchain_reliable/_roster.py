@@ -6,6 +6,7 @@ decided in `_plan`, and calling a child happens in `_children`.
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,9 @@ class Roster:
         self._manage_retries = manage_retries
         self._limits = limits
         self._plans: dict[str | None, Plan] = {}
+        self._routes: dict[int, tuple[list[list[Route]], list[Seat]]] = {}
 
-    @property
+    @cached_property
     def candidates(self) -> list[Candidate]:
         """All candidates, in order."""
         return [one for item in self._items for one in members_of(item)]
@@ -72,10 +74,10 @@ class Roster:
         }
         return [_turned(item, turns) for item in plan] if turns else plan
 
-    @property
-    def names(self) -> list[str]:
+    @cached_property
+    def model_name(self) -> str:
         """What the candidates are called, in the order of `models`."""
-        return [seat.label for item in self._declared(None) for seat in item]
+        return " | ".join(seat.label for item in self._declared(None) for seat in item)
 
     def _declared(self, asked: str | None) -> Plan:
         if (plan := self._plans.get(asked)) is None:
@@ -88,10 +90,18 @@ class Roster:
         how = Preparation(seat.model, self._manage_retries, read_timeout)
         return child_of(self._candidate(seat), how)
 
-    def routes(self, plan: Plan) -> list[list[Route]]:
-        """Return what the study needs to know of a plan."""
+    def routes(self, plan: Plan) -> tuple[list[list[Route]], list[Seat]]:
+        """Return what the study needs to know of a plan, and the seats by place."""
+        if (known := self._routes.get(id(plan))) is None:
+            known = self._made_routes(plan)
+            if any(plan is one for one in self._plans.values()):
+                self._routes[id(plan)] = known
+        return known
+
+    def _made_routes(self, plan: Plan) -> tuple[list[list[Route]], list[Seat]]:
         places = count()
-        return [[self._route(seat, next(places)) for seat in item] for item in plan]
+        routes = [[self._route(seat, next(places)) for seat in item] for item in plan]
+        return routes, [seat for item in plan for seat in item]
 
     def streaming_only(self, plan: Plan, request: Request, *, async_api: bool) -> Plan:
         """Return a plan without those that can't stream.

@@ -158,7 +158,7 @@ class RichScreen:
         """Show an error as a program would get it."""
         self._still()
         body = Text(folded_table(text, self._width - 7))
-        title = Text(f" {name} ", "bold red")
+        title = Text(name, "bold red")
         panel = Panel(body, title=title, title_align="left", border_style="red")
         self._put(Text(), Padding(panel, (0, 0, 0, 2)))
 

@@ -16,6 +16,8 @@ _WIDE: Final = (
     "\U0001f300-\U0001faff\U00020000-\U0003fffd"
 )
 _PARTS: Final = re.compile(rf"\n|[^\S\n]+|[{_WIDE}]|[^\s{_WIDE}]+")
+_GLUE: Final = "\N{NO-BREAK SPACE}"
+"""Keeps words on one line; `textwrap` knows it."""
 _ATTEMPT: Final = re.compile(r" {2}\S.*? {2}attempt \d+ +")
 
 
@@ -57,11 +59,14 @@ def _folded(line: str, width: int) -> str:
     if cells(line) <= width:
         return line
     start = found.end() if (found := _ATTEMPT.match(line)) else 0
-    head, tail = line[:start], re.sub(" {2,}", "  ", line[start:])
-    hang = start or 4
+    what, arrow, then = re.sub(" {2,}", "  ", line[start:]).partition("-> ")
+    tail = what + (arrow + then).replace(" ", _GLUE)
     return textwrap.fill(
-        head + tail, width, subsequent_indent=" " * hang, break_on_hyphens=False
-    )
+        line[:start] + tail,
+        width,
+        subsequent_indent=" " * (start or 4),
+        break_on_hyphens=False,
+    ).replace(_GLUE, " ")
 
 
 class Folded:

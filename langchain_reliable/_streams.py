@@ -77,19 +77,14 @@ class Opened:
     rest: Iterator[ChatGenerationChunk] = field(default_factory=lambda: iter(()))
 
 
-async def _nothing() -> AsyncIterator[ChatGenerationChunk]:
-    return
-    yield
-
-
 @dataclass(slots=True)
 class AsyncOpened:
     """The async twin of `Opened`, with what breaks off a wait and what closes it."""
 
     reading: Reading
     held: list[ChatGenerationChunk]
-    rest: AsyncIterator[ChatGenerationChunk] = field(default_factory=_nothing)
-    alarm: Alarm = field(default_factory=Alarm)
+    rest: AsyncIterator[ChatGenerationChunk]
+    alarm: Alarm
     bottom: StreamBottom = field(default_factory=StreamBottom)
 
 
@@ -143,9 +138,10 @@ async def aopen_stream(
 ) -> AsyncOpened:
     """Read a stream up to its commit; the twin of `open_stream`."""
     held = _Held(reading)
-    opened = AsyncOpened(reading, held.chunks, chunks)
+    alarm = Alarm(reading.patience, clock)
+    opened = AsyncOpened(reading, held.chunks, chunks, alarm)
     try:
-        while (chunk := await _first(opened, clock)) is not None:
+        while (chunk := await _first(opened)) is not None:
             if held.commits_with(chunk):
                 return opened
     except BaseException:
@@ -156,16 +152,16 @@ async def aopen_stream(
     return held.whole(opened)
 
 
-async def _first(opened: AsyncOpened, clock: Clock) -> ChatGenerationChunk | None:
+async def _first(opened: AsyncOpened) -> ChatGenerationChunk | None:
     """Wait for a chunk, noting the generators that begin to run meanwhile."""
-    patience, alarm = opened.reading.patience, opened.alarm
-    alarm.set(patience.left(clock.now()))
+    alarm = opened.alarm
+    alarm.set()
     try:
         chunk = await opened.bottom.noting(_next(opened.rest))
         alarm.off()
     except asyncio.CancelledError:
         if alarm.took_back():
-            raise patience.exceeded() from None
+            raise opened.reading.patience.exceeded() from None
         raise
     return chunk
 
@@ -250,7 +246,7 @@ def relay(
         ending: What is asked at its end.
     """
     opened = open_()
-    relayed = _Relayed(ending, opened.reading)
+    relayed = _Relayed(ending, opened.reading, None)
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
@@ -269,21 +265,23 @@ async def arelay(
 ) -> AsyncGenerator[ChatGenerationChunk]:
     """Hand on a committed stream to its end; the twin of `relay`."""
     opened = await open_()
-    relayed = _Relayed(ending, opened.reading)
-    alarm, patience = opened.alarm, opened.reading.patience
+    alarm, now, this_task = opened.alarm, clock.now, asyncio.current_task
+    relayed = _Relayed(ending, opened.reading, alarm.set)
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
-        alarm.set(patience.left(clock.now()))
+        alarm.set()
         async for chunk in opened.rest:
-            alarm.off()
+            if alarm.rang:
+                alarm.off()
+            alarm.task = None
             yield relayed.noted(chunk)
-            alarm.set(patience.left(clock.now()))
+            alarm.since, alarm.task = now(), this_task()
         relayed.check_end()
     except asyncio.CancelledError:
         if not alarm.took_back():
             raise
-        relayed.broke_off(patience.exceeded())
+        relayed.broke_off(opened.reading.patience.exceeded())
     except Exception as error:  # noqa: BLE001 - judged there
         relayed.broke_off(error)
     finally:
@@ -296,42 +294,51 @@ async def arelay(
 class _Relayed:
     """What has been handed on of a stream."""
 
-    __slots__ = ("_chunks", "_ending", "_finish", "_marked", "_reading")
+    __slots__ = ("_chunks", "_ending", "_finish", "_marked", "_reading", "_tighten")
 
-    def __init__(self, ending: Ending, reading: Reading) -> None:
+    def __init__(
+        self, ending: Ending, reading: Reading, tighten: Callable[[], None] | None
+    ) -> None:
         self._chunks: list[ChatGenerationChunk] = []
         self._ending = ending
         self._finish: str | None = None
         self._marked = False
         self._reading = reading
+        self._tighten = tighten
 
     def noted(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
-        """Take note of a chunk on its way out; the one marked last gets the trail."""
+        """Take note of a chunk on its way out; most are like any other."""
         self._chunks.append(chunk)
-        message = chunk.message
-        metadata = message.response_metadata
-        # Most chunks carry no more than who speaks: those are passed by at once.
-        if chunk.generation_info or len(metadata) > ("model_provider" in metadata):
-            self._look_for_finish(chunk)
-        if getattr(message, "chunk_position", None) == "last":
-            self._marked = True
-            metadata["reliable"] = self._ending.trail()
+        last = getattr(chunk.message, "chunk_position", None)
+        if last is not None or chunk.generation_info is not None:
+            self._look_for_the_end(chunk)
         return chunk
 
-    def _look_for_finish(self, chunk: ChatGenerationChunk) -> None:
+    def _look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
+        """See whether a chunk tells why the model stopped; stamp the last one."""
         if (finish := finish_of(chunk)) is not None:
             self._finish = finish
             self._reading.patience.finished()
+            if self._tighten is not None:
+                self._tighten()
+        if getattr(chunk.message, "chunk_position", None) == "last":
+            self._marked = True
+            chunk.message.response_metadata["reliable"] = self._ending.trail()
+
+    @property
+    def _finished(self) -> str | None:
+        """Why the model stopped; some say it in the metadata of any chunk."""
+        return self._finish or _finish_among(self._chunks)
 
     def check_end(self) -> None:
         """Raise if a stream that ended by itself was cut, or ended in an error."""
-        check_finish(self._finish)
-        if self._finish is None and self._reading.expects_finish:
+        check_finish(finish := self._finished)
+        if finish is None and self._reading.expects_finish:
             raise IncompleteStream
 
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
-        if self._finish is not None and self._finish != "error":
+        if self._finished not in (None, "error"):
             return
         interrupted = self._ending.broken_off(error, self._chunks)
         if interrupted is None:
@@ -340,9 +347,10 @@ class _Relayed:
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """Yield the chunk that marks the end, where the child has not."""
+        finished = self._finished is not None
         if not self._marked and self._chunks:
             yield self.noted(_last_chunk(self._chunks[-1]))
-        self._ending.handed_over(finished=self._finish is not None)
+        self._ending.handed_over(finished=finished)
 
 
 def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:

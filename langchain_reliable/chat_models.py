@@ -5,7 +5,8 @@ live here. No rule about retries, failover or streams does.
 """
 
 import difflib
-import itertools
+import functools
+import operator
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -15,7 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing, closing
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -36,27 +37,20 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from langchain_reliable._ask import Ask, Manner
-from langchain_reliable._call import Call
-from langchain_reliable._children import Child, Request, bare_model, own_model
+from langchain_reliable._ask import Ask
+from langchain_reliable._children import bare_model, own_model
 from langchain_reliable._clock import Clock, SystemClock
 from langchain_reliable._closing import StreamBottom
 from langchain_reliable._drive import adrive, drive
-from langchain_reliable._judge import Opinion, judge_with
-from langchain_reliable._roster import Roster, members_of
-from langchain_reliable._steps import Limits
+from langchain_reliable._judge import Opinion
+from langchain_reliable._reception import Reception
+from langchain_reliable._roster import members_of
 from langchain_reliable._streams import CommitOn, arelay, relay
-from langchain_reliable._telling import teller
 from langchain_reliable._tools import ToolForm
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.errors import StreamingUnavailable
 from langchain_reliable.events import Observer
 from langchain_reliable.failures import FailureKind, Verdict
-from langchain_reliable.observers import LoggingObserver
-from langchain_reliable.policies import Policy
-
-_LOG = LoggingObserver()
-_CALL_NUMBERS = itertools.count(1)
 
 
 class ReliableChatModel(BaseChatModel):
@@ -160,7 +154,7 @@ class ReliableChatModel(BaseChatModel):
     """Called with each event of each call; see `langchain_reliable.events`."""
 
     _clock: Clock = PrivateAttr(default_factory=SystemClock)
-    _known_roster: tuple[Any, Roster] | None = PrivateAttr(default=None)
+    _known_reception: tuple[list[Any], Reception] | None = PrivateAttr(default=None)
 
     # --- at the door --------------------------------------------------------------
 
@@ -292,7 +286,16 @@ class ReliableChatModel(BaseChatModel):
             async_api=async_api, run_manager=run_manager, **kwargs
         )
 
-    # --- what a call needs --------------------------------------------------------
+    @property
+    def _reception(self) -> Reception:
+        """What the fields amount to, made anew when one of them changes."""
+        values = self.__dict__
+        made_of = [values[name] for name in _own_fields()]
+        private = cast("dict[str, Any]", self.__pydantic_private__)  # 10x getattr
+        known = private["_known_reception"]
+        if known is None or any(map(operator.is_not, made_of, known[0])):
+            known = private["_known_reception"] = made_of, Reception(self)
+        return known[1]
 
     def _ask(
         self,
@@ -301,62 +304,7 @@ class ReliableChatModel(BaseChatModel):
         kwargs: dict[str, Any],
         streams: Literal["stream", "astream"] | None = None,
     ) -> Ask:
-        """Tie a request to a fresh call."""
-        roster = self._roster
-        request = Request(messages, stop, kwargs)
-        plan = roster.plan(kwargs.pop("model", None))
-        if streams and self.require_streaming:
-            sync = streams == "stream"
-            plan = roster.streaming_only(plan, request, async_api=not sync)
-        seats = [seat for item in plan for seat in item]
-        judge = judge_with(self.classify)
-        call: Call[Any] = Call(
-            roster.routes(plan),
-            self._policy(),
-            judge,
-            teller((_LOG, *self.observers)),
-            next(_CALL_NUMBERS),
-        )
-
-        def child_at(place: int, read_timeout: float | None) -> Child:
-            return roster.child(seats[place], read_timeout)
-
-        return Ask(call, request, child_at, judge, self._clock, self._manner())
-
-    def _manner(self) -> Manner:
-        return Manner(
-            commit_on=self.commit_on,
-            require_finish_reason=self.require_finish_reason,
-        )
-
-    def _policy(self) -> Policy:
-        return Policy(
-            max_attempts=self.max_attempts,
-            initial_backoff=self.initial_backoff,
-            max_backoff=self.max_backoff,
-            max_retry_after=self.max_retry_after,
-            max_last_wait=self.max_last_wait,
-            total_timeout=self.total_timeout,
-            verdicts=self.verdicts,
-        )
-
-    @property
-    def _roster(self) -> Roster:
-        """The candidates, made anew when one of the fields they come from changes."""
-        made_of = (
-            self.models,
-            self.model_fallbacks,
-            self.max_retries,
-            self.manage_child_retries,
-            Limits(
-                first_chunk=self.first_chunk_timeout,
-                idle=self.idle_timeout,
-                attempt=self.attempt_timeout,
-            ),
-        )
-        if self._known_roster is None or self._known_roster[0] != made_of:
-            self._known_roster = made_of, Roster(*made_of)
-        return self._known_roster[1]
+        return self._reception.ask(messages, stop, kwargs, self._clock, streams)
 
     # --- tools --------------------------------------------------------------------
 
@@ -385,13 +333,13 @@ class ReliableChatModel(BaseChatModel):
     @property
     def model_name(self) -> str:
         """The names of all models, in order: `"gpt-5.4 | claude-sonnet-5"`."""
-        return " | ".join(self._roster.names)
+        return self._reception.roster.model_name
 
     @property
     @override
     def _llm_type(self) -> str:
         """The type of the first model: what is asked first is what it mostly is."""
-        first = bare_model(self._roster.candidates[0])
+        first = bare_model(self._reception.roster.candidates[0])
         return first._llm_type if isinstance(first, BaseChatModel) else "reliable"
 
     @property
@@ -404,7 +352,7 @@ class ReliableChatModel(BaseChatModel):
         """
         return {
             "model_name": self.model_name,
-            "models": [_identity(one) for one in self._roster.candidates],
+            "models": [_identity(one) for one in self._reception.roster.candidates],
             "model_fallbacks": self.model_fallbacks,
         }
 
@@ -412,6 +360,12 @@ class ReliableChatModel(BaseChatModel):
         return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
 
     __str__ = __repr__
+
+
+@functools.cache
+def _own_fields() -> tuple[str, ...]:
+    common = BaseChatModel.model_fields
+    return tuple(name for name in ReliableChatModel.model_fields if name not in common)
 
 
 def _reported(

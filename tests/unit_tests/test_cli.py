@@ -139,7 +139,7 @@ def test_a_terminal_gets_colors_and_its_cursor_back(terminal):
     assert terminal.getvalue().rfind(shown) > terminal.getvalue().rfind(hidden)
     for scene in SCENES:
         assert not scene.answer or flat(terminal.seen).count(scene.answer) == 1
-    assert "╭─  AllModelsFailed  ─" in terminal.seen
+    assert "╭─ AllModelsFailed ─" in terminal.seen
     assert max(map(cells, terminal.seen.replace("\r", "\n").split("\n"))) <= 80
 
 
@@ -459,9 +459,9 @@ def test_text_cannot_drive_the_terminal():
 
 
 def test_a_table_keeps_its_columns_when_it_is_folded():
-    table = "no model answered\n  gpt-a  attempt 1  down for quite a while  -> moved on"
-    assert folded_table(table, 40) == (
+    table = "no model answered\n  gpt-a  attempt 1  down for a long while  -> moved on"
+    assert folded_table(table, 42) == (
         "no model answered\n"
-        "  gpt-a  attempt 1  down for quite a\n"
-        "                    while  -> moved on"
+        "  gpt-a  attempt 1  down for a long while\n"
+        "                    -> moved on"
     )

@@ -1,0 +1,100 @@
+"""What the fields of a model amount to, made once and used by every call.
+
+Turning settings into the pieces that a call needs, and tying a request to a fresh call,
+lives here. Checking the settings happens at the door; what they do, further in.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_reliable._ask import Ask, Manner
+from langchain_reliable._call import Call
+from langchain_reliable._children import Request
+from langchain_reliable._judge import judge_with
+from langchain_reliable._roster import Roster
+from langchain_reliable._steps import Limits
+from langchain_reliable._telling import teller
+from langchain_reliable.observers import LoggingObserver
+from langchain_reliable.policies import Policy
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+    from langchain_reliable._children import Child
+    from langchain_reliable._clock import Clock
+    from langchain_reliable._roster import Plan
+    from langchain_reliable.chat_models import ReliableChatModel
+
+_LOG = LoggingObserver()
+_CALL_NUMBERS = itertools.count(1)
+
+
+class Reception:
+    """Receives the requests of one model."""
+
+    def __init__(self, model: ReliableChatModel) -> None:
+        """Read a model's fields."""
+        self.roster = Roster(
+            model.models,
+            model.model_fallbacks,
+            model.max_retries,
+            model.manage_child_retries,
+            Limits(
+                first_chunk=model.first_chunk_timeout,
+                idle=model.idle_timeout,
+                attempt=model.attempt_timeout,
+                total=model.total_timeout,
+            ),
+        )
+        self._policy = Policy(
+            max_attempts=model.max_attempts,
+            initial_backoff=model.initial_backoff,
+            max_backoff=model.max_backoff,
+            max_retry_after=model.max_retry_after,
+            max_last_wait=model.max_last_wait,
+            total_timeout=model.total_timeout,
+            verdicts=model.verdicts,
+        )
+        self._manner = Manner(
+            commit_on=model.commit_on,
+            require_finish_reason=model.require_finish_reason,
+        )
+        self._require_streaming = model.require_streaming
+        self._judge = judge_with(model.classify)
+        self._tell = teller((_LOG, *model.observers))
+
+    def ask(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None,
+        kwargs: dict[str, Any],
+        clock: Clock,
+        streams: Literal["stream", "astream"] | None = None,
+    ) -> Ask:
+        """Tie a request to a fresh call.
+
+        Args:
+            messages: What is said to the model.
+            stop: Words to stop at.
+            kwargs: The call's keywords; `model` is taken out.
+            clock: Time and chance.
+            streams: The hook that asks, if it wants a stream.
+        """
+        plan = self.roster.plan(kwargs.pop("model", None))
+        request = Request(messages, stop, kwargs)
+        if streams and self._require_streaming:
+            plan = self._streaming(plan, request, streams)
+        routes, seats = self.roster.routes(plan)
+        number = next(_CALL_NUMBERS)
+        call: Call[Any] = Call(routes, self._policy, self._judge, self._tell, number)
+
+        def child_at(place: int, read_timeout: float | None) -> Child:
+            return self.roster.child(seats[place], read_timeout)
+
+        return Ask(call, request, child_at, self._judge, clock, self._manner)
+
+    def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
+        async_api = streams == "astream"
+        return self.roster.streaming_only(plan, request, async_api=async_api)
