@@ -1,5 +1,6 @@
 """A LangChain chat model made of several, which answers while one of them can."""
 
+from langchain_reliable._judge import classify
 from langchain_reliable.candidates import Candidate, Group
 from langchain_reliable.chat_models import ReliableChatModel
 from langchain_reliable.errors import (
@@ -20,4 +21,5 @@ __all__ = [
     "StreamInterrupted",
     "StreamingUnavailable",
     "Verdict",
+    "classify",
 ]

@@ -292,7 +292,8 @@ class Call(Generic[T]):
 
     def _give_up(self, why: str, now: float) -> Settle[T] | GiveUp:
         if self._empty is not None:
-            self.trail.winner, settled = self._empty
+            attempt, settled = self._empty
+            self.trail.settled(attempt, now)
             return settled
         errors = self.trail.errors
         if len(errors) == 1 or self._all_overflowed():

@@ -12,6 +12,11 @@ import time
 from typing import Protocol
 
 
+def epoch() -> float:
+    """Return the wall-clock time in seconds, for dates that a provider names."""
+    return time.time()
+
+
 class Clock(Protocol):
     """What the drivers need of time and chance."""
 

@@ -6,16 +6,34 @@ What an exception means never does: that is the interpreter's.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_reliable._classify import classify
+from langchain_reliable import _classify
+from langchain_reliable._clock import epoch
 from langchain_reliable.errors import AnswerRejected
-from langchain_reliable.failures import PROPAGATE, Failure, FailureKind, Propagate
+from langchain_reliable.failures import Failure, FailureKind, Propagate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Opinion: TypeAlias = FailureKind | Failure | Propagate | None
+
+
+def classify(exception: BaseException) -> Failure | None:
+    """Say what an exception of a provider means.
+
+    Args:
+        exception: What a provider's SDK, a LangChain partner package or a transport
+            raised beneath a chat model.
+
+    Returns:
+        What it means; `None` for what is not a provider's failure and must propagate:
+        your own code, tools, control flow, cancellation.
+    """
+    if isinstance(exception, AnswerRejected):
+        return exception.failure
+    return _classify.classify(exception, now=epoch())
 
 
 def judge_with(
@@ -30,12 +48,12 @@ def judge_with(
         A function to `Failure`, or to `None` for what is not a provider's failure.
     """
     if callback is None:
-        return _ours
+        return classify
 
     def judge(error: Exception) -> Failure | None:
         match callback(error):
             case None:
-                return _ours(error)
+                return classify(error)
             case Propagate():
                 return None
             case Failure() as failure:
@@ -46,21 +64,7 @@ def judge_with(
     return judge
 
 
-def _ours(error: Exception) -> Failure | None:
-    return error.failure if isinstance(error, AnswerRejected) else classify(error)
-
-
 def _as(kind: FailureKind, error: Exception) -> Failure:
     """Return our reading of an error, under the kind that the user gave it."""
-    ours = _ours(error) or Failure(kind=kind, summary=type(error).__name__)
-    return Failure(
-        kind=kind,
-        retry_after=ours.retry_after,
-        status=ours.status,
-        code=ours.code,
-        summary=ours.summary,
-        should_retry=ours.should_retry,
-    )
-
-
-__all__ = ["PROPAGATE", "Opinion", "judge_with"]
+    ours = classify(error) or Failure(kind=kind, summary=type(error).__name__)
+    return replace(ours, kind=kind)

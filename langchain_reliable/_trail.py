@@ -95,6 +95,12 @@ class Trail:
         self.records.append(record)
         self._tell(Committed, now, attempt=record)
 
+    def settled(self, attempt: Attempt, now: float) -> None:
+        """An answer that was put aside is the best there is."""
+        self.winner = attempt
+        record = self.records[attempt.number - 1]
+        self._tell(Committed, now, attempt=record)
+
     def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
         """The stream of the winner, which is the last record, broke."""
         self.records[-1] = replace(self.records[-1], failure=failure, error=error)

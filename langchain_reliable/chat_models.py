@@ -295,7 +295,7 @@ class ReliableChatModel(BaseChatModel):
         known = private["_known_reception"]
         if known is None or any(map(operator.is_not, made_of, known[0])):
             known = private["_known_reception"] = made_of, Reception(self)
-        return known[1]
+        return cast("Reception", known[1])
 
     def _ask(
         self,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from langchain_reliable.events import AttemptRecord
 
 _ROWS_SHOWN = 8
-_CELL = 110
+_CELL = 88
 
 _SAYS = {
     FailureKind.RATE_LIMITED: "rate limited",
@@ -124,7 +124,7 @@ class StreamInterrupted(ModelError):
         self.kind = failure.kind
         super().__init__(
             f"the answer of {served_by} broke off after {len(partial.text)} "
-            f"characters: {described(failure)}. What had arrived is in `.partial`."
+            f"characters ({described(failure)}); what had arrived is in `.partial`"
         )
 
 
@@ -243,7 +243,8 @@ def described(failure: Failure) -> str:
 
 def trail_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
     """Tell what was tried, as a note under a provider's own exception."""
-    return "\n".join(_told(tuple(attempts), why, verb="langchain_reliable:"))
+    told = _told(tuple(attempts), why, verb="what langchain_reliable tried")
+    return "\n".join(told)
 
 
 def _told(

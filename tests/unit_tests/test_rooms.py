@@ -16,7 +16,7 @@ HOUSE = Path(langchain_reliable.__file__).parent
 PURE = sorted(
     [
         "_call.py",
-        "_judge.py",
+        "_patience.py",
         "_plan.py",
         "_scrub.py",
         "_speech.py",
@@ -46,11 +46,14 @@ SDKS = {
 
 FLOORS = [
     {"chat_models"},
-    {"_ask", "_roster"},
+    {"_reception"},
+    {"_ask", "_roster", "_judge"},
     {"_children", "_tools", "_copies"},
     {"_drive"},
-    {"_streams", "_closing", "_within"},
-    {"_judge", "_call", "_plan", "_trail", "_speech", "_telling"},
+    {"_streams"},
+    {"_closing", "_alarm"},
+    {"_within", "_patience"},
+    {"_call", "_plan", "_trail", "_speech", "_telling"},
     {"_classify"},
     {"_steps", "_clock", "candidates"},
     {"policies", "errors", "events", "_rotation"},

@@ -1,0 +1,289 @@
+"""Read the tables: from one exception to one `Failure`, or to none.
+
+The order of belief stands here: a class of control flow, an exact code, a class that
+knows better, a status, a class, the causes, the text. What the words mean stands in
+the tables, and what is done about a failure is never decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from langchain_reliable._classify import codes, phrases, statuses, types, waits
+from langchain_reliable._classify.bodies import peek
+from langchain_reliable._classify.evidence import Evidence, names_of, read
+from langchain_reliable._classify.origin import (
+    is_mistake,
+    is_test_fault,
+    kind_of_mistake,
+    passes_untouched,
+)
+from langchain_reliable._classify.summary import summarize
+from langchain_reliable.failures import Failure
+from langchain_reliable.failures import FailureKind as Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_LINKS_AT_MOST: Final = 12
+_NO_LINKS: Final = frozenset[int]()
+
+# How sure a judgement is; the surest link of a chain of causes decides.
+_NOT, _BY_CLASS, _BY_STATUS, _BY_TEXT, _BY_CODE = range(5)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What one link of a chain of causes means, and how sure that is."""
+
+    kind: Kind
+    sureness: int
+    evidence: Evidence
+    code: str | None = None
+
+
+def classify(exception: BaseException, now: float | None = None) -> Failure | None:
+    """Say what an exception from beneath a chat model means.
+
+    Args:
+        exception: What was raised.
+        now: Seconds since the epoch, for a `Retry-After` that is a date. Without it
+            the response's own `Date` is counted from, or nothing.
+
+    Returns:
+        The failure, or `None` if this is no provider's failure and must propagate:
+            cancellation, control flow, mistakes in code outside an SDK.
+    """
+    try:
+        return _classify(exception, now, _NO_LINKS)
+    except Exception:  # noqa: BLE001 - an error here would hide the one asked about
+        return Failure(kind=Kind.UNKNOWN, summary=type(exception).__name__)
+
+
+def _classify(
+    exception: BaseException, now: float | None, seen: frozenset[int]
+) -> Failure | None:
+    if not isinstance(exception, Exception):
+        return None
+    if isinstance(exception, ExceptionGroup):
+        return _group(exception, now, seen)
+    names = names_of(exception)
+    if passes_untouched(names) or any(map(_is_cassette, _chain(exception))):
+        return None
+    if (ours := _ours(exception, names)) is not None:
+        return ours
+    if is_mistake(names):
+        return _mistake(exception, now, seen)
+    return _weigh(exception, now, seen)
+
+
+def _is_cassette(link: BaseException) -> bool:
+    return is_test_fault(names_of(link))
+
+
+def _chain(exception: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and everything it was raised from or during."""
+    link: BaseException | None = exception
+    for _ in range(_LINKS_AT_MOST):
+        if link is None:
+            return
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _group(
+    group: ExceptionGroup[Exception], now: float | None, seen: frozenset[int]
+) -> Failure | None:
+    """Take the most telling member; one that must propagate takes the group along."""
+    members = [
+        _classify(member, now, seen) for member in group.exceptions[:_LINKS_AT_MOST]
+    ]
+    known = [member for member in members if member is not None]
+    if len(known) < len(members):
+        return None
+    telling = [member for member in known if member.kind is not Kind.UNKNOWN]
+    return (telling or known)[0]
+
+
+def _ours(exception: Exception, names: tuple[str, ...]) -> Failure | None:
+    """Read what a nested model of this package says."""
+    if "langchain_reliable.errors:StreamInterrupted" in names:
+        kind = peek(exception, "kind")
+        known = kind if isinstance(kind, Kind) else Kind.UNKNOWN
+        return Failure(kind=known, summary=names[0].split(":")[1])
+    if "langchain_reliable.errors:AllModelsFailed" in names:
+        attempts = peek(exception, "attempts")
+        last = attempts[-1] if isinstance(attempts, tuple | list) and attempts else None
+        failure = peek(last, "failure")
+        if isinstance(failure, Failure):
+            return failure
+        return Failure(kind=Kind.UNKNOWN, summary=names[0].split(":")[1])
+    return None
+
+
+def _mistake(
+    exception: Exception, now: float | None, seen: frozenset[int]
+) -> Failure | None:
+    """Judge a mistake in code: an SDK's own, a provider's error in disguise, or none.
+
+    A mistake made *while handling* a provider's error is a mistake all the same.
+    """
+    cause = _cause_of(exception, seen)
+    if cause is not None:
+        failure = _classify(cause, now, seen | {id(cause)})
+        if failure is not None and failure.kind is not Kind.UNKNOWN:
+            return failure
+    evidence = read(exception)
+    text = evidence.lowered
+    kind = kind_of_mistake(exception, text)
+    if kind is None:
+        return None
+    told = phrases.decide(Kind.BAD_REQUEST, text, exact=False)
+    judged = Kind.AUTH if told is Kind.AUTH else kind
+    return _failure(_Judgement(judged, _BY_CLASS, evidence), (evidence,), now)
+
+
+def _weigh(
+    exception: Exception, now: float | None, seen: frozenset[int]
+) -> Failure | None:
+    """Go down the causes until one is sure; then say what was found on the way."""
+    best = _judge(exception)
+    trail = [best.evidence]
+    link: BaseException = exception
+    for _ in range(_LINKS_AT_MOST):
+        if best.sureness > _BY_CLASS:
+            break
+        below = _below(link, seen, unsure=best.sureness == _NOT)
+        if below is None:
+            break
+        seen, link = seen | {id(below)}, below
+        if isinstance(below, ExceptionGroup) or not isinstance(below, Exception):
+            return _through(below, best, trail, now, seen)
+        names = names_of(below)
+        if passes_untouched(names) and best.sureness == _NOT:
+            return None
+        if is_mistake(names):
+            continue
+        judged = _judge(below)
+        trail.append(judged.evidence)
+        best = judged if _tells_more(judged, best) else best
+    return _failure(best, tuple(trail), now)
+
+
+def _tells_more(judged: _Judgement, best: _Judgement) -> bool:
+    """Say whether a cause is surer; a connection that timed out is a timeout."""
+    timed_out = judged.kind is Kind.TIMEOUT and best.kind is Kind.CONNECTION
+    return judged.sureness > best.sureness or timed_out
+
+
+def _through(
+    below: BaseException,
+    best: _Judgement,
+    trail: list[Evidence],
+    now: float | None,
+    seen: frozenset[int],
+) -> Failure | None:
+    """End a chain at a group or at a cancellation, which speak for themselves."""
+    if best.sureness > _NOT:
+        return _failure(best, tuple(trail), now)
+    return _classify(below, now, seen)
+
+
+def _below(
+    link: BaseException, seen: frozenset[int], *, unsure: bool
+) -> BaseException | None:
+    """Return the cause of a link; what was merely being handled only if unsure."""
+    cause = _cause_of(link, seen)
+    if cause is None and unsure and not link.__suppress_context__:
+        cause = link.__context__
+    return None if cause is None or id(cause) in seen else cause
+
+
+def _cause_of(link: BaseException, seen: frozenset[int]) -> BaseException | None:
+    named = (
+        link.__cause__,
+        peek(link, "original_exception"),
+        peek(link, "inner_exception"),
+        peek(link, "reason"),
+    )
+    for cause in named:
+        if isinstance(cause, BaseException) and id(cause) not in seen | {id(link)}:
+            return cause
+    return None
+
+
+def _judge(exception: BaseException) -> _Judgement:
+    """Judge one exception by itself."""
+    evidence = read(exception)
+    text = evidence.lowered
+    kind, sureness, code = _structured(evidence)
+    told = phrases.decide(kind, text, exact=sureness == _BY_CODE)
+    if told is not None:
+        return _Judgement(told, max(_BY_TEXT, sureness), evidence, code)
+    if sureness != _BY_CODE:
+        for row in types.rows_of(evidence.names):
+            if kind in row.over:
+                return _Judgement(row.kind, _BY_TEXT, evidence, code)
+    if sureness == _NOT and evidence.names[0] in types.IN_STREAM.names:
+        return _Judgement(types.IN_STREAM.kind, _BY_CLASS, evidence, code)
+    return _Judgement(kind, sureness, evidence, code)
+
+
+def _structured(evidence: Evidence) -> tuple[Kind, int, str | None]:
+    """Judge by code, then by status, then by class.
+
+    A number beside a word that is known is some other provider's number.
+    """
+    first = next((code for code in evidence.codes if " " not in code), None)
+    vague = _first_known(evidence.codes, codes.VAGUE)
+    exact = _first_known(evidence.codes, codes.EXACT)
+    if exact is not None and not (vague and exact[0].isdigit()):
+        return exact[1], _BY_CODE, exact[0]
+    if (by_status := statuses.kind_of(evidence.status)) is not None:
+        return by_status, _BY_STATUS, first
+    if vague is not None:
+        return vague[1], _BY_STATUS, vague[0]
+    for row in types.rows_of(evidence.names):
+        return row.kind, _BY_CLASS, first
+    return Kind.UNKNOWN, _NOT, first
+
+
+def _first_known(
+    spelled: tuple[str, ...], table: Mapping[str, Kind]
+) -> tuple[str, Kind] | None:
+    """Look codes up; `Throttling.Anything` is a `Throttling` if nothing more."""
+    for code in spelled:
+        key = codes.canonical(code)
+        if "." in code and key not in codes.EXACT and key not in codes.VAGUE:
+            key = codes.canonical(code.split(".", 1)[0])
+        if (kind := table.get(key)) is not None:
+            return code, kind
+    return None
+
+
+def _failure(
+    best: _Judgement, trail: tuple[Evidence, ...], now: float | None
+) -> Failure:
+    """Put together what the links of a chain say."""
+    evidence = (best.evidence, *(one for one in trail if one is not best.evidence))
+    status = next((one.status for one in evidence if one.status is not None), None)
+    wait = (
+        waits.asked_for(one.headers, one.waits, one.lowered, now) for one in evidence
+    )
+    return Failure(
+        kind=best.kind,
+        retry_after=next((seconds for seconds in wait if seconds is not None), None),
+        status=status,
+        code=best.code,
+        summary=summarize(best.kind, status, best.code, best.evidence),
+        should_retry=_should_retry(evidence),
+    )
+
+
+def _should_retry(evidence: tuple[Evidence, ...]) -> bool | None:
+    for one in evidence:
+        said = one.headers.get("x-should-retry", "").strip().lower()
+        if said in ("true", "false"):
+            return said == "true"
+    return None
