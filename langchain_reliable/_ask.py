@@ -7,9 +7,10 @@ never do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, message_chunk_to_message
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
@@ -20,7 +21,7 @@ from langchain_reliable._streams import Reading, aopen_stream, open_stream
 from langchain_reliable.errors import StreamInterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from langchain_reliable._clock import Clock
     from langchain_reliable._steps import Attempt, Limits
     from langchain_reliable._streams import AsyncOpened, CommitOn, Opened
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,52 +89,84 @@ class Ask:
 
     def open(self, attempt: Attempt) -> Opened:
         """Ask for a stream, and read it up to its commit."""
-        child = self._asked(attempt)
-        child.take_turn()
-        reading = self._reading(child, attempt)
-        if not reading.patience.limited:
-            return open_stream(child.chunks(self._request), reading)
-        request = self._request
-        reader = Reader(lambda: child.chunks(request), reading.patience, self._clock)
-        return open_stream(reader, reading)
+        return self._open(self._asked(attempt, streams=True), attempt, self._manner)
 
     async def aopen(self, attempt: Attempt) -> AsyncOpened:
         """Ask for a stream; the twin of `open`."""
-        child = self._asked(attempt)
-        await child.atake_turn()
-        reading = self._reading(child, attempt)
-        return await aopen_stream(child.achunks(self._request), reading, self._clock)
+        child = self._asked(attempt, streams=True)
+        return await self._aopen(child, attempt, self._manner)
 
     def answer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer."""
-        child = self._asked(attempt)
-        child.take_turn()
+        child = self._asked(attempt, streams=False)
+        if child.answers_in_pieces(self._request, async_api=False):
+            return _joined(self._open(child, attempt, self._wholly).held)
+        self._take_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
-        if not patience.limited:
-            return checked(child.answer(self._request))
-        request = self._request
-        reader = Reader(lambda: iter([child.answer(request)]), patience, self._clock)
-        return checked(next(reader))
+        return checked(self._limited(lambda: child.answer(self._request), patience))
 
     async def aanswer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer; the twin of `answer`."""
-        child = self._asked(attempt)
-        await child.atake_turn()
+        child = self._asked(attempt, streams=False)
+        if child.answers_in_pieces(self._request, async_api=True):
+            return _joined((await self._aopen(child, attempt, self._wholly)).held)
+        await self._atake_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
-        asked = child.aanswer(self._request)
-        if not patience.limited:
-            return checked(await asked)
-        return checked(await within_limits(asked, patience, self._clock))
+        return checked(await self._alimited(child.aanswer(self._request), patience))
 
-    def _asked(self, attempt: Attempt) -> Child:
-        read_timeout = _longest_silence(attempt.limits)
+    def _asked(self, attempt: Attempt, *, streams: bool) -> Child:
+        read_timeout = _longest_silence(attempt.limits, streams=streams)
         self._child = self._child_at(attempt.route.place, read_timeout)
         return self._child
 
-    def _reading(self, child: Child, attempt: Attempt) -> Reading:
+    def _open(self, child: Child, attempt: Attempt, manner: Manner) -> Opened:
+        self._take_turn(child, attempt)
+        reading = self._reading(child, attempt, manner)
+        request, clock = self._request, self._clock
+        if not reading.patience.limited:
+            return open_stream(child.chunks(request), reading, clock)
+        reader = Reader(lambda: child.chunks(request), reading.patience, clock)
+        return open_stream(reader, reading, clock)
+
+    async def _aopen(
+        self, child: Child, attempt: Attempt, manner: Manner
+    ) -> AsyncOpened:
+        await self._atake_turn(child, attempt)
+        reading = self._reading(child, attempt, manner)
+        return await aopen_stream(child.achunks(self._request), reading, self._clock)
+
+    def _reading(self, child: Child, attempt: Attempt, manner: Manner) -> Reading:
         patience = Patience(attempt.limits, self._clock.now(), streams=True)
-        expects_finish = self._manner.expects_finish(child)
-        return Reading(patience, self._manner.commit_on, expects_finish)
+        return Reading(patience, manner.commit_on, manner.expects_finish(child))
+
+    @property
+    def _wholly(self) -> Manner:
+        return replace(self._manner, commit_on="complete")
+
+    # --- within limits ------------------------------------------------------------
+
+    def _take_turn(self, child: Child, attempt: Attempt) -> None:
+        """Wait for the child's rate limiter; only the whole call's time limits that."""
+        patience = Patience(
+            attempt.limits.of_the_call, self._clock.now(), streams=False
+        )
+        self._limited(child.take_turn, patience)
+
+    async def _atake_turn(self, child: Child, attempt: Attempt) -> None:
+        patience = Patience(
+            attempt.limits.of_the_call, self._clock.now(), streams=False
+        )
+        await self._alimited(child.atake_turn(), patience)
+
+    def _limited(self, work: Callable[[], T], patience: Patience) -> T:
+        if not patience.limited:
+            return work()
+        return next(Reader(lambda: iter([work()]), patience, self._clock))
+
+    async def _alimited(self, work: Awaitable[T], patience: Patience) -> T:
+        if not patience.limited:
+            return await work
+        return await within_limits(work, patience, self._clock)
 
     # --- the end of an answer -----------------------------------------------------
 
@@ -174,14 +210,17 @@ _MARGIN = 1.0
 the one that is told."""
 
 
-def _longest_silence(limits: Limits) -> float | None:
+def _longest_silence(limits: Limits, *, streams: bool) -> float | None:
     """Return after which silence a client may as well give up its socket."""
-    if limits.first_chunk is not None and limits.idle is not None:
-        chunks = [max(limits.first_chunk, limits.idle)]
-    else:
-        chunks = []
-    spans = [*chunks, *filter(None, (limits.attempt, limits.total))]
-    return min(spans) + _MARGIN if spans else None
+    spans = [limits.attempt, limits.total]
+    if streams and limits.first_chunk is not None and limits.idle is not None:
+        spans.append(max(limits.first_chunk, limits.idle))
+    known = [span for span in spans if span is not None]
+    return min(known) + _MARGIN if known else None
+
+
+def _joined(chunks: list[ChatGenerationChunk]) -> ChatResult:
+    return generate_from_stream(iter(chunks))
 
 
 def _merged(chunks: list[ChatGenerationChunk]) -> AIMessage:

@@ -282,7 +282,8 @@ class Call(Generic[T]):
             for other in self._everyone()
         )
         limits = route.limits
-        if alone and limits.first_chunk is not None:
+        last = len(self.trail.records) + 1 >= self._policy.max_attempts
+        if (alone or last) and limits.first_chunk is not None:
             limits = replace(limits, first_chunk=None)
         if self._deadline is not None:
             limits = replace(limits, deadline=self._deadline)

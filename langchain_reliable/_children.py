@@ -18,10 +18,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.language_models.chat_models import (
-    agenerate_from_stream,
-    generate_from_stream,
-)
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableBinding
@@ -63,6 +59,9 @@ class Child(Protocol):
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
         """Return whether its answer to this request would arrive in pieces."""
+
+    def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:
+        """Return whether it streams even where a whole answer is asked for."""
 
     def take_turn(self) -> None:
         """Wait for its rate limiter, if it has one."""
@@ -165,6 +164,10 @@ class _ChatChild:
         kwargs = {**self._kwargs, **request.kwargs, "stream": True}
         return self._model._should_stream(async_api=async_api, **kwargs)
 
+    def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:
+        kwargs = {**self._kwargs, **request.kwargs}
+        return self._model._should_stream(async_api=async_api, **kwargs)
+
     def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=False):
             return iter([as_chunk(self.answer(request))])
@@ -184,16 +187,10 @@ class _ChatChild:
 
     def answer(self, request: Request) -> ChatResult:
         kwargs = self._bound(request)
-        if self._model._should_stream(async_api=False, **kwargs):
-            stream = self._model._stream(request.messages, stop=request.stop, **kwargs)
-            return generate_from_stream(stream)
         return self._model._generate(request.messages, stop=request.stop, **kwargs)
 
     async def aanswer(self, request: Request) -> ChatResult:
         kwargs = self._bound(request)
-        if self._model._should_stream(async_api=True, **kwargs):
-            stream = self._model._astream(request.messages, stop=request.stop, **kwargs)
-            return await agenerate_from_stream(stream)
         return await self._model._agenerate(
             request.messages, stop=request.stop, **kwargs
         )
@@ -222,6 +219,9 @@ class _RunnableChild:
         self._runnable = runnable
         self._kwargs = kwargs
         self.sends_finish = False
+
+    def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - only the Runnable knows
+        return False
 
     def take_turn(self) -> None:
         pass

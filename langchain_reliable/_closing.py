@@ -9,12 +9,11 @@ by one, outermost first. Deciding when to close never happens here.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_reliable._within import within
+from langchain_reliable._within import shielded, within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CLOSING = 1.0
-"""Seconds that closing one generator may take; a stuck one is left to the loop."""
+"""Seconds that closing a stream may take; a stuck one is left."""
+
+_OURS = 2
+"""References to a generator that only we still hold: one of ours, and the question."""
 
 
 class StreamBottom:
@@ -38,20 +40,23 @@ class StreamBottom:
         return within(awaitable, self._run)
 
     async def aclose(self, stream: AsyncIterator[Any]) -> None:
-        """Close a stream and all that it stands on, and wait for it.
+        """Close a stream and all that it alone stands on, and wait for it.
 
-        What a child raises while it is being closed has no one left to hear it. A
-        cancellation that arrives meanwhile is heeded when all is closed.
+        Out of reach of cancellations, in this task, for at most a second. What a child
+        raises while it is being closed has no one left to hear it.
         """
-        cancelled: asyncio.CancelledError | None = None
-        for generator in (stream, *self._born):
-            try:
+        if _is_open(stream) or any(map(_is_open, self._born)):
+            await shielded(self._close(stream), CLOSING)
+
+    async def _close(self, stream: AsyncIterator[Any]) -> None:
+        await _closed(stream)
+        del stream
+        self._born.reverse()
+        while self._born:
+            generator = self._born.pop()
+            # Who holds another reference still uses it: a session that outlives us.
+            if sys.getrefcount(generator) <= _OURS and _is_open(generator):
                 await _closed(generator)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        self._born.clear()
-        if cancelled is not None:
-            raise cancelled
 
     def _run(self, step: Callable[[Any], Any], argument: Any) -> Any:
         hooks = sys.get_asyncgen_hooks()
@@ -68,10 +73,12 @@ class StreamBottom:
             sys.set_asyncgen_hooks(firstiter=hooks.firstiter)
 
 
+def _is_open(generator: object) -> bool:
+    """Return whether something may be left to close; one that ended has no frame."""
+    return getattr(generator, "ag_frame", generator) is not None
+
+
 async def _closed(generator: object) -> None:
-    if getattr(generator, "ag_frame", generator) is None:
-        return  # it has run to its end
     if (close := getattr(generator, "aclose", None)) is not None:
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(CLOSING):
-                await close()
+        with contextlib.suppress(BaseException):  # even a cancellation of its own
+            await close()

@@ -68,9 +68,18 @@ class Patience:
         first = FirstChunkTimeout
         self._until = [one for one in self._until if not isinstance(one[1], first)]
 
-    def finished(self) -> None:
-        """Take note of the finish marker."""
-        self._silence = AFTER_FINISH
+    def finished(self, now: float) -> None:
+        """Take note of the finish marker: little may follow."""
+        self._until.append((now + AFTER_FINISH, IdleTimeout(AFTER_FINISH)))
+
+    @property
+    def has_deadlines(self) -> bool:
+        """Whether anything but silence is limited from here."""
+        return bool(self._until)
+
+    def extend(self, seconds: float) -> None:
+        """Give back the time in which the consumer worked."""
+        self._until = [(moment + seconds, error) for moment, error in self._until]
 
     def left(self, now: float) -> float | None:
         """Return how many seconds the next wait may last; `None` for any number."""

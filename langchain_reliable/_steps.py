@@ -29,6 +29,11 @@ class Limits:
     total: float | None = None
     deadline: float | None = None
 
+    @property
+    def of_the_call(self) -> Limits:
+        """What limits the call as a whole."""
+        return Limits(total=self.total, deadline=self.deadline)
+
 
 NO_LIMITS = Limits()
 

@@ -11,8 +11,9 @@ chunk the relay remembers it, looks whether it is the last, and hands it on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
@@ -87,6 +88,11 @@ class AsyncOpened:
     alarm: Alarm
     bottom: StreamBottom = field(default_factory=StreamBottom)
 
+    async def aclose(self) -> None:
+        """Close the stream to its bottom, and wait for it."""
+        self.alarm.close()
+        await self.bottom.aclose(self.rest)
+
 
 class Ending(Protocol):
     """What a relay asks about its call when it comes to its end."""
@@ -106,12 +112,15 @@ class Ending(Protocol):
 # --- opening ----------------------------------------------------------------------
 
 
-def open_stream(chunks: Iterator[ChatGenerationChunk], reading: Reading) -> Opened:
+def open_stream(
+    chunks: Iterator[ChatGenerationChunk], reading: Reading, clock: Clock
+) -> Opened:
     """Read a stream up to its commit.
 
     Args:
         chunks: A child's stream, not begun.
         reading: How to read it.
+        clock: Time.
 
     Returns:
         The stream, committed.
@@ -122,14 +131,15 @@ def open_stream(chunks: Iterator[ChatGenerationChunk], reading: Reading) -> Open
         IncompleteStream: It ended without a word, or without its finish reason.
         TimeLimitExceeded: A wait for it lasted too long.
     """
-    held = _Held(reading)
+    held = _Held(reading, clock)
     try:
         for chunk in chunks:
             if held.commits_with(chunk):
                 return Opened(reading, held.chunks, chunks)
-    except BaseException:
+    except BaseException as error:
         _close(chunks)
-        raise
+        if not held.is_complete(error):
+            raise
     return held.whole(Opened(reading, held.chunks))
 
 
@@ -137,31 +147,31 @@ async def aopen_stream(
     chunks: AsyncIterator[ChatGenerationChunk], reading: Reading, clock: Clock
 ) -> AsyncOpened:
     """Read a stream up to its commit; the twin of `open_stream`."""
-    held = _Held(reading)
+    held = _Held(reading, clock)
     alarm = Alarm(reading.patience, clock)
     opened = AsyncOpened(reading, held.chunks, chunks, alarm)
     try:
         while (chunk := await _first(opened)) is not None:
             if held.commits_with(chunk):
                 return opened
-    except BaseException:
-        opened.alarm.close()
-        await opened.bottom.aclose(chunks)
-        raise
-    opened.alarm.close()
+        await opened.aclose()
+    except BaseException as error:
+        await opened.aclose()
+        if not held.is_complete(error):
+            raise
     return held.whole(opened)
 
 
 async def _first(opened: AsyncOpened) -> ChatGenerationChunk | None:
     """Wait for a chunk, noting the generators that begin to run meanwhile."""
     alarm = opened.alarm
-    alarm.set()
     try:
+        alarm.set()
         chunk = await opened.bottom.noting(_next(opened.rest))
         alarm.off()
-    except asyncio.CancelledError:
+    except BaseException as error:
         if alarm.took_back():
-            raise opened.reading.patience.exceeded() from None
+            raise opened.reading.patience.exceeded() from error
         raise
     return chunk
 
@@ -175,11 +185,13 @@ async def _next(
 class _Held:
     """Chunks held back until the stream commits."""
 
-    __slots__ = ("_characters", "_reading", "_spoke", "chunks")
+    __slots__ = ("_characters", "_clock", "_finish", "_reading", "_spoke", "chunks")
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, clock: Clock) -> None:
         self.chunks: list[ChatGenerationChunk] = []
         self._characters = 0
+        self._clock = clock
+        self._finish: str | None = None
         self._reading = reading
         self._spoke = False
 
@@ -188,10 +200,17 @@ class _Held:
         self.chunks.append(chunk)
         patience = self._reading.patience
         patience.arrived()
-        speaks = says_something(chunk.message)
-        if speaks or self._reading.commit_on == "first_chunk":
-            self._spoke = True
+        if self._finish is None and (finish := finish_of(chunk)) is not None:
+            self._finish = finish
+            patience.finished(self._clock.now())
+        commits = self._commits_with(chunk)
+        if commits or self._spoke:
             patience.spoke()
+        return commits
+
+    def _commits_with(self, chunk: ChatGenerationChunk) -> bool:
+        speaks = says_something(chunk.message)
+        self._spoke = self._spoke or speaks
         match self._reading.commit_on:
             case "complete":
                 return False
@@ -208,13 +227,16 @@ class _Held:
             or self._characters >= MAX_HELD_CHARACTERS
         )
 
+    def is_complete(self, error: BaseException) -> bool:
+        """Return whether the answer was complete before something broke."""
+        return isinstance(error, Exception) and self._finish not in (None, "error")
+
     def whole(self, opened: T) -> T:
         """Return a stream that ended before its commit, if it is an answer."""
-        finish = _finish_among(self.chunks)
-        check_finish(finish)
+        check_finish(self._finish)
         if not self._spoke:
-            check_wordless(finish, opened)
-        elif finish is None and self._reading.expects_finish:
+            check_wordless(self._finish, opened)
+        elif self._finish is None and self._reading.expects_finish:
             raise IncompleteStream
         return opened
 
@@ -237,16 +259,17 @@ def check_wordless(finish: str | None, answer: object) -> None:
 
 
 def relay(
-    open_: Callable[[], Opened], ending: Ending
+    open_: Callable[[], Opened], ending: Ending, clock: Clock
 ) -> Generator[ChatGenerationChunk]:
     """Hand on a committed stream to its end, and close it whatever happens.
 
     Args:
         open_: Returns the stream, committed.
         ending: What is asked at its end.
+        clock: Time.
     """
     opened = open_()
-    relayed = _Relayed(ending, opened.reading, None)
+    relayed = _Relayed(ending, opened.reading, clock)
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
@@ -266,27 +289,31 @@ async def arelay(
     """Hand on a committed stream to its end; the twin of `relay`."""
     opened = await open_()
     alarm, now, this_task = opened.alarm, clock.now, asyncio.current_task
-    relayed = _Relayed(ending, opened.reading, alarm.set)
+    relayed = _Relayed(ending, opened.reading, clock, alarm)
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
         alarm.set()
         async for chunk in opened.rest:
             if alarm.rang:
-                alarm.off()
+                break
             alarm.task = None
             yield relayed.noted(chunk)
-            alarm.since, alarm.task = now(), this_task()
+            if alarm.armed and alarm.owner is (task := this_task()):
+                alarm.since, alarm.task = now(), task
+            else:
+                relayed.resumed()
+        alarm.off()
         relayed.check_end()
-    except asyncio.CancelledError:
-        if not alarm.took_back():
+    except BaseException as error:
+        if alarm.took_back():
+            relayed.broke_off(opened.reading.patience.exceeded())
+        elif isinstance(error, Exception):
+            relayed.broke_off(error)
+        else:
             raise
-        relayed.broke_off(opened.reading.patience.exceeded())
-    except Exception as error:  # noqa: BLE001 - judged there
-        relayed.broke_off(error)
     finally:
-        alarm.close()
-        await opened.bottom.aclose(opened.rest)
+        await opened.aclose()
     for chunk in relayed.end():
         yield chunk
 
@@ -294,17 +321,28 @@ async def arelay(
 class _Relayed:
     """What has been handed on of a stream."""
 
-    __slots__ = ("_chunks", "_ending", "_finish", "_marked", "_reading", "_tighten")
+    __slots__ = (
+        "_alarm",
+        "_chunks",
+        "_clock",
+        "_ending",
+        "_finish",
+        "_handed_at",
+        "_marked",
+        "_reading",
+    )
 
     def __init__(
-        self, ending: Ending, reading: Reading, tighten: Callable[[], None] | None
+        self, ending: Ending, reading: Reading, clock: Clock, alarm: Alarm | None = None
     ) -> None:
+        self._alarm = alarm
         self._chunks: list[ChatGenerationChunk] = []
+        self._clock = clock
         self._ending = ending
         self._finish: str | None = None
+        self._handed_at = 0.0
         self._marked = False
         self._reading = reading
-        self._tighten = tighten
 
     def noted(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
         """Take note of a chunk on its way out; most are like any other."""
@@ -312,15 +350,24 @@ class _Relayed:
         last = getattr(chunk.message, "chunk_position", None)
         if last is not None or chunk.generation_info is not None:
             self._look_for_the_end(chunk)
+        if self._alarm is not None and not self._alarm.armed:
+            self._handed_at = self._clock.now()
         return chunk
+
+    def resumed(self) -> None:
+        """The consumer wants another chunk; what it took for itself is not counted."""
+        alarm = cast("Alarm", self._alarm)
+        if not alarm.armed:
+            self._reading.patience.extend(self._clock.now() - self._handed_at)
+        alarm.set()
 
     def _look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
         """See whether a chunk tells why the model stopped; stamp the last one."""
-        if (finish := finish_of(chunk)) is not None:
+        if self._finish is None and (finish := finish_of(chunk)) is not None:
             self._finish = finish
-            self._reading.patience.finished()
-            if self._tighten is not None:
-                self._tighten()
+            self._reading.patience.finished(self._clock.now())
+            if self._alarm is not None:
+                self._alarm.armed = False  # for less time than it was set for
         if getattr(chunk.message, "chunk_position", None) == "last":
             self._marked = True
             chunk.message.response_metadata["reliable"] = self._ending.trail()
@@ -366,6 +413,7 @@ def _finish_among(chunks: list[ChatGenerationChunk]) -> str | None:
 
 
 def _close(chunks: Iterator[ChatGenerationChunk]) -> None:
-    """Close a child's stream; one that is no generator has nothing to close."""
+    """Close a child's stream; what it raises has no one left to hear it."""
     if (close := getattr(chunks, "close", None)) is not None:
-        close()
+        with contextlib.suppress(Exception):
+            close()

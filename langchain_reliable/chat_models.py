@@ -217,7 +217,8 @@ class ReliableChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         ask = self._ask(messages, stop, kwargs, streams="stream")
-        chunks = relay(lambda: drive(ask.call, ask.open, self._clock), ask)
+        clock = self._clock
+        chunks = relay(lambda: drive(ask.call, ask.open, clock), ask, clock)
         return _reported(chunks, run_manager) if run_manager else chunks
 
     @override

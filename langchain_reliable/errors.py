@@ -19,18 +19,20 @@ providers are carried along as they came and are never rewritten.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from langchain_core.exceptions import ModelError, ModelTimeoutError
 
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from langchain_core.messages import AIMessage
 
     from langchain_reliable.events import AttemptRecord
+
+Pickled: TypeAlias = "tuple[Callable[..., ModelError], tuple[object, ...]]"
 
 _ROWS_SHOWN = 8
 _CELL = 88
@@ -89,8 +91,8 @@ class AllModelsFailed(ModelError):
         if errors := [tried.error for tried in self.attempts if tried.error]:
             self.__cause__ = ExceptionGroup("what each attempt raised", errors)
 
-    def __reduce__(self) -> tuple[type[AllModelsFailed], tuple[object, ...]]:
-        return type(self), (self.attempts, self.why)
+    def __reduce__(self) -> Pickled:
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class StreamInterrupted(ModelError):
@@ -127,6 +129,9 @@ class StreamInterrupted(ModelError):
             f"characters ({described(failure)}); what had arrived is in `.partial`"
         )
 
+    def __reduce__(self) -> Pickled:
+        return _restored, (type(self), self.args, self.__dict__)
+
 
 class StreamingUnavailable(ModelError):
     """`require_streaming` is on, and no model of the call can stream."""
@@ -146,6 +151,9 @@ class AnswerRejected(ModelError):
         """Tell what is wrong, without a word of the answer itself."""
         super().__init__(message)
         self.failure = Failure(kind=self.kind, summary=message)
+
+    def __reduce__(self) -> Pickled:
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class EmptyAnswer(AnswerRejected):
@@ -228,6 +236,16 @@ class TotalTimeout(TimeLimitExceeded):
     """The whole call took longer than `total_timeout`."""
 
     text = "the call took longer than total_timeout={}"
+
+
+def _restored(
+    kind: type[ModelError], args: tuple[object, ...], state: dict[str, object]
+) -> ModelError:
+    """Make an error again from what was pickled of it, without telling it anew."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 def described(failure: Failure) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from langchain_reliable.failures import VERDICTS, FailureKind, Verdict
 
 if TYPE_CHECKING:
@@ -18,6 +20,45 @@ if TYPE_CHECKING:
 
 Order = Literal["ordered", "round_robin", "weighted"]
 """How a group picks the member that is asked first."""
+
+
+class _Setting(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class CircuitBreaker(_Setting):
+    """When a candidate is left alone because it failed too often in a row.
+
+    After its open time exactly one real request is let through to see whether it is
+    well again. All durations are seconds.
+    """
+
+    failures: int = Field(default=3, ge=1)
+    """Counted failures in a row that open the circuit: one may be chance, and three are
+    what one call makes of a dead candidate with the default `max_retries`."""
+    open_for: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    """How long it stays open the first time; times the number of trips after that."""
+    max_open_for: float = Field(default=300.0, gt=0, allow_inf_nan=False)
+    """Where that ends."""
+
+
+class RetryBudget(_Setting):
+    """A bound on the retries of all calls together, as a token bucket.
+
+    Under load an outage makes every call retry, and retries keep an ailing provider
+    down. With a budget, retries stop when most of them fail; failover stays free. The
+    numbers are those of the AWS SDKs' "standard" retry mode
+    (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+    """
+
+    tokens: float = Field(default=500.0, gt=0, allow_inf_nan=False)
+    """How many fit into the bucket; it begins full."""
+    transient_cost: float = Field(default=14.0, ge=0, allow_inf_nan=False)
+    """What a retry costs. A retry that succeeds gets it back."""
+    throttled_cost: float = Field(default=5.0, ge=0, allow_inf_nan=False)
+    """What a retry costs after a rate limit: the provider itself asked for it."""
+    thanks: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """What a call that needed no retry puts back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +74,9 @@ class Policy:
     max_retry_after: float = 5.0
     max_last_wait: float = 30.0
     total_timeout: float | None = None
+    fail_fast: bool = False
     verdicts: Mapping[FailureKind, Verdict] = field(default_factory=dict)
+    breaker: CircuitBreaker | None = None
 
     def verdict(self, failure: Failure) -> Verdict:
         """Return what to do about a failure.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextvars import ContextVar
+from dataclasses import replace
 
 import pytest
 from langchain_core.messages import AIMessageChunk
@@ -90,6 +91,8 @@ class Tap:
 
 
 def reading(limits=NO_LIMITS, **manner):
+    if limits.total:
+        limits = replace(limits, deadline=CLOCK.now() + limits.total)
     patience = Patience(limits, CLOCK.now(), streams=True)
     return Reading(patience, **manner)
 
@@ -104,7 +107,13 @@ def through(request):
     """Run a tap through the peephole to its end, sync or async."""
 
     def run_sync(tap, ending, **manner):
-        return list(relay(lambda: open_stream(tap.stream(), reading(**manner)), ending))
+        return list(
+            relay(
+                lambda: open_stream(tap.stream(), reading(**manner), CLOCK),
+                ending,
+                CLOCK,
+            )
+        )
 
     def run_async(tap, ending, **manner):
         async def run():
@@ -208,7 +217,7 @@ def test_commits_when_what_is_held_is_too_long(through, monkeypatch):
 
 def test_a_consumer_that_leaves_closes_the_stream():
     tap = Tap(chunk("a"), chunk("b"))
-    out = relay(lambda: open_stream(tap.stream(), reading()), Ending())
+    out = relay(lambda: open_stream(tap.stream(), reading(), CLOCK), Ending(), CLOCK)
     next(out)
     out.close()
     assert tap.closed
@@ -259,7 +268,7 @@ async def test_a_stream_that_is_no_generator_has_nothing_to_close():
     out = [piece async for piece in relayed(Plain(), Ending())]
     assert out[0].text == "a"
     plain = iter([chunk("a")])
-    first, _ = relay(lambda: open_stream(plain, reading()), Ending())
+    first, _ = relay(lambda: open_stream(plain, reading(), CLOCK), Ending(), CLOCK)
     assert first.text == "a"
 
 
@@ -373,11 +382,7 @@ TIMES = {
     ),
     "silence between metadata": ([chunk()], Limits(idle=0.02), IdleTimeout),
     "the attempt is over": ([chunk()], Limits(attempt=0.02), AttemptTimeout),
-    "the call is over": (
-        [chunk()],
-        Limits(total=0.02, deadline=0.0),
-        TotalTimeout,
-    ),
+    "the call is over": ([chunk()], Limits(total=0.02), TotalTimeout),
 }
 
 
@@ -389,7 +394,7 @@ def waits(request):
         how = reading(limits)
         reader = Reader(stuck.stream, how.patience, CLOCK)
         try:
-            return list(relay(lambda: open_stream(reader, how), ending))
+            return list(relay(lambda: open_stream(reader, how, CLOCK), ending, CLOCK))
         finally:
             stuck.let_go.set()
 
