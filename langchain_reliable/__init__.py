@@ -9,17 +9,24 @@ from langchain_reliable.errors import (
     StreamInterrupted,
 )
 from langchain_reliable.failures import PROPAGATE, Failure, FailureKind, Verdict
+from langchain_reliable.health import Health
+from langchain_reliable.keys import rotate_keys
+from langchain_reliable.policies import CircuitBreaker, RetryBudget
 
 __all__ = [
     "PROPAGATE",
     "AllModelsFailed",
     "Candidate",
+    "CircuitBreaker",
     "Failure",
     "FailureKind",
     "Group",
+    "Health",
     "ReliableChatModel",
+    "RetryBudget",
     "StreamInterrupted",
     "StreamingUnavailable",
     "Verdict",
     "classify",
+    "rotate_keys",
 ]

@@ -43,7 +43,7 @@ class Alarm:
             writing `since` and `task` by hand is enough, and costs a tenth.
         owner: The task that it was set for.
         rang: Whether it has ended a wait.
-        since: When the present wait began.
+        since: When the present wait began, in the time of the event loop.
         task: The task that waits; `None` while nobody does.
     """
 
@@ -53,6 +53,7 @@ class Alarm:
         "_handle",
         "_loop",
         "_patience",
+        "_span",
         "armed",
         "owner",
         "rang",
@@ -77,6 +78,12 @@ class Alarm:
         self._handle: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._patience = patience
+        self._span: float | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody else has cancelled the task since its wait began."""
+        return self.owner is not None and self.owner.cancelling() > self._cancelling
 
     def set(self) -> None:
         """Begin a wait of the current task, and make sure that it can be ended.
@@ -84,10 +91,10 @@ class Alarm:
         Raises:
             TimeLimitExceeded: There is no time left to wait.
         """
-        self.since = self._clock.now()
-        left = self._patience.left(self.since)
+        left = self._patience.left(self._clock.now())
         if left is not None and left <= 0:
             raise self._patience.exceeded()
+        self.since, self._span = self._loop.time(), left
         self.task = self.owner = task = asyncio.current_task()
         self._cancelling = task.cancelling() if task is not None else 0
         self.armed = not self._patience.has_deadlines
@@ -129,10 +136,8 @@ class Alarm:
         if self.task is None:
             self.armed = False  # nobody waits; the next wait will arm it again
             return
-        left = self._patience.left(self.since)
-        if left is None:
-            return
-        if (left := self.since + left - self._clock.now()) > 0:
+        left = self.since + cast("float", self._span) - self._loop.time()
+        if left > 0:
             self._arm(left)
             return
         self.rang = True
@@ -218,19 +223,16 @@ class Reader(Generic[T]):
         if self._handed_at is not None:
             self._patience.extend(now - self._handed_at)
         left = self._patience.left(now)
-        item = None if left is not None and left <= 0 else self._next_within(left)
-        if item is None:
+        try:
+            if left is not None and left <= 0:
+                raise queue.Empty  # noqa: TRY301 - as if it had been waited for
+            item = self._out.get(timeout=left)
+        except queue.Empty:
             self.close()
-            raise self._patience.exceeded()
+            raise self._patience.exceeded() from None
         if self._patience.has_deadlines:
             self._handed_at = self._clock.now()
         return item
-
-    def _next_within(self, seconds: float | None) -> T | _Ended | None:
-        try:
-            return self._out.get(timeout=seconds)
-        except queue.Empty:
-            return None
 
     def close(self) -> None:
         """Leave the thread behind; it stops at its next chunk."""

@@ -7,21 +7,22 @@ never do.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, message_chunk_to_message
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
 from langchain_reliable._alarm import Reader, within_limits
-from langchain_reliable._children import checked
+from langchain_reliable._forms import checked
 from langchain_reliable._patience import Patience
 from langchain_reliable._streams import Reading, aopen_stream, open_stream
-from langchain_reliable.errors import StreamInterrupted
+from langchain_reliable.errors import EmptyAnswer, StreamInterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
@@ -89,34 +90,45 @@ class Ask:
 
     def open(self, attempt: Attempt) -> Opened:
         """Ask for a stream, and read it up to its commit."""
-        return self._open(self._asked(attempt, streams=True), attempt, self._manner)
+        opened = self._open(self._asked(attempt, streams=True), attempt, self._manner)
+        self._read_held(opened)
+        return opened
 
     async def aopen(self, attempt: Attempt) -> AsyncOpened:
         """Ask for a stream; the twin of `open`."""
         child = self._asked(attempt, streams=True)
-        return await self._aopen(child, attempt, self._manner)
+        opened = await self._aopen(child, attempt, self._manner)
+        self._read_held(opened)
+        return opened
 
     def answer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer."""
         child = self._asked(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=False):
-            return _joined(self._open(child, attempt, self._wholly).held)
+            with _empty_as_result():
+                return self._read(_joined(self._open(child, attempt, self._wholly).held))
         self._take_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
-        return checked(self._limited(lambda: child.answer(self._request), patience))
+        answer = self._limited(lambda: child.answer(self._request), patience)
+        return self._read(checked(answer))
 
     async def aanswer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer; the twin of `answer`."""
         child = self._asked(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=True):
-            return _joined((await self._aopen(child, attempt, self._wholly)).held)
+            with _empty_as_result():
+                opened = await self._aopen(child, attempt, self._wholly)
+            return self._read(_joined(opened.held))
         await self._atake_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
-        return checked(await self._alimited(child.aanswer(self._request), patience))
+        answer = await self._alimited(child.aanswer(self._request), patience)
+        return self._read(checked(answer))
 
     def _asked(self, attempt: Attempt, *, streams: bool) -> Child:
         read_timeout = _longest_silence(attempt.limits, streams=streams)
         self._child = self._child_at(attempt.route.place, read_timeout)
+        if (output := self._request.output) is not None:
+            output.form = self._child.form_for(output.shape)
         return self._child
 
     def _open(self, child: Child, attempt: Attempt, manner: Manner) -> Opened:
@@ -143,16 +155,37 @@ class Ask:
     def _wholly(self) -> Manner:
         return replace(self._manner, commit_on="complete")
 
+    # --- structured output ----------------------------------------------------------
+
+    def _read(self, answer: ChatResult) -> ChatResult:
+        """Read an answer by its form, if it was asked for in one."""
+        output = self._request.output
+        return answer if output is None else output.read(answer)
+
+    def _read_held(self, opened: Opened | AsyncOpened) -> None:
+        """Read a stream that is held whole, while another try is still unseen."""
+        if self._request.output is None or self._manner.commit_on != "complete":
+            return
+        try:
+            self._read(_joined(opened.held))
+        except EmptyAnswer as error:
+            error.answer = opened
+            raise
+
     # --- within limits ------------------------------------------------------------
 
     def _take_turn(self, child: Child, attempt: Attempt) -> None:
         """Wait for the child's rate limiter; only the whole call's time limits that."""
+        if not child.is_rate_limited:
+            return
         patience = Patience(
             attempt.limits.of_the_call, self._clock.now(), streams=False
         )
         self._limited(child.take_turn, patience)
 
     async def _atake_turn(self, child: Child, attempt: Attempt) -> None:
+        if not child.is_rate_limited:
+            return
         patience = Patience(
             attempt.limits.of_the_call, self._clock.now(), streams=False
         )
@@ -178,7 +211,7 @@ class Ask:
         """Take note that the caller has the whole answer."""
         if finished and self._child is not None:
             self._child.sends_finish = True
-        self.call.trail.answered(self._clock.now())
+        self.call.answered(self._clock.now())
 
     def stamped(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
@@ -186,6 +219,8 @@ class Ask:
             message = generation.message
             metadata = {**message.response_metadata, "reliable": self.trail()}
             message.response_metadata = metadata  # as LangChain does a moment later
+        if (output := self._request.output) is not None:
+            output.settled(result)
         self.handed_over()
         return result
 
@@ -196,7 +231,8 @@ class Ask:
         failure = self._judge(error)
         if failure is None:
             return None
-        self.call.trail.interrupted(failure, error, self._clock.now())
+        clock = self._clock
+        self.call.interrupted(failure, error, clock.now(), clock.chance())
         return StreamInterrupted(
             partial=_merged(shown),
             served_by=self.call.trail.served_by,
@@ -217,6 +253,16 @@ def _longest_silence(limits: Limits, *, streams: bool) -> float | None:
         spans.append(max(limits.first_chunk, limits.idle))
     known = [span for span in spans if span is not None]
     return min(known) + _MARGIN if known else None
+
+
+@contextmanager
+def _empty_as_result() -> Iterator[None]:
+    """Let an empty stream be returned as a whole answer, if nobody says more."""
+    try:
+        yield
+    except EmptyAnswer as empty:
+        opened = cast("Opened | AsyncOpened", empty.answer)
+        raise EmptyAnswer(_joined(opened.held)) from None
 
 
 def _joined(chunks: list[ChatGenerationChunk]) -> ChatResult:

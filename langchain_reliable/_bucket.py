@@ -28,6 +28,11 @@ class Bucket:
         """How many are left."""
         return self._tokens
 
+    @property
+    def thanks(self) -> float:
+        """What a call that needed no retry puts back."""
+        return self._budget.thanks
+
     def spend(self, kind: FailureKind) -> float | None:
         """Pay for a retry after a failure; return its cost, `None` if it's too much."""
         throttled = kind is FailureKind.RATE_LIMITED

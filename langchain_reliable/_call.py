@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, cast
 
 import backoff
 
@@ -33,12 +33,14 @@ from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, trail_note
 from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
+    from langchain_reliable._bucket import Bucket
+    from langchain_reliable._circuit import Circuit
     from langchain_reliable._steps import Limits, Step
     from langchain_reliable._trail import Observe
     from langchain_reliable.failures import Failure
-    from langchain_reliable.policies import Policy
+    from langchain_reliable.policies import CircuitBreaker, Policy
 
 T = TypeVar("T")
 
@@ -53,6 +55,41 @@ class _Standing:
     out: bool = False
     free_at: float = float("-inf")
     kinds: list[FailureKind] = field(default_factory=list)
+    paid: float = 0.0
+
+
+class Ledger(Protocol):
+    """What the study asks of, and tells, the memory across calls."""
+
+    def free_at(self, key: Hashable, name: str, now: float) -> float:
+        """Return when a candidate may be asked; `now` if it may at once."""
+
+    def claim(self, key: Hashable, name: str, now: float) -> bool | None:
+        """Take a free candidate; whether as a probe, `None` if it is taken."""
+
+    def admit(self, key: Hashable, name: str, now: float) -> bool:
+        """Ask a candidate whether it is free or not; whether as a probe."""
+
+    def failed(
+        self,
+        key: Hashable,
+        failure: Failure,
+        now: float,
+        chance: float,
+        breaker: CircuitBreaker | None,
+        *,
+        alone: bool,
+    ) -> Circuit:
+        """Take note of a failure."""
+
+    def spoke(self, key: Hashable) -> bool:
+        """Take note that an answer has begun; whether that closed a circuit."""
+
+    def answered(self, key: Hashable) -> None:
+        """Take note of a whole answer."""
+
+    def abandoned(self, key: Hashable) -> None:
+        """Take note that a probe was cancelled."""
 
 
 class Call(Generic[T]):
@@ -65,6 +102,8 @@ class Call(Generic[T]):
         judge: Judge,
         observe: Observe | None = None,
         number: int = 0,
+        ledger: Ledger | None = None,
+        bucket: Bucket | None = None,
     ) -> None:
         """Begin a call.
 
@@ -74,11 +113,15 @@ class Call(Generic[T]):
             judge: Says what an exception means; `None` lets it through.
             observe: Hears what happens.
             number: Tells this call's events from those of others.
+            ledger: What is known across calls; `None` for nothing.
+            bucket: The retries that all calls may still make; `None` for any number.
         """
         self.trail = Trail(items, observe, number)
         self._items = items
         self._policy = policy
         self._judge = judge
+        self._ledger = ledger
+        self._bucket = bucket
         self._standing = {route.place: _Standing() for item in items for route in item}
         self._at = 0
         self._last: Route | None = None
@@ -94,21 +137,40 @@ class Call(Generic[T]):
 
     def what_now(self, now: float) -> Step[T]:
         """Return the next step."""
+        step = self._end(now)
+        while step is None:
+            step = self._next_step(now)
+        return step
+
+    def _end(self, now: float) -> Step[T] | None:
+        """Return the end of the call, if it has come to one."""
         if self._answer is not None:
             return self._answer
         if self._fatal is not None:
             return self._let_out(self._fatal, now)
-        if over := self._is_over(now):
-            return self._give_up(over, now)
-        while True:
-            pool = self._pool()
-            if free := [route for route in pool if self._free_at(route) <= now]:
-                return Launch(self._book(self._in_turn(free), now))
-            if pool and self._may_wait(until := min(map(self._free_at, pool))):
-                return self._wait(pool, until, now)
-            if self._at_last_item:
-                return self._give_up(self._too_long(pool) if pool else "", now)
+        over = self._is_over(now)
+        return self._give_up(over, now) if over else None
+
+    def _next_step(self, now: float) -> Step[T] | None:
+        """Return what to do from the current item; `None` to look again from the next.
+
+        Also `None` where somebody else was faster at a candidate that takes one.
+        """
+        pool, held = self._pool(now)
+        if free := [route for route in pool if self._free_at(route) <= now]:
+            route = self._in_turn(free)
+            probe = self._claim(route, now)
+            return (
+                None if probe is None else Launch(self._book(route, now, probe=probe))
+            )
+        if pool and self._may_wait(until := min(map(self._free_at, pool))):
+            return self._wait(pool, until, now)
+        if not self._at_last_item:
             self._move_on()
+            return None
+        if held and not self._policy.fail_fast:
+            return Launch(self._book_anyway(held, now))
+        return self._give_up(self._why(pool, held, now), now)
 
     def _is_over(self, now: float) -> str:
         """Say why the call has nothing left to spend, if so; begin its time."""
@@ -127,6 +189,11 @@ class Call(Generic[T]):
         """Take note that an attempt has committed to an answer."""
         self._answer = Settle(answer)
         self.trail.committed(attempt, now)
+        if self._ledger is not None and self._ledger.spoke(attempt.route.key):
+            self.trail.circuit_closed(attempt.route, now)
+        if self._bucket is not None:
+            paid = self._standing[attempt.route.place].paid
+            self._bucket.refill(paid if attempt.nth > 1 else self._bucket.thanks)
 
     def failed(
         self, attempt: Attempt, error: Exception, now: float, chance: float
@@ -144,13 +211,37 @@ class Call(Generic[T]):
         """
         failure = self._judge(error)
         if failure is None:
+            self.abandoned(attempt)
             return False
-        if isinstance(error, EmptyAnswer) and self._empty is None:
+        if isinstance(error, EmptyAnswer) and (
+            self._empty is None or error.replaces_earlier
+        ):
             self._empty = attempt, Settle(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
         self._sentence(attempt.route, failure, error, now, chance)
+        if self._fell_ill(attempt.route, failure, now, chance) or attempt.probe:
+            self._standing[attempt.route.place].out = True
         self._idle_since = now
         return True
+
+    def abandoned(self, attempt: Attempt) -> None:
+        """Take note that nobody waits for an attempt any more."""
+        if attempt.probe and self._ledger is not None:
+            self._ledger.abandoned(attempt.route.key)
+
+    def answered(self, now: float) -> None:
+        """Take note that the caller has the whole answer."""
+        self.trail.answered(now)
+        if self._ledger is not None and self.trail.winner is not None:
+            self._ledger.answered(self.trail.winner.route.key)
+
+    def interrupted(
+        self, failure: Failure, error: Exception, now: float, chance: float
+    ) -> None:
+        """Take note that the stream of the winner broke after its commit."""
+        self.trail.interrupted(failure, error, now)
+        if self.trail.winner is not None:
+            self._fell_ill(self.trail.winner.route, failure, now, chance)
 
     # --- what a failure means for its route ---------------------------------------
 
@@ -171,6 +262,8 @@ class Call(Generic[T]):
                 standing.out = True
             case Verdict.RETRY if self._spent(route, failure.kind):
                 standing.out = True
+            case Verdict.RETRY if not self._can_pay(standing, failure.kind):
+                standing.out = True
             case Verdict.RETRY:
                 standing.free_at = now + self._pause(standing, failure, chance)
         if failure.kind is FailureKind.CONTEXT_OVERFLOW:
@@ -180,6 +273,30 @@ class Call(Generic[T]):
         standing = self._standing[route.place]
         again = kind in RETRIED_ONCE and standing.kinds.count(kind) > 1
         return again or standing.attempts > route.max_retries
+
+    def _can_pay(self, standing: _Standing, kind: FailureKind) -> bool:
+        """Pay for a retry out of what all calls may spend, if that is limited."""
+        if self._bucket is None:
+            return True
+        cost = self._bucket.spend(kind)
+        standing.paid = cost if cost is not None else 0.0
+        return cost is not None
+
+    def _fell_ill(
+        self, route: Route, failure: Failure, now: float, chance: float
+    ) -> bool:
+        """Tell the ledger of a failure; return whether it opened the circuit."""
+        if self._ledger is None:
+            return False
+        alone = sum(1 for _ in self._everyone()) == 1
+        breaker = self._policy.breaker
+        circuit = self._ledger.failed(
+            route.key, failure, now, chance, breaker, alone=alone
+        )
+        if circuit.open_until is None:
+            return False
+        self.trail.circuit_opened(route, circuit.open_until - now, now)
+        return True
 
     def _pause(self, standing: _Standing, failure: Failure, chance: float) -> float:
         """Return Retry-After, or else a span of the backoff ("full jitter").
@@ -211,10 +328,39 @@ class Call(Generic[T]):
     def _everyone(self) -> Iterable[Route]:
         return (route for item in self._items for route in item)
 
-    def _pool(self) -> list[Route]:
-        """Who may be asked from here: at the last item, also those put off before."""
+    def _pool(self, now: float) -> tuple[list[Route], list[Route]]:
+        """Who may be asked from here, and whom their health holds back.
+
+        At the last item, those are meant as well who were put off before. Health holds
+        back whom this call has not asked yet; a retry of its own is this call's affair.
+        """
         routes = self._everyone() if self._at_last_item else self._items[self._at]
-        return [route for route in routes if not self._standing[route.place].out]
+        alive = [route for route in routes if not self._standing[route.place].out]
+        held = [route for route in alive if self._is_held(route, now)]
+        return [route for route in alive if route not in held], held
+
+    def _is_held(self, route: Route, now: float) -> bool:
+        if self._ledger is None or self._standing[route.place].attempts:
+            return False
+        free_at = self._ledger.free_at(route.key, route.name, now)
+        if free_at > now:
+            self.trail.held_back(route, free_at - now)
+        return free_at > now
+
+    def _claim(self, route: Route, now: float) -> bool | None:
+        """Take a candidate before somebody else does, if it has only one place."""
+        if self._ledger is None:
+            return False
+        if self._standing[route.place].attempts:
+            return self._ledger.admit(route.key, route.name, now)
+        return self._ledger.claim(route.key, route.name, now)
+
+    def _book_anyway(self, held: list[Route], now: float) -> Attempt:
+        """Ask one that is held back, the soonest to return: there is nobody else."""
+        ledger = cast("Ledger", self._ledger)
+        route = min(held, key=lambda one: ledger.free_at(one.key, one.name, now))
+        probe = ledger.admit(route.key, route.name, now)
+        return self._book(route, now, probe=probe)
 
     def _free_at(self, route: Route) -> float:
         return self._standing[route.place].free_at
@@ -253,7 +399,7 @@ class Call(Generic[T]):
             self.trail.waiting(soonest, until - now, now)
         return Wait(until)
 
-    def _book(self, route: Route, now: float) -> Attempt:
+    def _book(self, route: Route, now: float, *, probe: bool) -> Attempt:
         wait = max(0.0, now - self._idle_since)
         self._waited += wait
         standing = self._standing[route.place]
@@ -265,6 +411,7 @@ class Call(Generic[T]):
             started_at=now,
             wait=wait,
             limits=self._limits(route, now),
+            probe=probe,
         )
         self.trail.started(attempt, self._last, now)
         self._last = route
@@ -279,6 +426,7 @@ class Call(Generic[T]):
             other is not route
             and not self._standing[other.place].out
             and self._free_at(other) <= now
+            and not self._is_held(other, now)
             for other in self._everyone()
         )
         limits = route.limits
@@ -297,10 +445,11 @@ class Call(Generic[T]):
             self.trail.settled(attempt, now)
             return settled
         errors = self.trail.errors
-        if len(errors) == 1 or self._all_overflowed():
+        if len(errors) == 1 or (errors and self._all_overflowed()):
             return self._let_out(errors[-1], now, why)
         self.trail.gave_up(now)
-        return GiveUp(AllModelsFailed(self.trail.records, why))
+        retry_after = self._soonest(now) if self._policy.fail_fast else None
+        return GiveUp(AllModelsFailed(self.trail.records, why, retry_after))
 
     def _all_overflowed(self) -> bool:
         asked = [standing for standing in self._standing.values() if standing.kinds]
@@ -314,6 +463,23 @@ class Call(Generic[T]):
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
         return GiveUp(error)
+
+    def _why(self, pool: list[Route], held: list[Route], now: float) -> str:
+        """Say what ended the call, where it was not simply the last failure."""
+        if held:
+            names = ", ".join(route.name for route in held)
+            return (
+                f"{names} held back; the soonest returns in {self._soonest(now):.0f} s"
+            )
+        return self._too_long(pool) if pool else ""
+
+    def _soonest(self, now: float) -> float | None:
+        """Return in how many seconds the first candidate may be asked again."""
+        ledger = self._ledger
+        if ledger is None:
+            return None
+        free = [ledger.free_at(one.key, one.name, now) for one in self._everyone()]
+        return max(0.0, min(free) - now)
 
     def _too_long(self, pool: list[Route]) -> str:
         limit = f"max_last_wait={self._policy.max_last_wait:g}"

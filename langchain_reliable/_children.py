@@ -13,16 +13,11 @@ interface, in a context in which LangChain's listeners are switched off: an empt
 
 from __future__ import annotations
 
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableBinding
-from langchain_core.runnables.config import var_child_runnable_config
-from langchain_core.tracers.context import _configure_hooks
+from langchain_core.runnables import RunnableBinding
 
 from langchain_reliable._copies import (
     for_model,
@@ -30,25 +25,42 @@ from langchain_reliable._copies import (
     model_field,
     sends_finish,
 )
-from langchain_reliable._speech import finish_of, says_something
-from langchain_reliable._streams import check_finish, check_wordless
+from langchain_reliable._forms import ain_blocks, as_chunk, in_blocks, result_in_blocks
+from langchain_reliable._listeners import Begun, listeners_of
+from langchain_reliable._memory import memory_of
+from langchain_reliable._runnables import RunnableChild
 from langchain_reliable._tools import bound_tools
-from langchain_reliable._within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
-    from contextvars import Context
 
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import Runnable, RunnableConfig
+
+    from langchain_reliable._listeners import Listeners
+    from langchain_reliable._structured import Form, Output, Shape
     from langchain_reliable.candidates import Candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the caller asked for, the same for every child."""
+    """What the caller asked for, the same for every child.
+
+    Attributes:
+        messages: What is said.
+        stop: Words to stop at.
+        kwargs: The call's keywords.
+        output: What becomes of its structured output, if that was asked for.
+        as_events: Whether LangChain makes protocol events of the chunks, for which it
+            takes them as the child made them.
+    """
 
     messages: list[BaseMessage]
     stop: list[str] | None
     kwargs: Mapping[str, Any]
+    output: Output | None = None
+    as_events: bool = False
 
 
 class Child(Protocol):
@@ -59,6 +71,10 @@ class Child(Protocol):
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
         """Return whether its answer to this request would arrive in pieces."""
+
+    @property
+    def is_rate_limited(self) -> bool:
+        """Whether it has a rate limiter to wait for."""
 
     def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:
         """Return whether it streams even where a whole answer is asked for."""
@@ -80,6 +96,9 @@ class Child(Protocol):
 
     async def aanswer(self, request: Request) -> ChatResult:
         """Return its answer in one piece; the twin of `answer`."""
+
+    def form_for(self, shape: Shape) -> Form:
+        """Return how it is asked for structured output, and how that is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +127,7 @@ def child_of(candidate: Candidate, how: Preparation) -> Child:
 
 def own_model(candidate: Candidate) -> str | None:
     """Return the name of a candidate's own model, where it has one."""
-    model, kwargs = _unwrapped(candidate.model)
+    model, kwargs, _ = _unwrapped(candidate.model)
     if isinstance(bound := kwargs.get("model"), str):
         return bound
     if not isinstance(model, BaseChatModel):
@@ -123,11 +142,11 @@ def bare_model(candidate: Candidate) -> Runnable[Any, Any]:
 
 
 def _prepared(candidate: Candidate, how: Preparation) -> Child:
-    model, kwargs = _unwrapped(candidate.model)
+    model, kwargs, configs = _unwrapped(candidate.model)
     kwargs = {**kwargs, **candidate.kwargs}
     if not isinstance(model, BaseChatModel):
         asked = {"model": how.model} if how.model else {}
-        return _RunnableChild(model, {**kwargs, **asked})
+        return RunnableChild(model, {**kwargs, **asked})
     if how.model is not None:
         kwargs.pop("model", None)
         if (rebuilt := for_model(model, how.model)) is None:
@@ -135,16 +154,20 @@ def _prepared(candidate: Candidate, how: Preparation) -> Child:
         model = rebuilt or model
     if how.manage_retries:
         model = managed(model, how.read_timeout)
-    return _ChatChild(model, kwargs)
+    return _ChatChild(model, kwargs, listeners_of(model, configs))
 
 
-def _unwrapped(model: Runnable[Any, Any]) -> tuple[Runnable[Any, Any], dict[str, Any]]:
+def _unwrapped(
+    model: Runnable[Any, Any],
+) -> tuple[Runnable[Any, Any], dict[str, Any], list[RunnableConfig]]:
     """Take plain bindings off a model; one with listeners is left as it is."""
     kwargs: dict[str, Any] = {}
+    configs: list[RunnableConfig] = []
     while isinstance(model, RunnableBinding) and not model.config_factories:
         kwargs = {**model.kwargs, **kwargs}
+        configs.insert(0, model.config)
         model = model.bound
-    return model, kwargs
+    return model, kwargs, configs
 
 
 # --- chat models ------------------------------------------------------------------
@@ -153,11 +176,17 @@ def _unwrapped(model: Runnable[Any, Any]) -> tuple[Runnable[Any, Any], dict[str,
 class _ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_kwargs", "_model", "sends_finish")
+    __slots__ = ("_kwargs", "_listeners", "_model", "sends_finish")
 
-    def __init__(self, model: BaseChatModel, kwargs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        model: BaseChatModel,
+        kwargs: Mapping[str, Any],
+        listeners: Listeners | None,
+    ) -> None:
         self._model = model
         self._kwargs = kwargs
+        self._listeners = listeners
         self.sends_finish = sends_finish(model)
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
@@ -171,14 +200,20 @@ class _ChatChild:
     def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=False):
             return iter([as_chunk(self.answer(request))])
-        kwargs = self._bound(request)
-        return self._model._stream(request.messages, stop=request.stop, **kwargs)
+        told = self._bound(request)
+        chunks = told.model._stream(told.messages, stop=told.stop, **told.kwargs)
+        if self._makes_blocks and not request.as_events:
+            chunks = in_blocks(chunks)
+        return self._listeners.hearing(told, chunks) if self._listeners else chunks
 
     def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=True):
             return self._in_one_chunk(request)
-        kwargs = self._bound(request)
-        return self._model._astream(request.messages, stop=request.stop, **kwargs)
+        told = self._bound(request)
+        chunks = told.model._astream(told.messages, stop=told.stop, **told.kwargs)
+        if self._makes_blocks and not request.as_events:
+            chunks = ain_blocks(chunks)
+        return self._listeners.ahearing(told, chunks) if self._listeners else chunks
 
     async def _in_one_chunk(
         self, request: Request
@@ -186,17 +221,57 @@ class _ChatChild:
         yield as_chunk(await self.aanswer(request))
 
     def answer(self, request: Request) -> ChatResult:
-        kwargs = self._bound(request)
-        return self._model._generate(request.messages, stop=request.stop, **kwargs)
+        told = self._bound(request)
 
-    async def aanswer(self, request: Request) -> ChatResult:
-        kwargs = self._bound(request)
-        return await self._model._agenerate(
-            request.messages, stop=request.stop, **kwargs
+        def ask() -> ChatResult:
+            result = told.model._generate(told.messages, stop=told.stop, **told.kwargs)
+            return result_in_blocks(result) if self._makes_blocks else result
+
+        def remember() -> ChatResult:
+            memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
+            return memory.answer(ask) if memory is not None else ask()
+
+        return (
+            self._listeners.told_of(told, remember) if self._listeners else remember()
         )
 
-    def _bound(self, request: Request) -> dict[str, Any]:
-        return bound_tools(self._model, {**self._kwargs, **request.kwargs})
+    async def aanswer(self, request: Request) -> ChatResult:
+        told = self._bound(request)
+
+        async def ask() -> ChatResult:
+            generate = told.model._agenerate
+            result = await generate(told.messages, stop=told.stop, **told.kwargs)
+            return result_in_blocks(result) if self._makes_blocks else result
+
+        async def remember() -> ChatResult:
+            memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
+            return await (memory.aanswer(ask) if memory is not None else ask())
+
+        if self._listeners is None:
+            return await remember()
+        return await self._listeners.atold_of(told, remember())
+
+    def form_for(self, shape: Shape) -> Form:
+        return shape.form_for(self._model)
+
+    @property
+    def _makes_blocks(self) -> bool:
+        """Whether LangChain would put its answers into standard content blocks."""
+        return self._model.output_version == "v1"
+
+    def _bound(self, request: Request) -> Begun:
+        """Return what goes out: tools and schema in the child's own form."""
+        kwargs = {**self._kwargs, **request.kwargs}
+        if request.output is None:
+            kwargs = bound_tools(self._model, kwargs)
+            return Begun(self._model, request.messages, request.stop, kwargs)
+        form = self.form_for(request.output.shape)
+        kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
+        return Begun(form.model, request.messages, request.stop, kwargs)
+
+    @property
+    def is_rate_limited(self) -> bool:
+        return self._model.rate_limiter is not None
 
     def take_turn(self) -> None:
         if self._model.rate_limiter is not None:
@@ -205,135 +280,3 @@ class _ChatChild:
     async def atake_turn(self) -> None:
         if self._model.rate_limiter is not None:
             await self._model.rate_limiter.aacquire(blocking=True)
-
-
-# --- any other Runnable -----------------------------------------------------------
-
-
-class _RunnableChild:
-    """A Runnable that returns a message, called where nobody listens."""
-
-    __slots__ = ("_kwargs", "_runnable", "sends_finish")
-
-    def __init__(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> None:
-        self._runnable = runnable
-        self._kwargs = kwargs
-        self.sends_finish = False
-
-    def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - only the Runnable knows
-        return False
-
-    def take_turn(self) -> None:
-        pass
-
-    async def atake_turn(self) -> None:
-        pass
-
-    def streams(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - only the Runnable knows
-        return True
-
-    def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
-        quiet = _quiet_context()
-        stream = quiet.run(
-            self._runnable.stream, request.messages, **self._keywords(request)
-        )
-        while (piece := quiet.run(next, stream, None)) is not None:
-            yield _piece_as_chunk(piece)
-
-    async def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
-        quiet = _quiet_context()
-        stream = self._runnable.astream(request.messages, **self._keywords(request))
-        while (piece := await within(anext(stream, None), quiet.run)) is not None:
-            yield _piece_as_chunk(piece)
-
-    def answer(self, request: Request) -> ChatResult:
-        keywords = self._keywords(request)
-        return _as_result(
-            _quiet_context().run(self._runnable.invoke, request.messages, **keywords)
-        )
-
-    async def aanswer(self, request: Request) -> ChatResult:
-        asked = self._runnable.ainvoke(request.messages, **self._keywords(request))
-        return _as_result(await within(asked, _quiet_context().run))
-
-    def _keywords(self, request: Request) -> dict[str, Any]:
-        stop = {"stop": request.stop} if request.stop is not None else {}
-        return {**self._kwargs, **request.kwargs, **stop}
-
-
-def _quiet_context() -> Context:
-    """Return a copy of the context in which LangChain finds nobody to tell."""
-    quiet = copy_context()
-    quiet.run(var_child_runnable_config.set, None)
-    for variable, *_ in _configure_hooks:
-        quiet.run(variable.set, None)
-    return quiet
-
-
-# --- forms of an answer -----------------------------------------------------------
-
-
-def checked(result: ChatResult) -> ChatResult:
-    """Return an answer unless it is none.
-
-    Raises:
-        EmptyAnswer: It finished and said nothing.
-        FinishedWithError: It says that it ended in an error.
-    """
-    finish = _finish(result)
-    check_finish(finish)
-    if not any(says_something(one.message) for one in result.generations):
-        check_wordless(finish or "unknown", result)
-    return result
-
-
-def _finish(result: ChatResult) -> str | None:
-    for generation in result.generations:
-        info = {**(result.llm_output or {}), **(generation.generation_info or {})}
-        merged = ChatGeneration(message=generation.message, generation_info=info)
-        if (finish := finish_of(merged)) is not None:
-            return finish
-    return None
-
-
-def as_chunk(result: ChatResult) -> ChatGenerationChunk:
-    """Return a whole answer as the only chunk of a stream."""
-    generation = result.generations[0]
-    message = cast("AIMessage", generation.message)
-    chunk = AIMessageChunk(
-        content=message.content,
-        additional_kwargs=message.additional_kwargs,
-        response_metadata={**(result.llm_output or {}), **message.response_metadata},
-        name=message.name,
-        id=message.id,
-        tool_calls=message.tool_calls,
-        invalid_tool_calls=message.invalid_tool_calls,
-        usage_metadata=message.usage_metadata,
-        chunk_position="last",
-    )
-    return ChatGenerationChunk(
-        message=chunk, generation_info=generation.generation_info
-    )
-
-
-def _as_result(answer: object) -> ChatResult:
-    return ChatResult(generations=[ChatGeneration(message=_as_message(answer))])
-
-
-def _piece_as_chunk(piece: object) -> ChatGenerationChunk:
-    message = _as_message(piece)
-    if isinstance(message, AIMessageChunk):
-        return ChatGenerationChunk(message=message)
-    return as_chunk(_as_result(message))
-
-
-def _as_message(answer: object) -> BaseMessage:
-    if isinstance(answer, BaseMessage):
-        return answer
-    if isinstance(answer, str):
-        return AIMessage(content=answer)
-    msg = (
-        f"a child returned {type(answer).__name__}, not a message: a Runnable in "
-        "`models` has to end with a chat model (parse after the ReliableChatModel)"
-    )
-    raise TypeError(msg)

@@ -105,11 +105,11 @@ class Circuit:
         match self.state(now):
             case State.COOLING:
                 return max(self.cool_until, self.open_until or now)
-            case State.OPEN | State.HALF_OPEN:
+            case State.OPEN:
                 return self.open_until or now
             case State.PROBING:
                 return now + 1.0
-            case State.CLOSED:
+            case State.HALF_OPEN | State.CLOSED:
                 return now
 
 

@@ -9,11 +9,14 @@ by one, outermost first. Deciding when to close never happens here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import sys
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_reliable._within import shielded, within
+from langchain_reliable._within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -21,10 +24,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CLOSING = 1.0
-"""Seconds that closing a stream may take; a stuck one is left."""
+"""Seconds that closing one generator may take before it is cancelled."""
 
-_OURS = 2
-"""References to a generator that only we still hold: one of ours, and the question."""
+_OURS = 3
+"""References to a generator that only we still hold: two of ours, and the question."""
+
+_RUNNING = (AsyncGeneratorType, CoroutineType, FrameType, GeneratorType)
+"""What holds a generator only because its code ran there (a traceback does)."""
 
 
 class StreamBottom:
@@ -42,21 +48,20 @@ class StreamBottom:
     async def aclose(self, stream: AsyncIterator[Any]) -> None:
         """Close a stream and all that it alone stands on, and wait for it.
 
-        Out of reach of cancellations, in this task, for at most a second. What a child
-        raises while it is being closed has no one left to hear it.
+        In this task, so that cancel scopes held across a `yield` are left where they
+        were entered. A cancellation of the caller that arrives meanwhile reaches the
+        generator that is being closed; the others are closed all the same, and then it
+        is heeded. What a child raises while it is being closed has no one to hear it.
         """
-        if _is_open(stream) or any(map(_is_open, self._born)):
-            await shielded(self._close(stream), CLOSING)
-
-    async def _close(self, stream: AsyncIterator[Any]) -> None:
-        await _closed(stream)
+        cancelled = await _closed(stream) if _is_open(stream) else False
         del stream
         self._born.reverse()
         while self._born:
             generator = self._born.pop()
-            # Who holds another reference still uses it: a session that outlives us.
-            if sys.getrefcount(generator) <= _OURS and _is_open(generator):
-                await _closed(generator)
+            if _is_open(generator) and not _is_used_elsewhere(generator):
+                cancelled = await _closed(generator) or cancelled
+        if cancelled:
+            raise asyncio.CancelledError
 
     def _run(self, step: Callable[[Any], Any], argument: Any) -> Any:
         hooks = sys.get_asyncgen_hooks()
@@ -78,7 +83,23 @@ def _is_open(generator: object) -> bool:
     return getattr(generator, "ag_frame", generator) is not None
 
 
-async def _closed(generator: object) -> None:
-    if (close := getattr(generator, "aclose", None)) is not None:
-        with contextlib.suppress(BaseException):  # even a cancellation of its own
+def _is_used_elsewhere(generator: object) -> bool:
+    """Return whether somebody keeps it for later: a session that outlives the stream.
+
+    The referrers are looked up only for one that is left open and is held at all.
+    """
+    if sys.getrefcount(generator) <= _OURS:
+        return False
+    return any(not isinstance(one, _RUNNING) for one in gc.get_referrers(generator))
+
+
+async def _closed(generator: object) -> bool:
+    """Close a generator; return whether the caller was cancelled meanwhile."""
+    if (close := getattr(generator, "aclose", None)) is None:
+        return False
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        async with asyncio.timeout(CLOSING):
             await close()
+    return task is not None and task.cancelling() > before

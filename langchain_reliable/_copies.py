@@ -14,6 +14,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from pydantic import SecretStr
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -72,6 +74,9 @@ _CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_clien
 _MODEL_FIELDS = ("model_name", "model", "model_id", "deployment_name")
 """Fields that name the model, in the order to look."""
 
+_KEY_FIELDS = ("api_key", "auth_token")
+"""How partner packages end the name of the field that holds the key."""
+
 _AZURE = "langchain_openai.chat_models.azure.AzureChatOpenAI"
 
 _warned: set[type] = set()
@@ -122,6 +127,26 @@ def for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
         return cls(**_by_alias(cls, {**given, field: name}))
     except Exception:  # noqa: BLE001 - whatever its validators raise: not rebuildable
         return None
+
+
+def with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
+    """Return a model built anew with another key.
+
+    Raises:
+        ValueError: The field of its key can't be told.
+    """
+    cls = type(model)
+    fields = [
+        name
+        for name, value in model.__dict__.items()
+        if name.endswith(_KEY_FIELDS)
+        and (isinstance(value, SecretStr) or callable(value))
+    ]
+    if len(fields) != 1:
+        msg = f"the key of {cls.__name__} can't be told from its fields: {fields}"
+        raise ValueError(msg)
+    own = {name: getattr(model, name) for name in _own_fields(model)}
+    return cls(**_by_alias(cls, {**own, fields[0]: key}))
 
 
 def model_field(model: BaseChatModel) -> str | None:

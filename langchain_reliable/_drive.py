@@ -1,11 +1,12 @@
 """The engine room: a pair of twins that carry out what the study says.
 
-The only lines that sleep or await an attempt live here; the twins differ by `await`.
-Rules never do.
+The only lines that sleep or await an attempt live here; the twins differ by `await`,
+and by cancellation, which only async knows. Rules never do.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from langchain_reliable._steps import GiveUp, Launch, Settle, Wait
@@ -39,6 +40,9 @@ def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
                 except Exception as error:
                     if not call.failed(attempt, error, clock.now(), clock.chance()):
                         raise
+                except BaseException:
+                    call.abandoned(attempt)
+                    raise
                 else:
                     call.succeeded(attempt, answer, clock.now())
             case Wait(until):
@@ -57,10 +61,13 @@ async def adrive(
         match call.what_now(clock.now()):
             case Launch(attempt):
                 try:
-                    answer = await open_(attempt)
+                    answer = await _heeding_cancellation(open_(attempt))
                 except Exception as error:
                     if not call.failed(attempt, error, clock.now(), clock.chance()):
                         raise
+                except BaseException:
+                    call.abandoned(attempt)
+                    raise
                 else:
                     call.succeeded(attempt, answer, clock.now())
             case Wait(until):
@@ -69,3 +76,15 @@ async def adrive(
                 return answer
             case GiveUp(error):
                 raise error
+
+
+async def _heeding_cancellation(attempt: Awaitable[T]) -> T:
+    """Wait for an attempt; a cancellation that became an error beneath it stays one."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        return await attempt
+    except Exception as error:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError from error
+        raise

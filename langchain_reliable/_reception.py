@@ -15,6 +15,7 @@ from langchain_reliable._children import Request
 from langchain_reliable._judge import judge_with
 from langchain_reliable._roster import Roster
 from langchain_reliable._steps import Limits
+from langchain_reliable._structured import OUTPUT
 from langchain_reliable._telling import teller
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.policies import Policy
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from langchain_reliable._children import Child
     from langchain_reliable._clock import Clock
     from langchain_reliable._roster import Plan
+    from langchain_reliable._structured import Output
     from langchain_reliable.chat_models import ReliableChatModel
 
 _LOG = LoggingObserver()
@@ -55,12 +57,17 @@ class Reception:
             max_retry_after=model.max_retry_after,
             max_last_wait=model.max_last_wait,
             total_timeout=model.total_timeout,
+            fail_fast=model.fail_fast,
             verdicts=model.verdicts,
+            breaker=model.circuit_breaker,
         )
         self._manner = Manner(
             commit_on=model.commit_on,
             require_finish_reason=model.require_finish_reason,
         )
+        self._health = model.health
+        budget = model.retry_budget
+        self._bucket = None if budget is None else model.health.bucket(budget)
         self._require_streaming = model.require_streaming
         self._judge = judge_with(model.classify)
         self._tell = teller((_LOG, *model.observers))
@@ -72,28 +79,40 @@ class Reception:
         kwargs: dict[str, Any],
         clock: Clock,
         streams: Literal["stream", "astream"] | None = None,
+        *,
+        as_events: bool = False,
     ) -> Ask:
         """Tie a request to a fresh call.
 
         Args:
             messages: What is said to the model.
             stop: Words to stop at.
-            kwargs: The call's keywords; `model` is taken out.
+            kwargs: The call's keywords; those meant for us are taken out.
             clock: Time and chance.
             streams: The hook that asks, if it wants a stream.
+            as_events: Whether LangChain makes protocol events of the chunks.
         """
         plan = self.roster.plan(kwargs.pop("model", None))
-        request = Request(messages, stop, kwargs)
+        output: Output | None = kwargs.pop(OUTPUT, None)
+        judge = self._judge if output is None else output.judging(self._judge)
+        request = Request(messages, stop, kwargs, output, as_events)
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
         routes, seats = self.roster.routes(plan)
-        number = next(_CALL_NUMBERS)
-        call: Call[Any] = Call(routes, self._policy, self._judge, self._tell, number)
+        call: Call[Any] = Call(
+            routes,
+            self._policy,
+            judge,
+            self._tell,
+            next(_CALL_NUMBERS),
+            self._health,
+            self._bucket,
+        )
 
         def child_at(place: int, read_timeout: float | None) -> Child:
             return self.roster.child(seats[place], read_timeout)
 
-        return Ask(call, request, child_at, self._judge, clock, self._manner)
+        return Ask(call, request, child_at, judge, clock, self._manner)
 
     def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
         async_api = streams == "astream"

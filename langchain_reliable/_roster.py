@@ -16,6 +16,7 @@ from langchain_reliable._children import (
     child_of,
     own_model,
 )
+from langchain_reliable._identity import identity
 from langchain_reliable._plan import Member, planned
 from langchain_reliable._steps import Route
 from langchain_reliable.candidates import Candidate, Group
@@ -142,6 +143,7 @@ class Roster:
             max_retries=self._max_retries if retries is None else retries,
             window=_window(candidate) if seat.model is None else None,
             limits=candidate.limits(self._limits),
+            key=identity(candidate, seat.model),
         )
 
 

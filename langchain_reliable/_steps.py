@@ -6,7 +6,10 @@ Frozen values that say what to do next live here. Deciding and doing never do.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 T = TypeVar("T")
 
@@ -48,6 +51,7 @@ class Route:
         max_retries: How often it may be asked again after its first attempt.
         window: Tokens that fit into its context, where known.
         limits: How long its attempts may take.
+        key: Who it is across calls.
     """
 
     place: int
@@ -55,6 +59,7 @@ class Route:
     max_retries: int
     window: int | None = None
     limits: Limits = NO_LIMITS
+    key: Hashable = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,7 @@ class Attempt:
     started_at: float
     wait: float
     limits: Limits = NO_LIMITS
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)

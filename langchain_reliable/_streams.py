@@ -288,7 +288,8 @@ async def arelay(
 ) -> AsyncGenerator[ChatGenerationChunk]:
     """Hand on a committed stream to its end; the twin of `relay`."""
     opened = await open_()
-    alarm, now, this_task = opened.alarm, clock.now, asyncio.current_task
+    alarm, this_task = opened.alarm, asyncio.current_task
+    now = asyncio.get_running_loop().time
     relayed = _Relayed(ending, opened.reading, clock, alarm)
     try:
         for chunk in opened.held:
@@ -308,7 +309,7 @@ async def arelay(
     except BaseException as error:
         if alarm.took_back():
             relayed.broke_off(opened.reading.patience.exceeded())
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception) and not alarm.cancelled:
             relayed.broke_off(error)
         else:
             raise

@@ -6,6 +6,7 @@ them: the study writes here and never asks.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +15,8 @@ from langchain_reliable.events import (
     AttemptFailed,
     AttemptRecord,
     AttemptStarted,
+    CircuitClosed,
+    CircuitOpened,
     Committed,
     FailedOver,
     GaveUp,
@@ -45,6 +48,7 @@ class Trail:
             number: Tells this call's events from those of others.
         """
         self.records: list[AttemptRecord] = []
+        self.skipped: dict[str, float] = {}
         self.winner: Attempt | None = None
         self._items = items
         self._observe = observe
@@ -66,6 +70,10 @@ class Trail:
         return {
             "served_by": self.served_by,
             "attempts": [_plain(record) for record in self.records],
+            "skipped": [
+                {"candidate": name, "seconds": _finite(seconds)}
+                for name, seconds in self.skipped.items()
+            ],
             "failed_over": winner is not None and winner.route not in self._items[0],
         }
 
@@ -75,7 +83,8 @@ class Trail:
         """A request goes out."""
         name = attempt.route.name
         if last is not None and not self._share_item(last, attempt.route):
-            self._tell(FailedOver, now, source=last.name, target=name)
+            why = self._last_failure()
+            self._tell(FailedOver, now, source=last.name, target=name, failure=why)
         self._tell(
             AttemptStarted, now, candidate=name, number=attempt.number, nth=attempt.nth
         )
@@ -108,7 +117,20 @@ class Trail:
 
     def waiting(self, route: Route, seconds: float, now: float) -> None:
         """Nobody is free to ask."""
-        self._tell(Waiting, now, candidate=route.name, seconds=seconds)
+        why = self._last_failure()
+        self._tell(Waiting, now, candidate=route.name, seconds=seconds, failure=why)
+
+    def held_back(self, route: Route, seconds: float) -> None:
+        """Its health keeps a candidate out of this call, unless nobody else answers."""
+        self.skipped.setdefault(route.name, seconds)
+
+    def circuit_opened(self, route: Route, seconds: float, now: float) -> None:
+        """A candidate failed too often in a row."""
+        self._tell(CircuitOpened, now, candidate=route.name, seconds=seconds)
+
+    def circuit_closed(self, route: Route, now: float) -> None:
+        """A candidate answers again."""
+        self._tell(CircuitClosed, now, candidate=route.name)
 
     def answered(self, now: float) -> None:
         """The caller has the whole answer."""
@@ -117,6 +139,9 @@ class Trail:
     def gave_up(self, now: float) -> None:
         """There will be no answer."""
         self._tell(GaveUp, now, attempts=tuple(self.records))
+
+    def _last_failure(self) -> Failure | None:
+        return self.records[-1].failure if self.records else None
 
     def _share_item(self, one: Route, other: Route) -> bool:
         return any(one in item and other in item for item in self._items)
@@ -134,6 +159,11 @@ def _record(attempt: Attempt, now: float) -> AttemptRecord:
         wait=attempt.wait,
         seconds=now - attempt.started_at,
     )
+
+
+def _finite(seconds: float) -> float | None:
+    """Return seconds as JSON knows them; an isolation has no end."""
+    return round(seconds, 3) if math.isfinite(seconds) else None
 
 
 def _plain(record: AttemptRecord) -> dict[str, object]:

@@ -30,6 +30,7 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from pydantic import (
     ConfigDict,
     Field,
+    InstanceOf,
     PrivateAttr,
     SkipValidation,
     field_validator,
@@ -51,6 +52,8 @@ from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.errors import StreamingUnavailable
 from langchain_reliable.events import Observer
 from langchain_reliable.failures import FailureKind, Verdict
+from langchain_reliable.health import Health
+from langchain_reliable.policies import CircuitBreaker, RetryBudget
 
 
 class ReliableChatModel(BaseChatModel):
@@ -145,6 +148,22 @@ class ReliableChatModel(BaseChatModel):
     classify: Callable[[Exception], Opinion] | None = None
     """Your own reading of exceptions: return a `FailureKind`, a `Failure`, `PROPAGATE`
     for what is no provider's failure, or `None` for no opinion."""
+
+    circuit_breaker: CircuitBreaker | None = CircuitBreaker()
+    """When a candidate is left alone because it failed too often in a row; `None` for
+    never."""
+
+    health: InstanceOf[Health] = Field(default_factory=Health, exclude=True, repr=False)
+    """What is known of each candidate across calls. Pass one object to several models
+    to let them share it; print it to see it."""
+
+    fail_fast: bool = False
+    """If true, a call for which every candidate is held back by its health raises at
+    once, with the seconds to wait in `AllModelsFailed.retry_after`. Otherwise they are
+    tried anyway, the soonest to return first."""
+
+    retry_budget: RetryBudget | None = None
+    """A bound on the retries of all calls together; off unless asked for."""
 
     manage_child_retries: bool = True
     """Whether the children are used with their SDK's own retries off, so that retries

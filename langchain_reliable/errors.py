@@ -74,19 +74,28 @@ class AllModelsFailed(ModelError):
 
     Attributes:
         attempts: What was tried, in order; each with its `failure` and `error`.
+        retry_after: Seconds until the first candidate may be asked again, where their
+            health holds all of them back.
     """
 
     is_retryable = False
 
-    def __init__(self, attempts: Sequence[AttemptRecord], why: str = "") -> None:
+    def __init__(
+        self,
+        attempts: Sequence[AttemptRecord],
+        why: str = "",
+        retry_after: float | None = None,
+    ) -> None:
         """Tell what was tried; the originals become the cause.
 
         Args:
             attempts: All attempts of the call, in order.
             why: What ended the call, where it was not simply the last failure.
+            retry_after: Seconds until it is worth trying again, where known.
         """
         self.attempts = tuple(attempts)
         self.why = why
+        self.retry_after = retry_after
         super().__init__("\n".join(_told(self.attempts, why)))
         if errors := [tried.error for tried in self.attempts if tried.error]:
             self.__cause__ = ExceptionGroup("what each attempt raised", errors)
@@ -164,6 +173,7 @@ class EmptyAnswer(AnswerRejected):
     """
 
     kind: ClassVar[FailureKind] = FailureKind.EMPTY
+    replaces_earlier: ClassVar[bool] = False
 
     def __init__(self, answer: object) -> None:
         """Keep the empty answer in case nobody says more."""
@@ -276,7 +286,7 @@ def _told(
 
 
 def _table(attempts: tuple[AttemptRecord, ...]) -> list[str]:
-    nexts = (*attempts[1:], None)
+    nexts = (*attempts[1:], None)[: len(attempts)]
     rows = [
         (tried.candidate, f"attempt {tried.nth}", _fate(tried), _then(tried, after))
         for tried, after in zip(attempts, nexts, strict=True)
@@ -286,7 +296,7 @@ def _table(attempts: tuple[AttemptRecord, ...]) -> list[str]:
         half = _ROWS_SHOWN // 2
         hidden = ("...", f"{left_out} more", "", "")
         rows = [*rows[:half], hidden, *rows[-half:]]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    widths = [max((len(row[at]) for row in rows), default=0) for at in range(3)]
     return ["  " + "  ".join(_padded(row, widths)).rstrip() for row in rows]
 
 

@@ -51,11 +51,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptStarted(Event):
-    """A request goes out to a candidate."""
+    """A request goes out to a candidate.
+
+    `model` and `provider` are what the child says of itself, where it does.
+    """
 
     candidate: str
     number: int
     nth: int
+    model: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +72,26 @@ class AttemptFailed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting(Event):
-    """Nobody is free to ask: the call waits before its next attempt."""
+    """Nobody is free to ask: the call waits before its next attempt.
+
+    `failure` is what the last attempt came to; `None` before the first.
+    """
 
     candidate: str
     seconds: float
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedOver(Event):
-    """The call moves on to another item of `models`."""
+    """The call moves on to another item of `models`.
+
+    `failure` is why: what the last attempt came to.
+    """
 
     source: str
     target: str
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,9 +103,14 @@ class Committed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered(Event):
-    """The answer has been handed over to its last chunk."""
+    """The answer has been handed over to its last chunk.
+
+    `input_tokens` and `output_tokens` are what the child reports, where it does.
+    """
 
     candidate: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +126,21 @@ class GaveUp(Event):
     """No candidate answered, and none is left to ask."""
 
     attempts: tuple[AttemptRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitOpened(Event):
+    """A candidate failed too often in a row; it is left alone for a while."""
+
+    candidate: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitClosed(Event):
+    """A candidate that was left alone answers again."""
+
+    candidate: str
 
 
 class Observer(Protocol):

@@ -341,6 +341,7 @@ def test_the_trail_is_plain_json():
                 "wait": 0.0,
             },
         ],
+        "skipped": [],
         "failed_over": True,
     }
 

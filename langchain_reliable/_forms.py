@@ -1,0 +1,141 @@
+"""The forms of an answer: result, chunk, message, content blocks.
+
+Turning one into another without a word lost, as LangChain would, lives here. Asking
+for an answer never does.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.language_models._utils import _update_message_content_to_blocks
+from langchain_core.language_models.chat_models import _gen_info_and_msg_metadata
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from langchain_reliable._speech import finish_of, says_something
+from langchain_reliable._streams import check_finish, check_wordless
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Generator,
+        Iterator,
+    )
+
+
+def checked(result: ChatResult) -> ChatResult:
+    """Return an answer unless it is none.
+
+    Raises:
+        EmptyAnswer: It finished and said nothing.
+        FinishedWithError: It says that it ended in an error.
+    """
+    finish = _finish(result)
+    check_finish(finish)
+    if not any(says_something(one.message) for one in result.generations):
+        check_wordless(finish or "unknown", result)
+    return result
+
+
+def _finish(result: ChatResult) -> str | None:
+    for generation in result.generations:
+        info = {**(result.llm_output or {}), **(generation.generation_info or {})}
+        merged = ChatGeneration(message=generation.message, generation_info=info)
+        if (finish := finish_of(merged)) is not None:
+            return finish
+    return None
+
+
+def as_chunk(result: ChatResult) -> ChatGenerationChunk:
+    """Return a whole answer as the only chunk of a stream."""
+    generation = result.generations[0]
+    message = cast("AIMessage", generation.message)
+    chunk = AIMessageChunk(
+        content=message.content,
+        additional_kwargs=message.additional_kwargs,
+        response_metadata={**(result.llm_output or {}), **message.response_metadata},
+        name=message.name,
+        id=message.id,
+        tool_calls=message.tool_calls,
+        invalid_tool_calls=message.invalid_tool_calls,
+        usage_metadata=message.usage_metadata,
+        chunk_position="last",
+    )
+    return ChatGenerationChunk(
+        message=chunk, generation_info=generation.generation_info
+    )
+
+
+def as_result(answer: object) -> ChatResult:
+    """Return what a Runnable answered as the answer of a chat model."""
+    return ChatResult(generations=[ChatGeneration(message=_as_message(answer))])
+
+
+def piece_as_chunk(piece: object) -> ChatGenerationChunk:
+    """Return what a Runnable streamed as a chunk of a chat model."""
+    message = _as_message(piece)
+    if isinstance(message, AIMessageChunk):
+        return ChatGenerationChunk(message=message)
+    return as_chunk(as_result(message))
+
+
+def _as_message(answer: object) -> BaseMessage:
+    if isinstance(answer, BaseMessage):
+        return answer
+    if isinstance(answer, str):
+        return AIMessage(content=answer)
+    msg = (
+        f"a child returned {type(answer).__name__}, not a message: a Runnable in "
+        "`models` has to end with a chat model (parse after the ReliableChatModel)"
+    )
+    raise TypeError(msg)
+
+
+# --- content blocks (`output_version="v1"`) ---------------------------------------
+
+
+def result_in_blocks(result: ChatResult) -> ChatResult:
+    """Return an answer whose content is in standard blocks."""
+    for generation in result.generations:
+        generation.message = _update_message_content_to_blocks(generation.message, "v1")
+    return result
+
+
+def in_blocks(chunks: Iterator[ChatGenerationChunk]) -> Generator[ChatGenerationChunk]:
+    """Stream an answer whose content is in standard blocks."""
+    numbers = _BlockNumbers()
+    with closing(cast("Generator[ChatGenerationChunk]", chunks)):
+        for chunk in chunks:
+            yield numbers.given_to(chunk)
+
+
+async def ain_blocks(
+    chunks: AsyncIterator[ChatGenerationChunk],
+) -> AsyncGenerator[ChatGenerationChunk]:
+    """Stream an answer in standard blocks; the twin of `in_blocks`."""
+    numbers = _BlockNumbers()
+    async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
+        async for chunk in chunks:
+            yield numbers.given_to(chunk)
+
+
+class _BlockNumbers:
+    """Numbers the blocks of a stream, as `BaseChatModel.stream` does."""
+
+    def __init__(self) -> None:
+        self._index = -1
+        self._type = ""
+
+    def given_to(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+        chunk.message.response_metadata = _gen_info_and_msg_metadata(chunk)
+        message = _update_message_content_to_blocks(chunk.message, "v1")
+        chunk.message = cast("AIMessageChunk", message)
+        for block in cast("list[dict[str, Any]]", message.content):
+            if block["type"] != self._type:
+                self._type = block["type"]
+                self._index += 1
+            block.setdefault("index", self._index)
+        return chunk

@@ -1,0 +1,205 @@
+"""Who listens to one child: the handlers it was given itself.
+
+Telling them of every attempt of that child, as a chat model tells of its runs, lives
+here. The caller's listeners never do: the managers are built from the child's handlers
+alone and never with `configure`, which would find the caller's too (seen in 1.7.2).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForLLMRun,
+    BaseCallbackManager,
+    CallbackManager,
+    CallbackManagerForLLMRun,
+)
+from langchain_core.outputs import LLMResult
+from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Generator,
+        Iterator,
+        Sequence,
+    )
+
+    from langchain_core.callbacks import BaseCallbackHandler, Callbacks
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import RunnableConfig
+
+M = TypeVar("M", bound=BaseCallbackManager)
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The handlers of one child, and what its runs are called."""
+
+    handlers: tuple[BaseCallbackHandler, ...]
+    tags: tuple[str, ...] = ()
+    metadata: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
+
+    # --- a whole answer -----------------------------------------------------------
+
+    def told_of(self, begun: Begun, answer: Callable[[], ChatResult]) -> ChatResult:
+        """Get an answer and tell how it began and ended."""
+        run = self._start(begun)
+        try:
+            result = answer()
+        except BaseException as error:
+            run.on_llm_error(error, response=LLMResult(generations=[]))
+            raise
+        run.on_llm_end(_as_told(result))
+        return result
+
+    async def atold_of(self, begun: Begun, answer: Awaitable[ChatResult]) -> ChatResult:
+        """Get an answer and tell of it; the twin of `told_of`."""
+        run = await self._astart(begun)
+        try:
+            result = await answer
+        except BaseException as error:
+            await run.on_llm_error(error, response=LLMResult(generations=[]))
+            raise
+        await run.on_llm_end(_as_told(result))
+        return result
+
+    # --- a stream -----------------------------------------------------------------
+
+    def hearing(
+        self, begun: Begun, chunks: Iterator[ChatGenerationChunk]
+    ) -> Generator[ChatGenerationChunk]:
+        """Hand on a stream and tell of each chunk."""
+        run = self._start(begun)
+        heard: list[ChatGenerationChunk] = []
+        try:
+            with closing(cast("Generator[ChatGenerationChunk]", chunks)):
+                for chunk in chunks:
+                    run.on_llm_new_token(
+                        cast("str", chunk.message.content), chunk=chunk
+                    )
+                    heard.append(chunk)
+                    yield chunk
+        except BaseException as error:
+            run.on_llm_error(error, response=_so_far(heard))
+            raise
+        run.on_llm_end(_so_far(heard))
+
+    async def ahearing(
+        self, begun: Begun, chunks: AsyncIterator[ChatGenerationChunk]
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        """Hand on a stream and tell of each chunk; the twin of `hearing`."""
+        run = await self._astart(begun)
+        heard: list[ChatGenerationChunk] = []
+        try:
+            async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
+                async for chunk in chunks:
+                    content = cast("str", chunk.message.content)
+                    await run.on_llm_new_token(content, chunk=chunk)
+                    heard.append(chunk)
+                    yield chunk
+        except BaseException as error:
+            await run.on_llm_error(error, response=_so_far(heard))
+            raise
+        await run.on_llm_end(_so_far(heard))
+
+    # --- managers -----------------------------------------------------------------
+
+    def _start(self, begun: Begun) -> CallbackManagerForLLMRun:
+        manager = self._manager(CallbackManager)
+        [run] = manager.on_chat_model_start(
+            begun.model._serialized, [begun.messages], **self._told(begun)
+        )
+        return run
+
+    async def _astart(self, begun: Begun) -> AsyncCallbackManagerForLLMRun:
+        manager = self._manager(AsyncCallbackManager)
+        [run] = await manager.on_chat_model_start(
+            begun.model._serialized, [begun.messages], **self._told(begun)
+        )
+        return run
+
+    def _manager(self, kind: type[M]) -> M:
+        return kind(
+            handlers=list(self.handlers),
+            inheritable_handlers=list(self.handlers),
+            tags=list(self.tags),
+            metadata=dict(self.metadata),
+        )
+
+    def _told(self, begun: Begun) -> dict[str, Any]:
+        params = begun.model._get_invocation_params(stop=begun.stop, **begun.kwargs)
+        return {
+            "invocation_params": params,
+            "options": {"stop": begun.stop},
+            "name": self.name,
+            "batch_size": 1,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What is told of a run when it begins."""
+
+    model: BaseChatModel
+    messages: list[BaseMessage]
+    stop: list[str] | None
+    kwargs: dict[str, Any]
+
+
+def listeners_of(
+    model: BaseChatModel, configs: Sequence[RunnableConfig]
+) -> Listeners | None:
+    """Return who listens to a child; `None` if it was given nobody.
+
+    Args:
+        model: The child.
+        configs: Those of the bindings around it, outermost last.
+    """
+    callbacks = [model.callbacks, *(config.get("callbacks") for config in configs)]
+    handlers = [one for given in callbacks for one in _handlers(given)]
+    if not handlers:
+        return None
+    return Listeners(
+        handlers=tuple(dict.fromkeys(handlers)),
+        tags=tuple(
+            tag
+            for tags in (model.tags, *(config.get("tags") for config in configs))
+            for tag in tags or ()
+        ),
+        metadata=_merged(
+            [model.metadata, *(config.get("metadata") for config in configs)]
+        ),
+        name=next((name for one in configs if (name := one.get("run_name"))), None),
+    )
+
+
+def _handlers(given: Callbacks) -> list[BaseCallbackHandler]:
+    if isinstance(given, BaseCallbackManager):
+        return [*given.handlers, *given.inheritable_handlers]
+    return given or []
+
+
+def _merged(parts: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+    return {name: value for part in parts for name, value in (part or {}).items()}
+
+
+def _as_told(result: ChatResult) -> LLMResult:
+    return LLMResult(
+        generations=[list(result.generations)], llm_output=result.llm_output
+    )
+
+
+def _so_far(chunks: list[ChatGenerationChunk]) -> LLMResult:
+    whole = merge_chat_generation_chunks(list(chunks))
+    return LLMResult(generations=[[whole]] if whole is not None else [])

@@ -1,0 +1,91 @@
+"""A child that is any other Runnable: a sequence, a binding with listeners, ...
+
+Calling it through its public interface, where none of the caller's listeners hears
+it, lives here. What is a chat model never comes this way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_reliable._forms import as_result, piece_as_chunk
+from langchain_reliable._quiet import quiet_context
+from langchain_reliable._structured import SchemaNotBound
+from langchain_reliable._within import within
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import Runnable
+
+    from langchain_reliable._children import Request
+    from langchain_reliable._structured import Form, Shape
+
+
+class RunnableChild:
+    """A Runnable that returns a message, called where nobody listens."""
+
+    __slots__ = ("_kwargs", "_runnable", "sends_finish")
+
+    def __init__(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> None:
+        """Take the Runnable and the keywords that were bound to it."""
+        self._runnable = runnable
+        self._kwargs = kwargs
+        self.sends_finish = False
+
+    def take_turn(self) -> None:
+        """Do not wait: its rate limiter, if it has one, is within."""
+
+    async def atake_turn(self) -> None:
+        """Do not wait; the twin of `take_turn`."""
+
+    def streams(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - only the Runnable knows
+        """Say yes: a Runnable that can't yields its answer as one piece."""
+        return True
+
+    is_rate_limited = False
+
+    def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - as above
+        """Say no: `invoke` is asked for a whole answer."""
+        return False
+
+    def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
+        """Stream its answer."""
+        quiet = quiet_context()
+        stream = quiet.run(
+            self._runnable.stream, request.messages, **self._keywords(request)
+        )
+        while (piece := quiet.run(next, stream, None)) is not None:
+            yield piece_as_chunk(piece)
+
+    async def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
+        """Stream its answer; the twin of `chunks`."""
+        quiet = quiet_context()
+        stream = self._runnable.astream(request.messages, **self._keywords(request))
+        while (piece := await within(anext(stream, None), quiet.run)) is not None:
+            yield piece_as_chunk(piece)
+
+    def answer(self, request: Request) -> ChatResult:
+        """Return its answer in one piece."""
+        keywords = self._keywords(request)
+        return as_result(
+            quiet_context().run(self._runnable.invoke, request.messages, **keywords)
+        )
+
+    async def aanswer(self, request: Request) -> ChatResult:
+        """Return its answer in one piece; the twin of `answer`."""
+        asked = self._runnable.ainvoke(request.messages, **self._keywords(request))
+        return as_result(await within(asked, quiet_context().run))
+
+    def form_for(self, shape: Shape) -> Form:  # noqa: ARG002 - whatever it is
+        """Refuse: where in a Runnable the schema would go, nobody can know.
+
+        Raises:
+            SchemaNotBound: Always.
+        """
+        raise SchemaNotBound(type(self._runnable).__name__)
+
+    def _keywords(self, request: Request) -> dict[str, Any]:
+        stop = {"stop": request.stop} if request.stop is not None else {}
+        return {**self._kwargs, **request.kwargs, **stop}

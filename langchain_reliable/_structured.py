@@ -1,0 +1,246 @@
+"""Structured output, by each child's own best way.
+
+Asking a child for a schema with its own `with_structured_output`, and reading its
+answer with the parser that belongs to that, lives here. Which child is asked never
+does, and no answer is ever read with another child's parser.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.runnables import (
+    Runnable,
+    RunnableBinding,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnableSequence,
+)
+
+from langchain_reliable._quiet import quiet_context
+from langchain_reliable.errors import AnswerRejected, EmptyAnswer, ToolsNotBound
+from langchain_reliable.failures import Failure, FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatResult
+
+OUTPUT = "reliable_output"
+"""The call keyword in which an `Output` travels from the front door to the reception;
+it never reaches a child."""
+
+_FOR_TRACERS = ("ls_structured_output_format", "structured_output_format")
+"""Keywords that `BaseChatModel` takes out of a call before it reaches the hooks."""
+
+
+class SchemaNotBound(ToolsNotBound):
+    """A child can't be asked for this schema, so it was not asked."""
+
+    def __init__(self, model: str) -> None:
+        """Tell whose `with_structured_output` failed; why is in the cause."""
+        AnswerRejected.__init__(
+            self, f"with_structured_output of {model} does not take this schema"
+        )
+
+
+class Unparsed(EmptyAnswer):
+    """An answer that did not parse, and is to be returned if nobody says better."""
+
+    kind = FailureKind.INVALID_OUTPUT
+    replaces_earlier = True
+
+    def __init__(self, answer: object) -> None:
+        """Keep the answer in case nobody says better."""
+        AnswerRejected.__init__(self, "the answer does not fit the schema")
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How one child is asked for a schema, and how its answer is read."""
+
+    model: BaseChatModel
+    kwargs: Mapping[str, Any]
+    parser: Runnable[Any, Any]
+
+    def read(self, message: BaseMessage) -> Any:
+        """Return what an answer says, where no listener hears of it."""
+        return quiet_context().run(self.parser.invoke, message)
+
+
+class Shape:
+    """What `with_structured_output` was asked for, the same for every child."""
+
+    def __init__(
+        self, schema: Any, settings: Mapping[str, Any], *, include_raw: bool
+    ) -> None:
+        """Take note of the wish.
+
+        Args:
+            schema: What the answer shall look like.
+            settings: `method`, `strict` and whatever else children understand.
+            include_raw: Whether the message is returned as well.
+        """
+        self.schema = schema
+        self.settings = settings
+        self.include_raw = include_raw
+        self._forms: dict[int, Form] = {}
+
+    def __repr__(self) -> str:
+        wishes = {**self.settings, "include_raw": self.include_raw}
+        return f"Shape({self.schema!r}, {wishes!r})"
+
+    @property
+    def for_tracers(self) -> dict[str, Any]:
+        """What tracers are told of it, in LangChain's own words."""
+        if self.schema is None:
+            return {}
+        told = {"kwargs": dict(self.settings), "schema": self.schema}
+        return {"ls_structured_output_format": told}
+
+    def form_for(self, model: BaseChatModel) -> Form:
+        """Return the form of a child, made at first use.
+
+        Raises:
+            SchemaNotBound: The child can't be asked for it.
+        """
+        known = self._forms.get(id(model))  # a form keeps its model, so ids stay
+        if known is None:
+            known = self._forms.setdefault(id(model), self._form(model))
+        return known
+
+    def _form(self, model: BaseChatModel) -> Form:
+        first: Exception | None = None
+        for settings in (self.settings, _portable(self.settings)):
+            try:
+                return _taken_apart(self._asked(model, settings), model)
+            except Exception as error:  # noqa: BLE001 - told as the cause
+                first = first or error
+        raise SchemaNotBound(type(model).__name__) from first
+
+    def _asked(
+        self, model: BaseChatModel, settings: Mapping[str, Any]
+    ) -> Runnable[Any, Any]:
+        return model.with_structured_output(
+            self.schema, include_raw=self.include_raw, **settings
+        )
+
+    def is_missing(self, read: Any) -> bool:
+        """Return whether what was read is no answer to the wish."""
+        if not self.include_raw:
+            return read is None
+        if read["parsing_error"] is not None:
+            return True
+        return read["parsed"] is None and not self.settings.get("tools")
+
+
+def _portable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the ways that some providers do not know."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if name not in ("method", "strict")
+    }
+
+
+def _taken_apart(structured: Runnable[Any, Any], model: BaseChatModel) -> Form:
+    """Tell the request from the reading: `binding | parser`, or both in a map."""
+    first, *rest = _steps(structured)
+    if isinstance(first, RunnableParallel):
+        first, *inner = _steps(first.steps__["raw"])
+        read: Any = _in_a_row(inner) if inner else RunnablePassthrough()
+        rest = [RunnableParallel(raw=read), *rest]
+    if not isinstance(first, RunnableBinding) or not rest:
+        msg = f"with_structured_output of {type(model).__name__} returns no binding"
+        raise TypeError(msg)
+    kwargs = {name: v for name, v in first.kwargs.items() if name not in _FOR_TRACERS}
+    return Form(first.bound, kwargs, _in_a_row(rest))
+
+
+def _steps(runnable: Runnable[Any, Any]) -> list[Any]:
+    return runnable.steps if isinstance(runnable, RunnableSequence) else [runnable]
+
+
+def _in_a_row(steps: list[Any]) -> Runnable[Any, Any]:
+    return reduce(operator.or_, steps)
+
+
+class Output:
+    """What becomes of the structured output of one call."""
+
+    def __init__(self, shape: Shape) -> None:
+        """Begin.
+
+        Args:
+            shape: What was asked for.
+        """
+        self.shape = shape
+        self.form: Form | None = None
+        self.is_read = False
+        self.value: Any = None
+        self._read: list[tuple[ChatResult, Any]] = []
+        self._errors: list[Exception] = []
+
+    def __repr__(self) -> str:
+        return repr(self.shape)
+
+    def read(self, result: ChatResult) -> ChatResult:
+        """Read an answer by the form it was asked for in, while it can be asked again.
+
+        Raises:
+            Exception: Whatever the child's own parser says.
+            Unparsed: It does not fit, and may be returned all the same.
+        """
+        try:
+            value = self.value_of(result.generations[0].message)
+        except Exception as error:
+            self._errors.append(error)
+            raise
+        self._read.append((result, value))
+        if self.shape.is_missing(value):
+            raise Unparsed(result)
+        return result
+
+    def value_of(self, message: BaseMessage) -> Any:
+        """Return what a message says, by the form that was asked last."""
+        if self.form is None:
+            msg = "nobody was asked yet"
+            raise RuntimeError(msg)
+        return self.form.read(message)
+
+    def settled(self, result: ChatResult) -> None:
+        """Take note of the answer that the call settled on."""
+        for one, value in self._read:
+            if one is result:
+                self.is_read, self.value = True, value
+
+    def judging(
+        self, judge: Callable[[Exception], Failure | None]
+    ) -> Callable[[Exception], Failure | None]:
+        """Return a judge that knows a parser's exception from others."""
+
+        def judged(error: Exception) -> Failure | None:
+            ours = any(error is one for one in self._errors)
+            if ours or self._is_about_the_schema(error):
+                return _invalid(error)
+            return judge(error)
+
+        return judged
+
+    def _is_about_the_schema(self, error: Exception) -> bool:
+        """Return whether an SDK read the answer itself, and it did not fit."""
+        title = getattr(error, "title", None)  # pydantic's ValidationError
+        return title is not None and title == getattr(self.shape.schema, "__name__", "")
+
+
+def _invalid(error: Exception) -> Failure:
+    name = type(error).__name__
+    refused = "Refusal" in name  # as the OpenAI package tells of one
+    kind = FailureKind.CONTENT_POLICY if refused else FailureKind.INVALID_OUTPUT
+    return Failure(kind=kind, summary=name)

@@ -1,0 +1,209 @@
+"""The structured view of a model: what `with_structured_output` returns.
+
+Asking the model for an answer in a form, and handing on what was read of it, lives
+here. Reading never does: every answer brings its own child's parser.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing, closing
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.runnables import RunnableSerializable
+from pydantic import ConfigDict, SkipValidation
+from typing_extensions import override
+
+from langchain_reliable._structured import OUTPUT, Output, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+
+    from langchain_core.messages import AIMessage
+    from langchain_core.runnables import RunnableConfig
+
+    from langchain_reliable._structured import Form
+
+
+class Asked(Protocol):
+    """What a view stands before."""
+
+    def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> AIMessage:
+        """Return an answer."""
+
+    async def ainvoke(self, input: Any, config: Any = None, **kwargs: Any) -> AIMessage:
+        """Return an answer; the twin of `invoke`."""
+
+    def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Iterator[Any]:
+        """Stream an answer."""
+
+    def astream(
+        self, input: Any, config: Any = None, **kwargs: Any
+    ) -> AsyncIterator[Any]:
+        """Stream an answer; the twin of `stream`."""
+
+    def first_form(self, shape: Shape) -> Form:
+        """Return the form of whoever is asked first."""
+
+
+class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
+    """A model whose answers have a form; retries and failover are the model's own."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+
+    model: SkipValidation[Any]
+    shape: SkipValidation[Shape]
+
+    # --- a whole answer -----------------------------------------------------------
+
+    @override
+    def invoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        return self._call_with_config(self._answer, input, config, **kwargs)
+
+    @override
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        return await self._acall_with_config(self._aanswer, input, config, **kwargs)
+
+    def _answer(
+        self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
+    ) -> Any:
+        output = Output(self.shape)
+        return self._said(
+            self._model.invoke(question, config, **self._keywords(output, kwargs)),
+            output,
+        )
+
+    async def _aanswer(
+        self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
+    ) -> Any:
+        output = Output(self.shape)
+        keywords = self._keywords(output, kwargs)
+        return self._said(
+            await self._model.ainvoke(question, config, **keywords), output
+        )
+
+    def _said(self, message: AIMessage, output: Output) -> Any:
+        """Return what was read of an answer; what came in pieces is read now."""
+        if output.is_read:
+            value = output.value
+        else:
+            value = self._form(output).read(message)
+        return {**value, "raw": message} if self.shape.include_raw else value
+
+    # --- a stream -----------------------------------------------------------------
+
+    @override
+    def stream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        **kwargs: Any | None,
+    ) -> Iterator[Any]:
+        yield from self.transform(iter([input]), config, **kwargs)
+
+    @override
+    async def astream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        **kwargs: Any | None,
+    ) -> AsyncIterator[Any]:
+        pieces = self.atransform(_only(input), config, **kwargs)
+        async with aclosing(cast("AsyncGenerator[Any]", pieces)):
+            async for piece in pieces:
+                yield piece
+
+    @override
+    def transform(
+        self,
+        input: Iterator[LanguageModelInput],
+        config: RunnableConfig | None = None,
+        **kwargs: Any | None,
+    ) -> Iterator[Any]:
+        yield from self._transform_stream_with_config(
+            input, self._pieces, config, **kwargs
+        )
+
+    @override
+    async def atransform(
+        self,
+        input: AsyncIterator[LanguageModelInput],
+        config: RunnableConfig | None = None,
+        **kwargs: Any | None,
+    ) -> AsyncIterator[Any]:
+        pieces = self._atransform_stream_with_config(
+            input, self._apieces, config, **kwargs
+        )
+        async with aclosing(cast("AsyncGenerator[Any]", pieces)):
+            async for piece in pieces:
+                yield piece
+
+    def _pieces(
+        self,
+        questions: Iterator[LanguageModelInput],
+        config: RunnableConfig,
+        **kwargs: Any,
+    ) -> Iterator[Any]:
+        output = Output(self.shape)
+        question = _whole(list(questions))
+        chunks = self._model.stream(question, config, **self._keywords(output, kwargs))
+        with closing(cast("Generator[Any]", chunks)):
+            first = next(chunks)
+            parser = self._form(output).parser
+            yield from parser.transform(chain([first], chunks), config)
+
+    async def _apieces(
+        self,
+        questions: AsyncIterator[LanguageModelInput],
+        config: RunnableConfig,
+        **kwargs: Any,
+    ) -> AsyncIterator[Any]:
+        output = Output(self.shape)
+        question = _whole([one async for one in questions])
+        chunks = self._model.astream(question, config, **self._keywords(output, kwargs))
+        async with aclosing(cast("AsyncGenerator[Any]", chunks)):
+            first = await anext(chunks)
+            parser = self._form(output).parser
+            async for piece in parser.atransform(_after(first, chunks), config):
+                yield piece
+
+    # --- both ---------------------------------------------------------------------
+
+    @property
+    def _model(self) -> Asked:
+        return cast("Asked", self.model)
+
+    def _keywords(self, output: Output, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {**self.shape.for_tracers, OUTPUT: output, **kwargs}
+
+    def _form(self, output: Output) -> Form:
+        """Return the form of who answered; a cached answer is the first one's."""
+        return output.form or self._model.first_form(self.shape)
+
+
+def _whole(questions: list[Any]) -> Any:
+    whole, *rest = questions
+    for question in rest:
+        whole = whole + question
+    return whole
+
+
+async def _only(value: Any) -> AsyncIterator[Any]:
+    yield value
+
+
+async def _after(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    yield first
+    async for one in rest:
+        yield one
