@@ -18,7 +18,12 @@ from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 from langchain_reliable._alarm import Reader, within_limits
 from langchain_reliable._forms import checked
 from langchain_reliable._patience import Patience
-from langchain_reliable._streams import Reading, aopen_stream, open_stream
+from langchain_reliable._relay import usage_of
+from langchain_reliable._streams import (
+    Reading,
+    aopen_stream,
+    open_stream,
+)
 from langchain_reliable.errors import EmptyAnswer, StreamInterrupted
 
 if TYPE_CHECKING:
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from langchain_reliable._clock import Clock
     from langchain_reliable._steps import Attempt, Limits
     from langchain_reliable._streams import AsyncOpened, CommitOn, Opened
+    from langchain_reliable._trail import Usage
 
 
 T = TypeVar("T")
@@ -106,7 +112,8 @@ class Ask:
         child = self._asked(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=False):
             with _empty_as_result():
-                return self._read(_joined(self._open(child, attempt, self._wholly).held))
+                opened = self._open(child, attempt, self._wholly)
+            return self._read(_joined(opened.held))
         self._take_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
         answer = self._limited(lambda: child.answer(self._request), patience)
@@ -207,11 +214,16 @@ class Ask:
         """Return what happened, for the answer's metadata."""
         return self.call.trail.as_metadata()
 
-    def handed_over(self, *, finished: bool = False) -> None:
+    def handed_over(self, *, finished: bool, usage: Usage) -> None:
         """Take note that the caller has the whole answer."""
         if finished and self._child is not None:
             self._child.sends_finish = True
-        self.call.answered(self._clock.now())
+        self.call.answered(self._clock.now(), usage)
+
+    def left(self) -> None:
+        """Take note that the caller went away in mid-answer."""
+        if (winner := self.call.trail.winner) is not None:
+            self.call.abandoned(winner, self._clock.now())
 
     def stamped(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
@@ -221,7 +233,8 @@ class Ask:
             message.response_metadata = metadata  # as LangChain does a moment later
         if (output := self._request.output) is not None:
             output.settled(result)
-        self.handed_over()
+        usage = usage_of(result.generations[0].message)
+        self.call.answered(self._clock.now(), usage)
         return result
 
     def broken_off(

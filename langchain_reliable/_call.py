@@ -21,75 +21,31 @@ answer is free to ask twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 import backoff
 
-from langchain_reliable._steps import Attempt, GiveUp, Launch, Route, Settle, Wait
-from langchain_reliable._trail import Trail
+from langchain_reliable._standings import Standings
+from langchain_reliable._steps import Attempt, GiveUp, Launch, Settle, Wait
+from langchain_reliable._trail import UNKNOWN_USAGE, Trail
 from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, trail_note
 from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from langchain_reliable._bucket import Bucket
-    from langchain_reliable._circuit import Circuit
-    from langchain_reliable._steps import Limits, Step
-    from langchain_reliable._trail import Observe
+    from langchain_reliable._standings import Ledger, Standing
+    from langchain_reliable._steps import Limits, Route, Step
+    from langchain_reliable._trail import Observe, Usage
     from langchain_reliable.failures import Failure
-    from langchain_reliable.policies import CircuitBreaker, Policy
+    from langchain_reliable.policies import Policy
 
 T = TypeVar("T")
 
 Judge: TypeAlias = "Callable[[Exception], Failure | None]"
-
-
-@dataclass(slots=True)
-class _Standing:
-    """Where one route stands in this call."""
-
-    attempts: int = 0
-    out: bool = False
-    free_at: float = float("-inf")
-    kinds: list[FailureKind] = field(default_factory=list)
-    paid: float = 0.0
-
-
-class Ledger(Protocol):
-    """What the study asks of, and tells, the memory across calls."""
-
-    def free_at(self, key: Hashable, name: str, now: float) -> float:
-        """Return when a candidate may be asked; `now` if it may at once."""
-
-    def claim(self, key: Hashable, name: str, now: float) -> bool | None:
-        """Take a free candidate; whether as a probe, `None` if it is taken."""
-
-    def admit(self, key: Hashable, name: str, now: float) -> bool:
-        """Ask a candidate whether it is free or not; whether as a probe."""
-
-    def failed(
-        self,
-        key: Hashable,
-        failure: Failure,
-        now: float,
-        chance: float,
-        breaker: CircuitBreaker | None,
-        *,
-        alone: bool,
-    ) -> Circuit:
-        """Take note of a failure."""
-
-    def spoke(self, key: Hashable) -> bool:
-        """Take note that an answer has begun; whether that closed a circuit."""
-
-    def answered(self, key: Hashable) -> None:
-        """Take note of a whole answer."""
-
-    def abandoned(self, key: Hashable) -> None:
-        """Take note that a probe was cancelled."""
 
 
 class Call(Generic[T]):
@@ -104,6 +60,8 @@ class Call(Generic[T]):
         number: int = 0,
         ledger: Ledger | None = None,
         bucket: Bucket | None = None,
+        *,
+        streams: bool = False,
     ) -> None:
         """Begin a call.
 
@@ -115,16 +73,14 @@ class Call(Generic[T]):
             number: Tells this call's events from those of others.
             ledger: What is known across calls; `None` for nothing.
             bucket: The retries that all calls may still make; `None` for any number.
+            streams: Whether the call asks for a stream.
         """
-        self.trail = Trail(items, observe, number)
-        self._items = items
+        self.trail = Trail(items, observe, number, streams=streams)
         self._policy = policy
         self._judge = judge
         self._ledger = ledger
         self._bucket = bucket
-        self._standing = {route.place: _Standing() for item in items for route in item}
-        self._at = 0
-        self._last: Route | None = None
+        self._standings = Standings(items, ledger)
         self._idle_since = float("inf")
         self._waited = 0.0
         self._waiting_until: float | None = None
@@ -156,21 +112,26 @@ class Call(Generic[T]):
 
         Also `None` where somebody else was faster at a candidate that takes one.
         """
-        pool, held = self._pool(now)
-        if free := [route for route in pool if self._free_at(route) <= now]:
-            route = self._in_turn(free)
-            probe = self._claim(route, now)
-            return (
-                None if probe is None else Launch(self._book(route, now, probe=probe))
-            )
-        if pool and self._may_wait(until := min(map(self._free_at, pool))):
+        standings = self._standings
+        pool, held = standings.pool(now)
+        for route in held:
+            self.trail.held_back(route, standings.held_until(route, now) - now)
+        if free := [route for route in pool if standings.free_at(route) <= now]:
+            return self._launch(standings.in_turn(free), now)
+        if pool and self._may_wait(until := min(map(standings.free_at, pool))):
             return self._wait(pool, until, now)
-        if not self._at_last_item:
-            self._move_on()
+        if not standings.at_last_item:
+            standings.move_on()
+            self._waited = 0.0
             return None
         if held and not self._policy.fail_fast:
-            return Launch(self._book_anyway(held, now))
+            route, probe = standings.claim_anyway(held, now)
+            return Launch(self._book(route, now, probe=probe))
         return self._give_up(self._why(pool, held, now), now)
+
+    def _launch(self, route: Route, now: float) -> Launch | None:
+        probe = self._standings.claim(route, now)
+        return None if probe is None else Launch(self._book(route, now, probe=probe))
 
     def _is_over(self, now: float) -> str:
         """Say why the call has nothing left to spend, if so; begin its time."""
@@ -192,7 +153,7 @@ class Call(Generic[T]):
         if self._ledger is not None and self._ledger.spoke(attempt.route.key):
             self.trail.circuit_closed(attempt.route, now)
         if self._bucket is not None:
-            paid = self._standing[attempt.route.place].paid
+            paid = self._standings[attempt.route].paid
             self._bucket.refill(paid if attempt.nth > 1 else self._bucket.thanks)
 
     def failed(
@@ -211,7 +172,7 @@ class Call(Generic[T]):
         """
         failure = self._judge(error)
         if failure is None:
-            self.abandoned(attempt)
+            self.abandoned(attempt, now)
             return False
         if isinstance(error, EmptyAnswer) and (
             self._empty is None or error.replaces_earlier
@@ -220,18 +181,19 @@ class Call(Generic[T]):
         self.trail.failed(attempt, failure, error, now)
         self._sentence(attempt.route, failure, error, now, chance)
         if self._fell_ill(attempt.route, failure, now, chance) or attempt.probe:
-            self._standing[attempt.route.place].out = True
+            self._standings[attempt.route].out = True
         self._idle_since = now
         return True
 
-    def abandoned(self, attempt: Attempt) -> None:
+    def abandoned(self, attempt: Attempt, now: float) -> None:
         """Take note that nobody waits for an attempt any more."""
+        self.trail.left(attempt.route, now)
         if attempt.probe and self._ledger is not None:
             self._ledger.abandoned(attempt.route.key)
 
-    def answered(self, now: float) -> None:
+    def answered(self, now: float, usage: Usage = UNKNOWN_USAGE) -> None:
         """Take note that the caller has the whole answer."""
-        self.trail.answered(now)
+        self.trail.answered(now, usage)
         if self._ledger is not None and self.trail.winner is not None:
             self._ledger.answered(self.trail.winner.route.key)
 
@@ -253,7 +215,7 @@ class Call(Generic[T]):
         now: float,
         chance: float,
     ) -> None:
-        standing = self._standing[route.place]
+        standing = self._standings[route]
         standing.kinds.append(failure.kind)
         match self._policy.verdict(failure):
             case Verdict.RAISE:
@@ -267,14 +229,14 @@ class Call(Generic[T]):
             case Verdict.RETRY:
                 standing.free_at = now + self._pause(standing, failure, chance)
         if failure.kind is FailureKind.CONTEXT_OVERFLOW:
-            self._rule_out_smaller(route)
+            self._standings.rule_out_smaller(route)
 
     def _spent(self, route: Route, kind: FailureKind) -> bool:
-        standing = self._standing[route.place]
+        standing = self._standings[route]
         again = kind in RETRIED_ONCE and standing.kinds.count(kind) > 1
         return again or standing.attempts > route.max_retries
 
-    def _can_pay(self, standing: _Standing, kind: FailureKind) -> bool:
+    def _can_pay(self, standing: Standing, kind: FailureKind) -> bool:
         """Pay for a retry out of what all calls may spend, if that is limited."""
         if self._bucket is None:
             return True
@@ -288,7 +250,7 @@ class Call(Generic[T]):
         """Tell the ledger of a failure; return whether it opened the circuit."""
         if self._ledger is None:
             return False
-        alone = sum(1 for _ in self._everyone()) == 1
+        alone = self._standings.alone
         breaker = self._policy.breaker
         circuit = self._ledger.failed(
             route.key, failure, now, chance, breaker, alone=alone
@@ -298,7 +260,7 @@ class Call(Generic[T]):
         self.trail.circuit_opened(route, circuit.open_until - now, now)
         return True
 
-    def _pause(self, standing: _Standing, failure: Failure, chance: float) -> float:
+    def _pause(self, standing: Standing, failure: Failure, chance: float) -> float:
         """Return Retry-After, or else a span of the backoff ("full jitter").
 
         Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
@@ -310,68 +272,7 @@ class Call(Generic[T]):
         )
         return chance * next(islice(spans, standing.attempts, None))
 
-    def _rule_out_smaller(self, route: Route) -> None:
-        """Rule out every window known as no larger than the one that overflowed."""
-        if route.window is None:
-            return
-        for other in self._everyone():
-            if other.window is not None and other.window <= route.window:
-                standing = self._standing[other.place]
-                standing.out = True
-
-    # --- who is next --------------------------------------------------------------
-
-    @property
-    def _at_last_item(self) -> bool:
-        return self._at >= len(self._items) - 1
-
-    def _everyone(self) -> Iterable[Route]:
-        return (route for item in self._items for route in item)
-
-    def _pool(self, now: float) -> tuple[list[Route], list[Route]]:
-        """Who may be asked from here, and whom their health holds back.
-
-        At the last item, those are meant as well who were put off before. Health holds
-        back whom this call has not asked yet; a retry of its own is this call's affair.
-        """
-        routes = self._everyone() if self._at_last_item else self._items[self._at]
-        alive = [route for route in routes if not self._standing[route.place].out]
-        held = [route for route in alive if self._is_held(route, now)]
-        return [route for route in alive if route not in held], held
-
-    def _is_held(self, route: Route, now: float) -> bool:
-        if self._ledger is None or self._standing[route.place].attempts:
-            return False
-        free_at = self._ledger.free_at(route.key, route.name, now)
-        if free_at > now:
-            self.trail.held_back(route, free_at - now)
-        return free_at > now
-
-    def _claim(self, route: Route, now: float) -> bool | None:
-        """Take a candidate before somebody else does, if it has only one place."""
-        if self._ledger is None:
-            return False
-        if self._standing[route.place].attempts:
-            return self._ledger.admit(route.key, route.name, now)
-        return self._ledger.claim(route.key, route.name, now)
-
-    def _book_anyway(self, held: list[Route], now: float) -> Attempt:
-        """Ask one that is held back, the soonest to return: there is nobody else."""
-        ledger = cast("Ledger", self._ledger)
-        route = min(held, key=lambda one: ledger.free_at(one.key, one.name, now))
-        probe = ledger.admit(route.key, route.name, now)
-        return self._book(route, now, probe=probe)
-
-    def _free_at(self, route: Route) -> float:
-        return self._standing[route.place].free_at
-
-    def _in_turn(self, free: list[Route]) -> Route:
-        """Pick a free one: of the current item, not yet asked, after the last asked."""
-        last = self._last.place if self._last is not None else -1
-        here = [route for route in free if route in self._items[self._at]]
-        fresh = [route for route in here if not self._standing[route.place].attempts]
-        later = [route for route in here if route.place > last]
-        return (fresh or later or here or free)[0]
+    # --- waiting and asking -------------------------------------------------------
 
     def _may_wait(self, until: float) -> bool:
         """Whether waiting so long for the current item is still allowed."""
@@ -384,37 +285,31 @@ class Call(Generic[T]):
 
     @property
     def _patience(self) -> float:
-        if self._at_last_item:
+        if self._standings.at_last_item:
             return self._policy.max_last_wait
         return self._policy.max_retry_after
-
-    def _move_on(self) -> None:
-        self._at += 1
-        self._waited = 0.0
 
     def _wait(self, pool: list[Route], until: float, now: float) -> Wait:
         if until != self._waiting_until:
             self._waiting_until = until
-            soonest = min(pool, key=self._free_at)
+            soonest = min(pool, key=self._standings.free_at)
             self.trail.waiting(soonest, until - now, now)
         return Wait(until)
 
     def _book(self, route: Route, now: float, *, probe: bool) -> Attempt:
         wait = max(0.0, now - self._idle_since)
         self._waited += wait
-        standing = self._standing[route.place]
-        standing.attempts += 1
+        last = self._standings.last
         attempt = Attempt(
             number=len(self.trail.records) + 1,
-            nth=standing.attempts,
+            nth=self._standings.book(route),
             route=route,
             started_at=now,
             wait=wait,
             limits=self._limits(route, now),
             probe=probe,
         )
-        self.trail.started(attempt, self._last, now)
-        self._last = route
+        self.trail.started(attempt, last, now)
         return attempt
 
     def _limits(self, route: Route, now: float) -> Limits:
@@ -422,20 +317,16 @@ class Call(Generic[T]):
 
         Nobody is hurried over the first chunk for the sake of nobody else.
         """
-        alone = not any(
-            other is not route
-            and not self._standing[other.place].out
-            and self._free_at(other) <= now
-            and not self._is_held(other, now)
-            for other in self._everyone()
-        )
         limits = route.limits
-        last = len(self.trail.records) + 1 >= self._policy.max_attempts
-        if (alone or last) and limits.first_chunk is not None:
+        if limits.first_chunk is not None and not self._may_ask_another(route, now):
             limits = replace(limits, first_chunk=None)
         if self._deadline is not None:
             limits = replace(limits, deadline=self._deadline)
         return limits
+
+    def _may_ask_another(self, route: Route, now: float) -> bool:
+        spent = len(self.trail.records) + 1 >= self._policy.max_attempts
+        return not spent and self._standings.anyone_else(route, now)
 
     # --- the end ------------------------------------------------------------------
 
@@ -445,16 +336,17 @@ class Call(Generic[T]):
             self.trail.settled(attempt, now)
             return settled
         errors = self.trail.errors
-        if len(errors) == 1 or (errors and self._all_overflowed()):
+        if len(errors) == 1 or self._all_overflowed():
             return self._let_out(errors[-1], now, why)
         self.trail.gave_up(now)
-        retry_after = self._soonest(now) if self._policy.fail_fast else None
+        soonest = self._standings.soonest(now)
+        retry_after = soonest if self._policy.fail_fast else None
         return GiveUp(AllModelsFailed(self.trail.records, why, retry_after))
 
     def _all_overflowed(self) -> bool:
-        asked = [standing for standing in self._standing.values() if standing.kinds]
+        asked = self._standings.asked
         overflow = FailureKind.CONTEXT_OVERFLOW
-        return all(standing.kinds[-1] is overflow for standing in asked)
+        return bool(asked) and all(one.kinds[-1] is overflow for one in asked)
 
     def _let_out(self, error: Exception, now: float, why: str = "") -> GiveUp:
         """Let a child's own exception leave as it came, plus a note."""
@@ -468,21 +360,12 @@ class Call(Generic[T]):
         """Say what ended the call, where it was not simply the last failure."""
         if held:
             names = ", ".join(route.name for route in held)
-            return (
-                f"{names} held back; the soonest returns in {self._soonest(now):.0f} s"
-            )
+            soonest = self._standings.soonest(now)
+            return f"{names} held back; the soonest returns in {soonest:.0f} s"
         return self._too_long(pool) if pool else ""
-
-    def _soonest(self, now: float) -> float | None:
-        """Return in how many seconds the first candidate may be asked again."""
-        ledger = self._ledger
-        if ledger is None:
-            return None
-        free = [ledger.free_at(one.key, one.name, now) for one in self._everyone()]
-        return max(0.0, min(free) - now)
 
     def _too_long(self, pool: list[Route]) -> str:
         limit = f"max_last_wait={self._policy.max_last_wait:g}"
-        if self._outlasts(min(map(self._free_at, pool))):
+        if self._outlasts(min(map(self._standings.free_at, pool))):
             limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
         return f"the wait that was asked for is longer than {limit}"

@@ -41,7 +41,7 @@ def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
                     if not call.failed(attempt, error, clock.now(), clock.chance()):
                         raise
                 except BaseException:
-                    call.abandoned(attempt)
+                    call.abandoned(attempt, clock.now())
                     raise
                 else:
                     call.succeeded(attempt, answer, clock.now())
@@ -66,7 +66,7 @@ async def adrive(
                     if not call.failed(attempt, error, clock.now(), clock.chance()):
                         raise
                 except BaseException:
-                    call.abandoned(attempt)
+                    call.abandoned(attempt, clock.now())
                     raise
                 else:
                     call.succeeded(attempt, answer, clock.now())

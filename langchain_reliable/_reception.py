@@ -72,6 +72,12 @@ class Reception:
         self._judge = judge_with(model.classify)
         self._tell = teller((_LOG, *model.observers))
 
+    @property
+    def first_child(self) -> Child:
+        """Whoever is asked first, ready to be called."""
+        [[seat, *_], *_] = self.roster.plan(None)
+        return self.roster.child(seat)
+
     def ask(
         self,
         messages: list[BaseMessage],
@@ -107,6 +113,7 @@ class Reception:
             next(_CALL_NUMBERS),
             self._health,
             self._bucket,
+            streams=streams is not None,
         )
 
         def child_at(place: int, read_timeout: float | None) -> Child:

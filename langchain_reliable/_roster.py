@@ -144,6 +144,8 @@ class Roster:
             window=_window(candidate) if seat.model is None else None,
             limits=candidate.limits(self._limits),
             key=identity(candidate, seat.model),
+            model=seat.model or seat.member.own,
+            provider=_provider(candidate),
         )
 
 
@@ -170,6 +172,15 @@ def _window(candidate: Candidate) -> int | None:
     profile = getattr(bare_model(candidate), "profile", None) or {}
     window = profile.get("max_input_tokens")
     return window if isinstance(window, int) else None
+
+
+def _provider(candidate: Candidate) -> str | None:
+    """Return whose model a candidate is, as its LangChain class says in traces."""
+    try:
+        provider = bare_model(candidate)._get_ls_params().get("ls_provider")  # type: ignore[attr-defined]
+    except Exception:  # noqa: BLE001 - for traces only; a Runnable has none
+        return None
+    return str(provider) if provider else None
 
 
 def _turned(item: list[Seat], turns: Mapping[int, tuple[int, ...]]) -> list[Seat]:

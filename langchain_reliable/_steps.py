@@ -52,6 +52,8 @@ class Route:
         window: Tokens that fit into its context, where known.
         limits: How long its attempts may take.
         key: Who it is across calls.
+        model: The model that it is asked for, where known.
+        provider: Whose model it is, as LangChain calls it, where known.
     """
 
     place: int
@@ -60,6 +62,8 @@ class Route:
     window: int | None = None
     limits: Limits = NO_LIMITS
     key: Hashable = None
+    model: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

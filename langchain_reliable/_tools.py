@@ -7,17 +7,47 @@ child's own `bind_tools`, lives here. Calling a child never does.
 from __future__ import annotations
 
 import inspect
+import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from langchain_reliable._families import family_of
 from langchain_reliable.errors import ToolsNotBound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
+
+    from langchain_reliable._families import Family
+
+logger = logging.getLogger("langchain_reliable")
+
+_DATED = re.compile(r"_\d{8}$")
+"""How Anthropic ends the types of its built-in tools: `web_search_20250305`."""
+
+_GOOGLE_TOOLS = frozenset(
+    {
+        "google_search",
+        "google_search_retrieval",
+        "google_maps",
+        "code_execution",
+        "computer_use",
+        "file_search",
+        "url_context",
+    }
+)
+"""Keys that are Gemini's built-in tools."""
+
+_UNKNOWN_SETTINGS: Mapping[Family, frozenset[str]] = {
+    "google": frozenset({"strict", "parallel_tool_calls"}),
+}
+"""Settings that a family's API does not have, and its class hands on all the same."""
+
+_warned: set[tuple[type, str]] = set()
 
 
 class ToolForm(dict[str, Any]):
@@ -42,18 +72,100 @@ def bound_tools(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str, An
         ToolsNotBound: The child can't bind them.
     """
     rest = dict(kwargs)
-    if not (tools := rest.pop("tools", None)):
+    if (tools := rest.pop("tools", None)) is None:
         return rest
+    family = family_of(model)
+    for name in _UNKNOWN_SETTINGS.get(family, ()) if family else ():
+        rest.pop(name, None)
+    originals = [getattr(tool, "original", tool) for tool in tools]
+    kept = [
+        tool for tool in originals if _owner(tool) in (None, family or _owner(tool))
+    ]
+    try:
+        if "tool_choice" in rest:
+            rest["tool_choice"] = _choice(rest["tool_choice"], family, originals, kept)
+        return _bound(model, kept if kept or not tools else None, rest)
+    except Exception as error:
+        _warn_once(model, error)
+        raise ToolsNotBound(type(model).__name__) from error
+
+
+def _bound(
+    model: BaseChatModel, tools: Sequence[Any] | None, rest: dict[str, Any]
+) -> dict[str, Any]:
     known = inspect.signature(model.bind_tools).parameters
     settings = {name: rest.pop(name) for name in known if name in rest}
-    originals = [getattr(tool, "original", tool) for tool in tools]
-    try:
-        binding = model.bind_tools(originals, **settings)
-    except Exception as error:
-        raise ToolsNotBound(type(model).__name__) from error
+    if tools is None or not (tools or settings):
+        return rest
+    binding = model.bind_tools(tools, **settings)
     if not isinstance(binding, RunnableBinding):
-        raise ToolsNotBound(type(model).__name__)
+        msg = f"bind_tools returned {type(binding).__name__}, which is no binding"
+        raise TypeError(msg)
     return {**binding.kwargs, **rest}
+
+
+# --- whose tool -------------------------------------------------------------------
+
+
+def _owner(tool: Any) -> Family | None:
+    """Return whose built-in tool this is; `None` for one that anybody can bind."""
+    if not isinstance(tool, dict):
+        return None
+    kind = tool.get("type")
+    if isinstance(kind, str):
+        if kind == "function" or "input_schema" in tool:
+            return None
+        return "anthropic" if _DATED.search(kind) or kind == "mcp_toolset" else "openai"
+    return "google" if tool.keys() & _GOOGLE_TOOLS else None
+
+
+# --- which tool -------------------------------------------------------------------
+
+
+def _choice(
+    choice: Any, family: Family | None, tools: Sequence[Any], kept: Sequence[Any]
+) -> Any:
+    """Return a `tool_choice` in words that a family understands.
+
+    Raises:
+        ValueError: It forces a tool that this child does not have.
+    """
+    common = _common(choice)
+    lost = {_name(tool) for tool in tools if tool not in kept} - {None}
+    if common in lost or (common == "any" and tools and not kept):
+        msg = f"tool_choice={choice!r} asks for a tool that only its provider has"
+        raise ValueError(msg)
+    if family == "openai":
+        foreign = isinstance(choice, dict) and choice.get("type") in ("any", "tool")
+        return common if foreign else choice
+    if family == "anthropic":
+        own = isinstance(choice, dict) and "function" not in choice
+        return choice if own else _for_anthropic(common)
+    return common
+
+
+def _common(choice: Any) -> Any:
+    """Return a choice as LangChain's own word for it, where there is one."""
+    if choice is True or choice == "required":
+        return "any"
+    if not isinstance(choice, dict):
+        return choice
+    kind, function = choice.get("type"), choice.get("function", choice)
+    if kind in ("function", "tool") and isinstance(function, dict):
+        return function.get("name", choice)
+    return kind if kind in ("any", "auto", "none") else choice
+
+
+def _for_anthropic(common: Any) -> Any:
+    return {"type": "none"} if common == "none" else common
+
+
+def _name(tool: Any) -> str | None:
+    name = tool.get("name") if isinstance(tool, dict) else None
+    return name if isinstance(name, str) else None
+
+
+# --- forms ------------------------------------------------------------------------
 
 
 def _readable(tool: Any) -> dict[str, Any]:
@@ -64,3 +176,14 @@ def _readable(tool: Any) -> dict[str, Any]:
         if isinstance(tool, dict):
             return tool
         raise
+
+
+def _warn_once(model: BaseChatModel, error: Exception) -> None:
+    kind = type(model), type(error).__name__
+    if kind not in _warned:
+        _warned.add(kind)
+        logger.warning(
+            "%s can't bind these tools and is passed over: %s",
+            type(model).__name__,
+            type(error).__name__,
+        )

@@ -21,6 +21,7 @@ from langchain_reliable.events import (
     FailedOver,
     GaveUp,
     Interrupted,
+    Left,
     Waiting,
 )
 
@@ -32,13 +33,22 @@ if TYPE_CHECKING:
     from langchain_reliable.failures import Failure
 
 Observe: TypeAlias = "Callable[[Event], None]"
+Usage: TypeAlias = tuple[int | None, int | None]
+"""Input and output tokens of an answer, where its message says."""
+
+UNKNOWN_USAGE: Usage = (None, None)
 
 
 class Trail:
     """The attempts of one call, in order."""
 
     def __init__(
-        self, items: Sequence[Sequence[Route]], observe: Observe | None, number: int
+        self,
+        items: Sequence[Sequence[Route]],
+        observe: Observe | None,
+        number: int,
+        *,
+        streams: bool = False,
     ) -> None:
         """Begin a trail.
 
@@ -46,6 +56,7 @@ class Trail:
             items: The plan of the call.
             observe: Hears what happens.
             number: Tells this call's events from those of others.
+            streams: Whether the call asks for a stream.
         """
         self.records: list[AttemptRecord] = []
         self.skipped: dict[str, float] = {}
@@ -53,6 +64,7 @@ class Trail:
         self._items = items
         self._observe = observe
         self._number = number
+        self._streams = streams
 
     @property
     def errors(self) -> list[Exception]:
@@ -86,7 +98,14 @@ class Trail:
             why = self._last_failure()
             self._tell(FailedOver, now, source=last.name, target=name, failure=why)
         self._tell(
-            AttemptStarted, now, candidate=name, number=attempt.number, nth=attempt.nth
+            AttemptStarted,
+            now,
+            candidate=name,
+            number=attempt.number,
+            nth=attempt.nth,
+            model=attempt.route.model,
+            provider=attempt.route.provider,
+            streams=self._streams,
         )
 
     def failed(
@@ -132,9 +151,20 @@ class Trail:
         """A candidate answers again."""
         self._tell(CircuitClosed, now, candidate=route.name)
 
-    def answered(self, now: float) -> None:
+    def answered(self, now: float, usage: Usage) -> None:
         """The caller has the whole answer."""
-        self._tell(Answered, now, candidate=self.served_by)
+        tokens_in, tokens_out = usage
+        self._tell(
+            Answered,
+            now,
+            candidate=self.served_by,
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+        )
+
+    def left(self, route: Route, now: float) -> None:
+        """Nobody waits for an answer any more."""
+        self._tell(Left, now, candidate=route.name)
 
     def gave_up(self, now: float) -> None:
         """There will be no answer."""

@@ -5,18 +5,17 @@ live here. No rule about retries, failover or streams does.
 """
 
 import difflib
-import functools
-import operator
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
     Generator,
     Iterator,
+    Mapping,
     Sequence,
 )
 from contextlib import aclosing, closing
-from typing import Any, Literal, cast
+from typing import Any, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -39,15 +38,21 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._ask import Ask
+from langchain_reliable._check import acheck, check
 from langchain_reliable._children import bare_model, own_model
 from langchain_reliable._clock import Clock, SystemClock
 from langchain_reliable._closing import StreamBottom
+from langchain_reliable._display import shown
 from langchain_reliable._drive import adrive, drive
 from langchain_reliable._judge import Opinion
 from langchain_reliable._reception import Reception
+from langchain_reliable._relay import arelay, relay
+from langchain_reliable._report import CheckReport
 from langchain_reliable._roster import members_of
-from langchain_reliable._streams import CommitOn, arelay, relay
+from langchain_reliable._streams import CommitOn
+from langchain_reliable._structured import Form, Shape
 from langchain_reliable._tools import ToolForm
+from langchain_reliable._views import StructuredView
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.errors import StreamingUnavailable
 from langchain_reliable.events import Observer
@@ -173,7 +178,7 @@ class ReliableChatModel(BaseChatModel):
     """Called with each event of each call; see `langchain_reliable.events`."""
 
     _clock: Clock = PrivateAttr(default_factory=SystemClock)
-    _known_reception: tuple[list[Any], Reception] | None = PrivateAttr(default=None)
+    _known_reception: Reception | None = PrivateAttr(default=None)
 
     # --- at the door --------------------------------------------------------------
 
@@ -235,7 +240,8 @@ class ReliableChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        ask = self._ask(messages, stop, kwargs, streams="stream")
+        events = run_manager is not None  # LangChain makes them of what we yield
+        ask = self._ask(messages, stop, kwargs, "stream", as_events=events)
         clock = self._clock
         chunks = relay(lambda: drive(ask.call, ask.open, clock), ask, clock)
         return _reported(chunks, run_manager) if run_manager else chunks
@@ -248,7 +254,8 @@ class ReliableChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        ask = self._ask(messages, stop, kwargs, streams="astream")
+        events = run_manager is not None
+        ask = self._ask(messages, stop, kwargs, "astream", as_events=events)
         clock = self._clock
         chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
         return _areported(chunks, run_manager) if run_manager else chunks
@@ -308,14 +315,25 @@ class ReliableChatModel(BaseChatModel):
 
     @property
     def _reception(self) -> Reception:
-        """What the fields amount to, made anew when one of them changes."""
-        values = self.__dict__
-        made_of = [values[name] for name in _own_fields()]
+        """What the fields amount to, made anew when one of them has changed."""
         private = cast("dict[str, Any]", self.__pydantic_private__)  # 10x getattr
-        known = private["_known_reception"]
-        if known is None or any(map(operator.is_not, made_of, known[0])):
-            known = private["_known_reception"] = made_of, Reception(self)
-        return cast("Reception", known[1])
+        if (known := private["_known_reception"]) is None:
+            known = private["_known_reception"] = Reception(self)
+        return cast("Reception", known)
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name in type(self).model_fields:
+            super().__setattr__("_known_reception", None)
+
+    @override
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        copy = super().model_copy(update=update, deep=deep)
+        copy._known_reception = None
+        return copy
 
     def _ask(
         self,
@@ -323,8 +341,12 @@ class ReliableChatModel(BaseChatModel):
         stop: list[str] | None,
         kwargs: dict[str, Any],
         streams: Literal["stream", "astream"] | None = None,
+        *,
+        as_events: bool = False,
     ) -> Ask:
-        return self._reception.ask(messages, stop, kwargs, self._clock, streams)
+        return self._reception.ask(
+            messages, stop, kwargs, self._clock, streams, as_events=as_events
+        )
 
     # --- tools --------------------------------------------------------------------
 
@@ -347,6 +369,56 @@ class ReliableChatModel(BaseChatModel):
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
         return self.bind(tools=[ToolForm(tool) for tool in tools], **kwargs)
+
+    @override
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        include_raw: bool = False,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return answers in a form, each child asked for it in its own best way.
+
+        In `invoke` and `ainvoke` reading the answer belongs to the attempt: one that
+        does not fit is an `invalid_output` failure, so it is asked for again and then
+        from the next. In `stream` and `astream` partial objects flow as they come, and
+        a misfit raises what the child's parser raises, unless `commit_on="complete"`.
+
+        Args:
+            schema: A pydantic class, a `TypedDict`, a JSON schema or a tool.
+            include_raw: Whether to return `raw`, `parsed` and `parsing_error`; the
+                last misfit is then returned instead of raised.
+            **kwargs: `method`, `strict` and what else the children understand; a child
+                that does not know one of these uses its own best.
+        """
+        shape = Shape(schema, kwargs, include_raw=include_raw)
+        return StructuredView(model=self, shape=shape)
+
+    def first_form(self, shape: Shape) -> Form:
+        """Return how the model that is asked first is asked for a form."""
+        return self._reception.first_child.form_for(shape)
+
+    # --- for people ---------------------------------------------------------------
+
+    def check(self, timeout: float = 30.0) -> CheckReport:
+        """Ask each candidate for one short answer, and report who works.
+
+        Each is asked once, side by side and as it is: without retries, and whatever
+        its health. It costs a few tokens per candidate. Print the report, or look at it
+        in a notebook; `report.ok` says whether all work.
+
+        Args:
+            timeout: Seconds that each may take.
+        """
+        return check(self, timeout)
+
+    async def acheck(self, timeout: float = 30.0) -> CheckReport:  # noqa: ASYNC109 - each candidate's own
+        """Ask each candidate for one short answer; the twin of `check`."""
+        return await acheck(self, timeout)
+
+    def _repr_html_(self) -> str:
+        return shown(self)
 
     # --- identity -----------------------------------------------------------------
 
@@ -380,12 +452,6 @@ class ReliableChatModel(BaseChatModel):
         return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
 
     __str__ = __repr__
-
-
-@functools.cache
-def _own_fields() -> tuple[str, ...]:
-    common = BaseChatModel.model_fields
-    return tuple(name for name in ReliableChatModel.model_fields if name not in common)
 
 
 def _reported(

@@ -61,6 +61,7 @@ class AttemptStarted(Event):
     nth: int
     model: str | None = None
     provider: str | None = None
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +120,13 @@ class Interrupted(Event):
 
     candidate: str
     failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left(Event):
+    """Nobody waits for the answer any more: a `break`, a cancellation, a bug."""
+
+    candidate: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,14 +16,9 @@ from langchain_reliable._alarm import READ_AHEAD, Reader
 from langchain_reliable._clock import SystemClock
 from langchain_reliable._closing import StreamBottom
 from langchain_reliable._patience import Patience
+from langchain_reliable._relay import arelay, relay
 from langchain_reliable._steps import NO_LIMITS, Limits
-from langchain_reliable._streams import (
-    Reading,
-    aopen_stream,
-    arelay,
-    open_stream,
-    relay,
-)
+from langchain_reliable._streams import Reading, aopen_stream, open_stream
 from langchain_reliable.errors import (
     AttemptTimeout,
     EmptyAnswer,
@@ -58,9 +53,12 @@ class Ending:
         self.shown = shown
         return self.instead
 
-    def handed_over(self, *, finished):
+    def handed_over(self, *, finished, usage):
         self.done = True
         self.finished = finished
+
+    def left(self):
+        self.gone = True
 
 
 class Tap:

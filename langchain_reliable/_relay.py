@@ -1,0 +1,229 @@
+"""Handing a committed stream on to its end.
+
+In order and unmodified, with the trail on the last chunk, and closed whatever happens.
+Opening a stream is `_streams`' work; how a broken one ends is decided by its call.
+
+The twins differ by `await` and by the alarm. Per chunk the relay remembers it, looks
+whether it is the last, and hands it on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from langchain_reliable._speech import finish_of
+from langchain_reliable._streams import check_finish, close_stream
+from langchain_reliable._trail import UNKNOWN_USAGE
+from langchain_reliable.errors import IncompleteStream
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        AsyncGenerator,
+        Awaitable,
+        Callable,
+        Generator,
+        Iterator,
+    )
+
+    from langchain_core.messages import BaseMessage
+
+    from langchain_reliable._alarm import Alarm
+    from langchain_reliable._clock import Clock
+    from langchain_reliable._streams import AsyncOpened, Opened, Reading
+    from langchain_reliable._trail import Usage
+
+_LAST = 8
+"""Chunks among which a finish marker and usage are looked for at the end."""
+
+
+class Ending(Protocol):
+    """What a relay asks about its call when it comes to its end."""
+
+    def trail(self) -> dict[str, object]:
+        """Return what happened, for the last chunk."""
+
+    def broken_off(
+        self, error: Exception, shown: list[ChatGenerationChunk]
+    ) -> Exception | None:
+        """Return what to raise instead of `error`; `None` lets it through."""
+
+    def handed_over(self, *, finished: bool, usage: Usage) -> None:
+        """Take note that the last chunk is out, whether it said why, and its usage."""
+
+    def left(self) -> None:
+        """Take note that the caller went away in mid-answer."""
+
+
+def relay(
+    open_: Callable[[], Opened], ending: Ending, clock: Clock
+) -> Generator[ChatGenerationChunk]:
+    """Hand on a committed stream to its end, and close it whatever happens.
+
+    Args:
+        open_: Returns the stream, committed.
+        ending: What is asked at its end.
+        clock: Time.
+    """
+    opened = open_()
+    relayed = _Relayed(ending, opened.reading, clock)
+    try:
+        for chunk in opened.held:
+            yield relayed.noted(chunk)
+        for chunk in opened.rest:
+            yield relayed.noted(chunk)
+        relayed.check_end()
+    except Exception as error:  # noqa: BLE001 - judged there
+        relayed.broke_off(error)
+    except BaseException:
+        ending.left()
+        raise
+    finally:
+        close_stream(opened.rest)
+    yield from relayed.end()
+
+
+async def arelay(
+    open_: Callable[[], Awaitable[AsyncOpened]], ending: Ending, clock: Clock
+) -> AsyncGenerator[ChatGenerationChunk]:
+    """Hand on a committed stream to its end; the twin of `relay`."""
+    opened = await open_()
+    alarm, this_task = opened.alarm, asyncio.current_task
+    now = asyncio.get_running_loop().time
+    relayed = _Relayed(ending, opened.reading, clock, alarm)
+    try:
+        for chunk in opened.held:
+            yield relayed.noted(chunk)
+        alarm.set()
+        async for chunk in opened.rest:
+            if alarm.rang:
+                break
+            alarm.task = None
+            yield relayed.noted(chunk)
+            if alarm.armed and alarm.owner is (task := this_task()):
+                alarm.since, alarm.task = now(), task
+            else:
+                relayed.resumed()
+        alarm.off()
+        relayed.check_end()
+    except BaseException as error:
+        if alarm.took_back():
+            relayed.broke_off(opened.reading.patience.exceeded())
+        elif isinstance(error, Exception) and not alarm.cancelled:
+            relayed.broke_off(error)
+        else:
+            ending.left()
+            raise
+    finally:
+        await opened.aclose()
+    for chunk in relayed.end():
+        yield chunk
+
+
+class _Relayed:
+    """What has been handed on of a stream."""
+
+    __slots__ = (
+        "_alarm",
+        "_chunks",
+        "_clock",
+        "_ending",
+        "_finish",
+        "_handed_at",
+        "_marked",
+        "_reading",
+    )
+
+    def __init__(
+        self, ending: Ending, reading: Reading, clock: Clock, alarm: Alarm | None = None
+    ) -> None:
+        self._alarm = alarm
+        self._chunks: list[ChatGenerationChunk] = []
+        self._clock = clock
+        self._ending = ending
+        self._finish: str | None = None
+        self._handed_at = 0.0
+        self._marked = False
+        self._reading = reading
+
+    def noted(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+        """Take note of a chunk on its way out; most are like any other."""
+        self._chunks.append(chunk)
+        last = getattr(chunk.message, "chunk_position", None)
+        if last is not None or chunk.generation_info is not None:
+            self._look_for_the_end(chunk)
+        if self._alarm is not None and not self._alarm.armed:
+            self._handed_at = self._clock.now()
+        return chunk
+
+    def resumed(self) -> None:
+        """The consumer wants another chunk; what it took for itself is not counted."""
+        alarm = cast("Alarm", self._alarm)
+        if not alarm.armed:
+            self._reading.patience.extend(self._clock.now() - self._handed_at)
+        alarm.set()
+
+    def _look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
+        """See whether a chunk tells why the model stopped; stamp the last one."""
+        if self._finish is None and (finish := finish_of(chunk)) is not None:
+            self._finish = finish
+            self._reading.patience.finished(self._clock.now())
+            if self._alarm is not None:
+                self._alarm.armed = False  # for less time than it was set for
+        if getattr(chunk.message, "chunk_position", None) == "last":
+            self._marked = True
+            chunk.message.response_metadata["reliable"] = self._ending.trail()
+
+    @property
+    def _finished(self) -> str | None:
+        """Why the model stopped; some say it in the metadata of any chunk."""
+        return self._finish or _finish_among(self._chunks)
+
+    def check_end(self) -> None:
+        """Raise if a stream that ended by itself was cut, or ended in an error."""
+        check_finish(finish := self._finished)
+        if finish is None and self._reading.expects_finish:
+            raise IncompleteStream
+
+    def broke_off(self, error: Exception) -> None:
+        """Raise what the caller shall see, unless the answer was complete by then."""
+        if self._finished not in (None, "error"):
+            return
+        interrupted = self._ending.broken_off(error, self._chunks)
+        if interrupted is None:
+            raise error
+        raise interrupted from error
+
+    def end(self) -> Iterator[ChatGenerationChunk]:
+        """Yield the chunk that marks the end, where the child has not."""
+        finished = self._finished is not None
+        if not self._marked and self._chunks:
+            yield self.noted(_last_chunk(self._chunks[-1]))
+        usage = map(usage_of, (one.message for one in reversed(self._chunks[-_LAST:])))
+        known = next((one for one in usage if one != UNKNOWN_USAGE), UNKNOWN_USAGE)
+        self._ending.handed_over(finished=finished, usage=known)
+
+
+def usage_of(message: BaseMessage) -> Usage:
+    """Return the tokens that a message or chunk says it has cost."""
+    usage = getattr(message, "usage_metadata", None)
+    if not usage:
+        return UNKNOWN_USAGE
+    return usage.get("input_tokens"), usage.get("output_tokens")
+
+
+def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:
+    """Make the chunk that LangChain would add to mark the end (seen in 1.7.2)."""
+    content: str | list[str | dict[Any, Any]]
+    content = "" if isinstance(before.message.content, str) else []
+    message = AIMessageChunk(content=content, chunk_position="last")
+    return ChatGenerationChunk(message=message)
+
+
+def _finish_among(chunks: list[ChatGenerationChunk]) -> str | None:
+    """Return why the model stopped, if one of its last chunks says so."""
+    last = reversed(chunks[-_LAST:])
+    return next(filter(None, map(finish_of, last)), None)

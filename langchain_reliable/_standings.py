@@ -1,0 +1,199 @@
+"""Who may be asked: where each candidate stands in this call, and across calls.
+
+The queue of one call lives here: who is out, who is free, who waits, whom its health
+holds back. What a failure means, and when the call is over, is the study's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    from langchain_reliable._circuit import Circuit
+    from langchain_reliable._steps import Route
+    from langchain_reliable.failures import Failure, FailureKind
+    from langchain_reliable.policies import CircuitBreaker
+
+
+class Ledger(Protocol):
+    """What a call asks of, and tells, the memory across calls."""
+
+    def free_at(self, key: Hashable, name: str, now: float) -> float:
+        """Return when a candidate may be asked; `now` if it may at once."""
+
+    def claim(self, key: Hashable, name: str, now: float) -> bool | None:
+        """Take a free candidate; whether as a probe, `None` if it is taken."""
+
+    def admit(self, key: Hashable, name: str, now: float) -> bool:
+        """Ask a candidate whether it is free or not; whether as a probe."""
+
+    def failed(
+        self,
+        key: Hashable,
+        failure: Failure,
+        now: float,
+        chance: float,
+        breaker: CircuitBreaker | None,
+        *,
+        alone: bool,
+    ) -> Circuit:
+        """Take note of a failure."""
+
+    def spoke(self, key: Hashable) -> bool:
+        """Take note that an answer has begun; whether that closed a circuit."""
+
+    def answered(self, key: Hashable) -> None:
+        """Take note of a whole answer."""
+
+    def abandoned(self, key: Hashable) -> None:
+        """Take note that a probe was cancelled."""
+
+
+@dataclass(slots=True)
+class Standing:
+    """Where one route stands in this call.
+
+    Attributes:
+        attempts: How often it was asked.
+        out: Whether it is not to be asked again.
+        free_at: When it may be asked again, by what it said itself.
+        kinds: How its attempts failed.
+        paid: What its present retry has cost of the budget of all calls.
+    """
+
+    attempts: int = 0
+    out: bool = False
+    free_at: float = float("-inf")
+    kinds: list[FailureKind] = field(default_factory=list)
+    paid: float = 0.0
+
+
+class Standings:
+    """The candidates of one call, and how far it has come among them."""
+
+    def __init__(self, items: Sequence[Sequence[Route]], ledger: Ledger | None) -> None:
+        """Begin at the first item.
+
+        Args:
+            items: The plan of the call.
+            ledger: What is known across calls; `None` for nothing.
+        """
+        self._at = 0
+        self._items = items
+        self._last: Route | None = None
+        self._ledger = ledger
+        self._standing = {route.place: Standing() for item in items for route in item}
+
+    def __getitem__(self, route: Route) -> Standing:
+        """Return where a route stands."""
+        return self._standing[route.place]
+
+    def __iter__(self) -> Iterator[Route]:
+        """Iterate over all routes, in the order of the plan."""
+        return (route for item in self._items for route in item)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the plan has but one candidate."""
+        return len(self._standing) == 1
+
+    @property
+    def asked(self) -> list[Standing]:
+        """Return where those stand that have failed in this call."""
+        return [standing for standing in self._standing.values() if standing.kinds]
+
+    @property
+    def at_last_item(self) -> bool:
+        """Whether there is no item to move on to."""
+        return self._at >= len(self._items) - 1
+
+    @property
+    def last(self) -> Route | None:
+        """Who was asked last."""
+        return self._last
+
+    # --- who may be asked ---------------------------------------------------------
+
+    def pool(self, now: float) -> tuple[list[Route], list[Route]]:
+        """Return who may be asked from here, and whom their health holds back.
+
+        At the last item, those are meant as well who were put off before. Health holds
+        back whom this call has not asked yet; a retry of its own is this call's affair.
+        """
+        routes = self if self.at_last_item else self._items[self._at]
+        alive = [route for route in routes if not self[route].out]
+        held = [route for route in alive if self.held_until(route, now) > now]
+        return [route for route in alive if route not in held], held
+
+    def held_until(self, route: Route, now: float) -> float:
+        """Return until when its health keeps a route out of this call; `now` if not."""
+        if self._ledger is None or self[route].attempts:
+            return now
+        return self._ledger.free_at(route.key, route.name, now)
+
+    def free_at(self, route: Route) -> float:
+        """Return when a route may be asked again, by what it said in this call."""
+        return self[route].free_at
+
+    def anyone_else(self, route: Route, now: float) -> bool:
+        """Return whether another route could be asked this moment."""
+        return any(
+            other is not route
+            and not self[other].out
+            and self.free_at(other) <= now
+            and self.held_until(other, now) <= now
+            for other in self
+        )
+
+    def soonest(self, now: float) -> float:
+        """Return in how many seconds the first candidate may be asked by any call."""
+        if self._ledger is None:
+            return 0.0
+        free = [self._ledger.free_at(one.key, one.name, now) for one in self]
+        return max(0.0, min(free) - now)
+
+    # --- asking -------------------------------------------------------------------
+
+    def in_turn(self, free: list[Route]) -> Route:
+        """Pick a free one: of the current item, not yet asked, after the last asked."""
+        last = self._last.place if self._last is not None else -1
+        here = [route for route in free if route in self._items[self._at]]
+        fresh = [route for route in here if not self[route].attempts]
+        later = [route for route in here if route.place > last]
+        return (fresh or later or here or free)[0]
+
+    def claim(self, route: Route, now: float) -> bool | None:
+        """Take a route; return whether as a probe, `None` if somebody was faster."""
+        if self._ledger is None:
+            return False
+        if self[route].attempts:
+            return self._ledger.admit(route.key, route.name, now)
+        return self._ledger.claim(route.key, route.name, now)
+
+    def claim_anyway(self, held: list[Route], now: float) -> tuple[Route, bool]:
+        """Take the soonest to return of those that are held back."""
+        route = min(held, key=lambda one: self.held_until(one, now))
+        ledger = self._ledger
+        probe = ledger is not None and ledger.admit(route.key, route.name, now)
+        return route, probe
+
+    def book(self, route: Route) -> int:
+        """Note that a route is asked; return which attempt at it this is."""
+        self._last = route
+        self[route].attempts += 1
+        return self[route].attempts
+
+    def move_on(self) -> None:
+        """Go on to the next item."""
+        self._at += 1
+
+    def rule_out_smaller(self, route: Route) -> None:
+        """Rule out every window known as no larger than the one that overflowed."""
+        if (window := route.window) is None:
+            return
+        for other in self:
+            if other.window is not None and other.window <= window:
+                self[other].out = True
