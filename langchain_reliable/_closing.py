@@ -11,26 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import sys
-from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_reliable._within import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from types import FrameType
 
 T = TypeVar("T")
 
 CLOSING = 1.0
 """Seconds that closing one generator may take before it is cancelled."""
-
-_OURS = 3
-"""References to a generator that only we still hold: two of ours, and the question."""
-
-_RUNNING = (AsyncGeneratorType, CoroutineType, FrameType, GeneratorType)
-"""What holds a generator only because its code ran there (a traceback does)."""
 
 
 class StreamBottom:
@@ -46,20 +39,18 @@ class StreamBottom:
         return within(awaitable, self._run)
 
     async def aclose(self, stream: AsyncIterator[Any]) -> None:
-        """Close a stream and all that it alone stands on, and wait for it.
+        """Close a stream and all that it stands on, and wait for it.
 
         In this task, so that cancel scopes held across a `yield` are left where they
         were entered. A cancellation of the caller that arrives meanwhile reaches the
         generator that is being closed; the others are closed all the same, and then it
         is heeded. What a child raises while it is being closed has no one to hear it.
         """
-        cancelled = await _closed(stream) if _is_open(stream) else False
-        del stream
-        self._born.reverse()
-        while self._born:
-            generator = self._born.pop()
-            if _is_open(generator) and not _is_used_elsewhere(generator):
+        cancelled = False
+        for generator in (stream, *self._born):
+            if _is_open(generator):
                 cancelled = await _closed(generator) or cancelled
+        self._born.clear()
         if cancelled:
             raise asyncio.CancelledError
 
@@ -67,7 +58,8 @@ class StreamBottom:
         hooks = sys.get_asyncgen_hooks()
 
         def note(generator: AsyncGenerator[Any, Any]) -> None:
-            self._born.append(generator)
+            if not _is_entered(sys._getframe(1)):  # noqa: SLF001 - who iterates it
+                self._born.append(generator)
             if hooks.firstiter is not None:
                 hooks.firstiter(generator)
 
@@ -78,19 +70,18 @@ class StreamBottom:
             sys.set_asyncgen_hooks(firstiter=hooks.firstiter)
 
 
+def _is_entered(by: FrameType) -> bool:
+    """Return whether a generator begins to run as a context manager.
+
+    What enters it leaves it; one that is left open is a session that outlives the
+    stream.
+    """
+    return by.f_globals.get("__name__") == "contextlib"
+
+
 def _is_open(generator: object) -> bool:
     """Return whether something may be left to close; one that ended has no frame."""
     return getattr(generator, "ag_frame", generator) is not None
-
-
-def _is_used_elsewhere(generator: object) -> bool:
-    """Return whether somebody keeps it for later: a session that outlives the stream.
-
-    The referrers are looked up only for one that is left open and is held at all.
-    """
-    if sys.getrefcount(generator) <= _OURS:
-        return False
-    return any(not isinstance(one, _RUNNING) for one in gc.get_referrers(generator))
 
 
 async def _closed(generator: object) -> bool:

@@ -52,7 +52,28 @@ class _Same:
         return id(self._of)
 
 
-def identity(candidate: Candidate, model: str | None) -> Hashable:
+class Identity:
+    """Who somebody is; hashed once, since it is looked up several times in a call."""
+
+    __slots__ = ("_hash", "_parts")
+
+    def __init__(self, *parts: Hashable) -> None:
+        self._hash = hash(parts)
+        self._parts = parts
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Identity) and other._parts == self._parts
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Identity{self._parts!r}"
+
+
+def identity(candidate: Candidate, model: str | None) -> Identity:
     """Return who a candidate is when it is asked for a model.
 
     Where provider, model, endpoint and key can all be read, two candidates that agree
@@ -62,7 +83,7 @@ def identity(candidate: Candidate, model: str | None) -> Hashable:
     child = bare_model(candidate)
     asked = model or own_model(candidate)
     who = _readable(child, asked) if isinstance(child, BaseChatModel) else None
-    return candidate.name, asked, _Same(child) if who is None else who
+    return Identity(candidate.name, asked, _Same(child) if who is None else who)
 
 
 def _readable(child: BaseChatModel, asked: str | None) -> Hashable | None:

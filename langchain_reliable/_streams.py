@@ -201,8 +201,14 @@ class _Held:
         )
 
     def is_complete(self, error: BaseException) -> bool:
-        """Return whether the answer was complete before something broke."""
-        return isinstance(error, Exception) and self._finish not in (None, "error")
+        """Return whether the answer was complete before something broke.
+
+        A wire that breaks after the finish marker breaks nothing. An error that the
+        provider itself tells of, after a marker and without a word, is the answer.
+        """
+        if not isinstance(error, Exception) or self._finish in (None, "error"):
+            return False
+        return self._spoke or not getattr(error, "body", None)
 
     def whole(self, opened: T) -> T:
         """Return a stream that ended before its commit, if it is an answer."""

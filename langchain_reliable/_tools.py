@@ -11,6 +11,7 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
@@ -19,8 +20,6 @@ from langchain_reliable.errors import ToolsNotBound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from langchain_core.language_models import BaseChatModel
 
     from langchain_reliable._families import Family
 
@@ -95,13 +94,17 @@ def _bound(
 ) -> dict[str, Any]:
     known = inspect.signature(model.bind_tools).parameters
     settings = {name: rest.pop(name) for name in known if name in rest}
-    if tools is None or not (tools or settings):
+    if tools is None or (not tools and _binds_none(model)):
         return rest
     binding = model.bind_tools(tools, **settings)
     if not isinstance(binding, RunnableBinding):
         msg = f"bind_tools returned {type(binding).__name__}, which is no binding"
         raise TypeError(msg)
     return {**binding.kwargs, **rest}
+
+
+def _binds_none(model: BaseChatModel) -> bool:
+    return type(model).bind_tools is BaseChatModel.bind_tools
 
 
 # --- whose tool -------------------------------------------------------------------

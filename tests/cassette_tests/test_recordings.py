@@ -26,7 +26,7 @@ from real_recordings import (
     playing,
 )
 
-from langchain_reliable import ReliableChatModel, StreamInterrupted
+from langchain_reliable import StreamInterrupted
 from langchain_reliable.testing import ScriptedChatModel, says
 
 if TYPE_CHECKING:
@@ -336,15 +336,8 @@ def test_one_that_breaks_off_has_spoken(surface, reliable, recording, call):
     assert outcome.error.partial.text == "".join(outcome.heard.tokens) > ""
 
 
-@pytest.mark.skipif(
-    "require_finish_reason" not in ReliableChatModel.model_fields,
-    reason="silent cuts are noticed as soon as there is `require_finish_reason`",
-)
 @calls_to(EndsUnfinished)
-def test_a_silent_cut_is_noticed(request, surface, reliable, recording, call):
-    if not surface.streams:
-        reason = "a stream that a client reads under invoke may still end unfinished"
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_a_silent_cut_is_noticed(surface, reliable, recording, call):
     with playing(recording):
         alone = surface(client_for(recording))
     with playing(recording):

@@ -1,0 +1,65 @@
+"""Whether real providers answer: the command `check`.
+
+Opening models by their names, and counting one that can't be opened as one that fails,
+lives here. How a candidate is asked, and what is said of it, never does.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from langchain_reliable._extras import NotReady
+from langchain_reliable._question import opened
+from langchain_reliable._report import CandidateCheck, CheckReport
+from langchain_reliable._screens import PlainScreen, open_screen
+from langchain_reliable.candidates import Candidate
+from langchain_reliable.chat_models import ReliableChatModel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def checkup(names: Sequence[str], *, timeout: float, plain: bool = False) -> int:
+    """Ask each of some models for one short answer, and show who works.
+
+    Args:
+        names: Models, as `"provider:model"`.
+        timeout: Seconds that each may take.
+        plain: In plain lines, also on a terminal.
+
+    Returns:
+        The exit status: 0 if all work.
+
+    Raises:
+        NotReady: Something has to be installed first.
+    """
+    with open_screen(plain=plain) as screen:
+        screen.preparing("asking each for one word")
+        report = _checked(names, timeout)
+    _show(report, plain=isinstance(screen, PlainScreen))
+    return 0 if report.ok else 1
+
+
+def _checked(names: Sequence[str], timeout: float) -> CheckReport:
+    found: dict[int, CandidateCheck] = {}
+    models: dict[int, Any] = {}
+    for place, name in enumerate(names):
+        try:
+            models[place] = Candidate(opened(name), name=name)
+        except NotReady as error:
+            said = str(error).removeprefix(f"{name}: ")
+            found[place] = CandidateCheck(name=name, works=False, advice=said)
+    if models:
+        report = ReliableChatModel(models=tuple(models.values())).check(timeout)
+        found |= zip(models, report.candidates, strict=True)
+    return CheckReport(tuple(found[place] for place in sorted(found)))
+
+
+def _show(report: CheckReport, *, plain: bool) -> None:
+    if plain:
+        sys.stdout.write(f"{report}\n")
+        return
+    from rich.console import Console  # noqa: PLC0415 - an extra
+
+    Console(highlight=False).print(report)

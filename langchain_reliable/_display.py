@@ -1,0 +1,88 @@
+"""A model as a notebook shows it: whom it asks, in order, and how they are.
+
+The table lives here. Nothing is asked and no copy is made for it, and a key is never
+in it.
+"""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from langchain_reliable._children import bare_model
+from langchain_reliable._roster import members_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from langchain_reliable._plan import Seat
+    from langchain_reliable._steps import Limits, Route
+    from langchain_reliable.chat_models import ReliableChatModel
+    from langchain_reliable.health import CandidateHealth
+
+_HEAD = ("", "candidate", "class", "retries", "first chunk", "idle", "attempt")
+_HEALTH = ("health", "last failure")
+_LAST_NARROW = 7
+_NARROW = 'style="text-align:left;white-space:nowrap"'
+_WRAPS = 'style="text-align:left"'
+
+
+def shown(model: ReliableChatModel) -> str:
+    """Return a table of a model's candidates for a notebook."""
+    rows = list(_rows(model))
+    known = {one.name: one for one in model.health.snapshot()}
+    head = _HEAD + (_HEALTH if known else ())
+    body = "".join(
+        _row("td", (*cells, *(_health(known.get(cells[1])) if known else ())))
+        for cells in rows
+    )
+    title = html.escape(f"{type(model).__name__}: {_counted(len(rows))}, in this order")
+    return f"<div>{title}</div><table>{_row('th', head)}{body}</table>"
+
+
+def _rows(model: ReliableChatModel) -> Iterator[tuple[str, ...]]:
+    roster = model._reception.roster  # noqa: SLF001 - the house's own
+    plan = roster._declared(None)  # noqa: SLF001 - `plan` would turn the groups
+    routes, seats = roster.routes(plan)
+    names = [route for item in routes for route in item]
+    for number, item in enumerate(plan, 1):
+        for place, seat in enumerate(item):
+            head = str(number) if place == 0 else ""
+            yield (head, *_cells(model, seat, names[seats.index(seat)]))
+
+
+def _cells(model: ReliableChatModel, seat: Seat, route: Route) -> tuple[str, ...]:
+    members = members_of(model.models[seat.member.item])
+    child = bare_model(members[seat.member.place])
+    return (
+        route.name,
+        type(child).__name__,
+        str(route.max_retries),
+        *_limits(route.limits),
+    )
+
+
+def _limits(limits: Limits) -> Iterator[str]:
+    for limit in (limits.first_chunk, limits.idle, limits.attempt):
+        yield "no limit" if limit is None else f"{limit:g} s"
+
+
+def _health(known: CandidateHealth | None) -> tuple[str, str]:
+    if known is None:
+        return "", ""
+    well = "well" if known.state == "closed" else known.state
+    back = f", back in {known.seconds:.0f} s" if known.seconds else ""
+    return well + back, known.last_failure
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    styles = (_WRAPS if at > _LAST_NARROW else _NARROW for at in range(len(cells)))
+    made = (
+        f"<{tag} {style}>{html.escape(cell)}</{tag}>"
+        for style, cell in zip(styles, cells, strict=True)
+    )
+    return f"<tr>{''.join(made)}</tr>"
+
+
+def _counted(number: int) -> str:
+    return "1 candidate" if number == 1 else f"{number} candidates"
