@@ -29,6 +29,9 @@ format-check: $(VENV)/.dev  ## Say what `make format` would change
 
 check: lint types format-check test  ## Everything that CI asks for
 
+record: $(VENV)/.dev  ## Record the cassettes anew (cassettes/README.md says from what)
+	$(BIN)/python -m pytest tests/cassette_tests/test_cassettes.py --record-mode=rewrite -q
+
 notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
 	$(BIN)/python notebooks/execute.py
 

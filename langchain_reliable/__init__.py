@@ -11,21 +11,32 @@ from langchain_reliable.errors import (
 from langchain_reliable.failures import PROPAGATE, Failure, FailureKind, Verdict
 from langchain_reliable.health import Health
 from langchain_reliable.keys import rotate_keys
-from langchain_reliable.policies import CircuitBreaker, RetryBudget
+from langchain_reliable.observers import (
+    CustomEventObserver,
+    LoggingObserver,
+    OpenTelemetryObserver,
+    Timeline,
+)
+from langchain_reliable.policies import CallOptions, CircuitBreaker, RetryBudget
 
 __all__ = [
     "PROPAGATE",
     "AllModelsFailed",
+    "CallOptions",
     "Candidate",
     "CircuitBreaker",
+    "CustomEventObserver",
     "Failure",
     "FailureKind",
     "Group",
     "Health",
+    "LoggingObserver",
+    "OpenTelemetryObserver",
     "ReliableChatModel",
     "RetryBudget",
     "StreamInterrupted",
     "StreamingUnavailable",
+    "Timeline",
     "Verdict",
     "classify",
     "rotate_keys",

@@ -30,7 +30,12 @@ import backoff
 from langchain_reliable._standings import Standings
 from langchain_reliable._steps import Attempt, GiveUp, Launch, Settle, Wait
 from langchain_reliable._trail import UNKNOWN_USAGE, Trail
-from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, trail_note
+from langchain_reliable.errors import (
+    AllModelsFailed,
+    EmptyAnswer,
+    ToolsNotBound,
+    trail_note,
+)
 from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
 
 if TYPE_CHECKING:
@@ -336,6 +341,8 @@ class Call(Generic[T]):
             self.trail.settled(attempt, now)
             return settled
         errors = self.trail.errors
+        if errors and all(isinstance(one, ToolsNotBound) for one in errors):
+            return self._let_out(_why_not_bound(errors[0]), now, why)
         if len(errors) == 1 or self._all_overflowed():
             return self._let_out(errors[-1], now, why)
         self.trail.gave_up(now)
@@ -369,3 +376,9 @@ class Call(Generic[T]):
         if self._outlasts(min(map(self._standings.free_at, pool))):
             limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
         return f"the wait that was asked for is longer than {limit}"
+
+
+def _why_not_bound(error: Exception) -> Exception:
+    """Return what a child itself said: nobody was asked, so it is told as it came."""
+    cause = error.__cause__
+    return cause if isinstance(cause, Exception) else error

@@ -7,17 +7,20 @@ lives here. How a candidate is asked, and what is said of it, never does.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_reliable._extras import NotReady
 from langchain_reliable._question import opened
 from langchain_reliable._report import CandidateCheck, CheckReport
 from langchain_reliable._screens import PlainScreen, open_screen
+from langchain_reliable._scrub import clip
 from langchain_reliable.candidates import Candidate
 from langchain_reliable.chat_models import ReliableChatModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_LINE: Final = 200
 
 
 def checkup(names: Sequence[str], *, timeout: float, plain: bool = False) -> int:
@@ -48,7 +51,7 @@ def _checked(names: Sequence[str], timeout: float) -> CheckReport:
         try:
             models[place] = Candidate(opened(name), name=name)
         except NotReady as error:
-            said = str(error).removeprefix(f"{name}: ")
+            said = clip(str(error).split("\n\n")[0].removeprefix(f"{name}: "), _LINE)
             found[place] = CandidateCheck(name=name, works=False, advice=said)
     if models:
         report = ReliableChatModel(models=tuple(models.values())).check(timeout)

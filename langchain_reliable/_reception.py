@@ -7,16 +7,18 @@ lives here. Checking the settings happens at the door; what they do, further in.
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_reliable._ask import Ask, Manner
 from langchain_reliable._call import Call
 from langchain_reliable._children import Request
 from langchain_reliable._judge import judge_with
+from langchain_reliable._options import plan_for, within_total
 from langchain_reliable._roster import Roster
 from langchain_reliable._steps import Limits
-from langchain_reliable._structured import OUTPUT
 from langchain_reliable._telling import teller
+from langchain_reliable._wishes import OPTIONS, OUTPUT
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.policies import Policy
 
@@ -72,12 +74,6 @@ class Reception:
         self._judge = judge_with(model.classify)
         self._tell = teller((_LOG, *model.observers))
 
-    @property
-    def first_child(self) -> Child:
-        """Whoever is asked first, ready to be called."""
-        [[seat, *_], *_] = self.roster.plan(None)
-        return self.roster.child(seat)
-
     def ask(
         self,
         messages: list[BaseMessage],
@@ -104,10 +100,16 @@ class Reception:
         request = Request(messages, stop, kwargs, output, as_events)
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
+        policy, options = self._policy, kwargs.pop(OPTIONS, None)
+        if options is not None:
+            plan = plan_for(plan, options)
         routes, seats = self.roster.routes(plan)
+        if options is not None and (total := options.total_timeout) is not None:
+            policy = replace(policy, total_timeout=total)
+            routes = within_total(routes, total)
         call: Call[Any] = Call(
             routes,
-            self._policy,
+            policy,
             judge,
             self._tell,
             next(_CALL_NUMBERS),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.runnables import (
     Runnable,
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatResult
-
-OUTPUT = "reliable_output"
-"""The call keyword in which an `Output` travels from the front door to the reception;
-it never reaches a child."""
 
 _FOR_TRACERS = ("ls_structured_output_format", "structured_output_format")
 """Keywords that `BaseChatModel` takes out of a call before it reaches the hooks."""
@@ -160,7 +156,7 @@ def _taken_apart(structured: Runnable[Any, Any], model: BaseChatModel) -> Form:
         msg = f"with_structured_output of {type(model).__name__} returns no binding"
         raise TypeError(msg)
     kwargs = {name: v for name, v in first.kwargs.items() if name not in _FOR_TRACERS}
-    return Form(first.bound, kwargs, _in_a_row(rest))
+    return Form(cast("BaseChatModel", first.bound), kwargs, _in_a_row(rest))
 
 
 def _steps(runnable: Runnable[Any, Any]) -> list[Any]:

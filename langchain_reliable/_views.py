@@ -15,7 +15,8 @@ from langchain_core.runnables import RunnableSerializable
 from pydantic import ConfigDict, SkipValidation
 from typing_extensions import override
 
-from langchain_reliable._structured import OUTPUT, Output, Shape
+from langchain_reliable._structured import Output, Shape
+from langchain_reliable._wishes import OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
@@ -64,7 +65,9 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Any:
-        return self._call_with_config(self._answer, input, config, **kwargs)
+        return self._call_with_config(
+            cast("Any", self._answer), input, config, **kwargs
+        )
 
     @override
     async def ainvoke(
@@ -73,7 +76,9 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         config: RunnableConfig | None = None,
         **kwargs: Any,
     ) -> Any:
-        return await self._acall_with_config(self._aanswer, input, config, **kwargs)
+        return await self._acall_with_config(
+            cast("Any", self._aanswer), input, config, **kwargs
+        )
 
     def _answer(
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
@@ -95,10 +100,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
 
     def _said(self, message: AIMessage, output: Output) -> Any:
         """Return what was read of an answer; what came in pieces is read now."""
-        if output.is_read:
-            value = output.value
-        else:
-            value = self._form(output).read(message)
+        value = output.value if output.is_read else self._form(output).read(message)
         return {**value, "raw": message} if self.shape.include_raw else value
 
     # --- a stream -----------------------------------------------------------------
@@ -132,7 +134,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         **kwargs: Any | None,
     ) -> Iterator[Any]:
         yield from self._transform_stream_with_config(
-            input, self._pieces, config, **kwargs
+            input, cast("Any", self._pieces), config, **kwargs
         )
 
     @override
@@ -143,7 +145,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         **kwargs: Any | None,
     ) -> AsyncIterator[Any]:
         pieces = self._atransform_stream_with_config(
-            input, self._apieces, config, **kwargs
+            input, cast("Any", self._apieces), config, **kwargs
         )
         async with aclosing(cast("AsyncGenerator[Any]", pieces)):
             async for piece in pieces:

@@ -12,7 +12,6 @@ from collections.abc import (
     Generator,
     Iterator,
     Mapping,
-    Sequence,
 )
 from contextlib import aclosing, closing
 from typing import Any, Literal, Self, cast
@@ -21,10 +20,10 @@ from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
     CallbackManagerForLLMRun,
 )
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from pydantic import (
     ConfigDict,
@@ -40,6 +39,7 @@ from typing_extensions import override
 from langchain_reliable._ask import Ask
 from langchain_reliable._check import acheck, check
 from langchain_reliable._children import bare_model, own_model
+from langchain_reliable._citizen import Citizen
 from langchain_reliable._clock import Clock, SystemClock
 from langchain_reliable._closing import StreamBottom
 from langchain_reliable._display import shown
@@ -48,11 +48,8 @@ from langchain_reliable._judge import Opinion
 from langchain_reliable._reception import Reception
 from langchain_reliable._relay import arelay, relay
 from langchain_reliable._report import CheckReport
-from langchain_reliable._roster import members_of
+from langchain_reliable._roster import Roster, members_of
 from langchain_reliable._streams import CommitOn
-from langchain_reliable._structured import Form, Shape
-from langchain_reliable._tools import ToolForm
-from langchain_reliable._views import StructuredView
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.errors import StreamingUnavailable
 from langchain_reliable.events import Observer
@@ -61,7 +58,7 @@ from langchain_reliable.health import Health
 from langchain_reliable.policies import CircuitBreaker, RetryBudget
 
 
-class ReliableChatModel(BaseChatModel):
+class ReliableChatModel(Citizen):
     """A chat model made of several, which answers while one of them can.
 
     It goes where a chat model goes. Models are asked in order; each is retried with
@@ -145,6 +142,10 @@ class ReliableChatModel(BaseChatModel):
     """If true, `stream` and `astream` skip models that cannot stream, and raise
     `StreamingUnavailable` at once if none can. Otherwise such a model's answer arrives
     as one chunk."""
+
+    streaming: bool | None = None
+    """If true, `invoke` and `ainvoke` stream as well, so that callbacks hear each token
+    (and what they heard can't be taken back); if false, nothing streams."""
 
     verdicts: dict[FailureKind, Verdict] = Field(default_factory=dict)
     """Failure kind to `"retry"`, `"next"` or `"raise"`, where the built-in verdict is
@@ -309,7 +310,7 @@ class ReliableChatModel(BaseChatModel):
         listening = any(
             isinstance(one, _StreamingCallbackHandler) for one in run_manager.handlers
         )
-        return listening and super()._should_stream(
+        return (listening or self.streaming is True) and super()._should_stream(
             async_api=async_api, run_manager=run_manager, **kwargs
         )
 
@@ -348,57 +349,6 @@ class ReliableChatModel(BaseChatModel):
             messages, stop, kwargs, self._clock, streams, as_events=as_events
         )
 
-    # --- tools --------------------------------------------------------------------
-
-    @override
-    def bind_tools(
-        self,
-        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
-        *,
-        tool_choice: Any = None,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, AIMessage]:
-        """Bind tools, each child by its own `bind_tools` when it is asked.
-
-        Args:
-            tools: What any chat model takes as tools.
-            tool_choice: `"auto"`, `"none"`, `"any"` or a tool's name.
-            **kwargs: Further settings of the children's `bind_tools`, such as `strict`
-                and `parallel_tool_calls`, and call keywords.
-        """
-        if tool_choice is not None:
-            kwargs["tool_choice"] = tool_choice
-        return self.bind(tools=[ToolForm(tool) for tool in tools], **kwargs)
-
-    @override
-    def with_structured_output(
-        self,
-        schema: dict[str, Any] | type | None = None,
-        *,
-        include_raw: bool = False,
-        **kwargs: Any,
-    ) -> Runnable[LanguageModelInput, Any]:
-        """Return answers in a form, each child asked for it in its own best way.
-
-        In `invoke` and `ainvoke` reading the answer belongs to the attempt: one that
-        does not fit is an `invalid_output` failure, so it is asked for again and then
-        from the next. In `stream` and `astream` partial objects flow as they come, and
-        a misfit raises what the child's parser raises, unless `commit_on="complete"`.
-
-        Args:
-            schema: A pydantic class, a `TypedDict`, a JSON schema or a tool.
-            include_raw: Whether to return `raw`, `parsed` and `parsing_error`; the
-                last misfit is then returned instead of raised.
-            **kwargs: `method`, `strict` and what else the children understand; a child
-                that does not know one of these uses its own best.
-        """
-        shape = Shape(schema, kwargs, include_raw=include_raw)
-        return StructuredView(model=self, shape=shape)
-
-    def first_form(self, shape: Shape) -> Form:
-        """Return how the model that is asked first is asked for a form."""
-        return self._reception.first_child.form_for(shape)
-
     # --- for people ---------------------------------------------------------------
 
     def check(self, timeout: float = 30.0) -> CheckReport:
@@ -420,33 +370,10 @@ class ReliableChatModel(BaseChatModel):
     def _repr_html_(self) -> str:
         return shown(self)
 
-    # --- identity -----------------------------------------------------------------
-
-    @property
-    def model_name(self) -> str:
-        """The names of all models, in order: `"gpt-5.4 | claude-sonnet-5"`."""
-        return self._reception.roster.model_name
-
     @property
     @override
-    def _llm_type(self) -> str:
-        """The type of the first model: what is asked first is what it mostly is."""
-        first = bare_model(self._reception.roster.candidates[0])
-        return first._llm_type if isinstance(first, BaseChatModel) else "reliable"
-
-    @property
-    @override
-    def _identifying_params(self) -> dict[str, Any]:
-        """What tells two models apart, for the cache: the candidates in order.
-
-        Without it two wrappers would answer from each other's entries (seen in
-        langchain-core 1.7.2).
-        """
-        return {
-            "model_name": self.model_name,
-            "models": [_identity(one) for one in self._reception.roster.candidates],
-            "model_fallbacks": self.model_fallbacks,
-        }
+    def _roster(self) -> Roster:
+        return self._reception.roster
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
@@ -477,12 +404,6 @@ async def _areported(
 
 async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
     return await anext(chunks, None)
-
-
-def _identity(candidate: Candidate) -> dict[str, Any]:
-    model = bare_model(candidate)
-    params = model._identifying_params if isinstance(model, BaseChatModel) else {}
-    return {"class": type(model).__qualname__, "kwargs": candidate.kwargs, **params}
 
 
 def _shown(item: Candidate | Group) -> str:

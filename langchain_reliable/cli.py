@@ -1,4 +1,4 @@
-"""The command line: `langchain-reliable demo` and `langchain-reliable ask`.
+"""The command line: `langchain-reliable demo`, `ask` and `check`.
 
 Reading arguments and exit statuses live here. What a command does never does.
 """
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
+_LONGEST: Final = 3600
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,6 +64,12 @@ def _ask(options: argparse.Namespace) -> int:
     return ask(options.question, options.model, plain=options.plain)
 
 
+def _check(options: argparse.Namespace) -> int:
+    from langchain_reliable._checkup import checkup  # noqa: PLC0415 - as above
+
+    return checkup(options.model, timeout=options.timeout, plain=options.plain)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="langchain-reliable",
@@ -72,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="command")
     _add_demo(commands.add_parser("demo", help="what it does; no key, no network"))
+    _add_check(commands.add_parser("check", help="who works, and what is wrong"))
     _add_ask(commands.add_parser("ask", help="ask real models, first to last"))
     return parser
 
@@ -94,6 +102,37 @@ def _add_ask(command: argparse.ArgumentParser) -> None:
         "environment, as by LangChain."
     )
     command.add_argument("question")
+    _add_models(command)
+    _add_plain(command)
+    command.set_defaults(run=_ask)
+
+
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Ask each model for one word, side by side and without retries, and see who "
+        "works, how fast, and what is wrong with the others. Keys are taken from the "
+        "environment, as by LangChain. The exit status is 1 if one of them fails."
+    )
+    _add_models(command)
+    command.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long each may take (default: 30)",
+    )
+    _add_plain(command)
+    command.set_defaults(run=_check)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < _LONGEST:
+        raise argparse.ArgumentTypeError("write a number of seconds, such as 30")
+    return seconds
+
+
+def _add_models(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         action="append",
@@ -101,8 +140,6 @@ def _add_ask(command: argparse.ArgumentParser) -> None:
         metavar="PROVIDER:MODEL",
         help="such as openai:gpt-5.4; give it again for each further model",
     )
-    _add_plain(command)
-    command.set_defaults(run=_ask)
 
 
 def _add_plain(command: argparse.ArgumentParser) -> None:

@@ -99,10 +99,13 @@ class AllModelsFailed(ModelError):
         super().__init__("\n".join(_told(self.attempts, why)))
         if errors := [tried.error for tried in self.attempts if tried.error]:
             self.__cause__ = ExceptionGroup("what each attempt raised", errors)
+            # SDKs' errors carry the HTTP response; LangChain's tracers look for it.
+            if (response := getattr(errors[-1], "response", None)) is not None:
+                self.response = response
 
     def __reduce__(self) -> Pickled:
-        return _restored, (type(self), self.args, self.__dict__)
-
+        state = {name: v for name, v in self.__dict__.items() if name != "response"}
+        return _restored, (type(self), self.args, state)
 
 class StreamInterrupted(ModelError):
     """A stream broke after its first word had been handed over.

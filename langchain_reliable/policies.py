@@ -61,6 +61,21 @@ class RetryBudget(_Setting):
     """What a call that needed no retry puts back."""
 
 
+class CallOptions(_Setting):
+    """What one call shall do otherwise: `model.invoke(..., reliable=CallOptions())`.
+
+    It passes through bindings and agents and never reaches a child.
+    """
+
+    start_at: str | None = Field(default=None, min_length=1)
+    """The candidate to begin with, by its name (or its model's, if it has none); those
+    before it are not asked."""
+    failover: bool = True
+    """Whether the next may be asked when the first one fails; its retries stay."""
+    total_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds for the whole call, instead of the model's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What one call may spend; `ReliableChatModel` documents each value.

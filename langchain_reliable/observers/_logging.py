@@ -6,11 +6,14 @@ Wording and log levels live here. A line never holds a key, a prompt or a comple
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from langchain_reliable.errors import described
 from langchain_reliable.events import (
     AttemptFailed,
+    CircuitClosed,
+    CircuitOpened,
     FailedOver,
     GaveUp,
     Interrupted,
@@ -21,10 +24,15 @@ from langchain_reliable.failures import FailureKind
 if TYPE_CHECKING:
     from langchain_reliable.events import Event
 
-_LOUD = frozenset(
-    {FailureKind.AUTH, FailureKind.QUOTA_EXHAUSTED, FailureKind.MODEL_NOT_FOUND}
-)
-"""Failures that do not pass by themselves: somebody has to do something."""
+unheard: ContextVar[bool] = ContextVar("langchain_reliable_unheard", default=False)
+"""True where calls are made whose failures are told elsewhere (`model.check()`)."""
+
+_LOUD = {
+    FailureKind.AUTH: "check its key and what that may do",
+    FailureKind.QUOTA_EXHAUSTED: "check plan and billing of its account",
+    FailureKind.MODEL_NOT_FOUND: "check its name and that the key may use it",
+}
+"""Failures that do not pass by themselves, and what somebody has to do about them."""
 
 
 class LoggingObserver:
@@ -45,16 +53,19 @@ class LoggingObserver:
 
     def __call__(self, event: Event, /) -> None:
         """Write the line of one event, if it has one."""
+        if unheard.get():
+            return
         match event:
             case AttemptFailed(attempt=tried) if tried.failure is not None:
-                level = logging.WARNING if tried.failure.kind in _LOUD else logging.INFO
+                advice = _LOUD.get(tried.failure.kind)
                 self._logger.log(
-                    level,
-                    "%s attempt %d failed after %.2f s: %s",
+                    logging.INFO if advice is None else logging.WARNING,
+                    "%s attempt %d failed after %.2f s: %s%s",
                     tried.candidate,
                     tried.nth,
                     tried.seconds,
                     described(tried.failure),
+                    f" ({advice})" if advice else "",
                 )
             case Waiting():
                 self._logger.info(
@@ -68,6 +79,14 @@ class LoggingObserver:
                     event.candidate,
                     described(event.failure),
                 )
+            case CircuitOpened():
+                self._logger.warning(
+                    "%s is left alone for %.0f s: it failed too often in a row",
+                    event.candidate,
+                    event.seconds,
+                )
+            case CircuitClosed():
+                self._logger.info("%s answers again", event.candidate)
             case GaveUp():
                 self._logger.warning(
                     "no model answered after %d attempts", len(event.attempts)

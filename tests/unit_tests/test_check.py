@@ -309,3 +309,18 @@ def test_a_terminal_gets_colors(sim, monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert main(ARGUMENTS) == 0
     assert "\x1b[32mworks" in terminal.getvalue()
+
+
+def test_a_model_whose_clients_name_no_place_is_at_the_provider():
+    model = down(
+        Keyed(model="a", base_url="http://[::1", script=[ConnectionError("no")])
+    )
+    assert "no way to the provider" in model.check().candidates[0].advice
+
+
+def test_health_of_one_candidate_says_nothing_of_another():
+    model = down(ScriptedChatModel(model="well"), ScriptedChatModel(model="unasked"))
+    model.invoke("?")
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", model._repr_html_())
+    assert cells[7] == "well"
+    assert cells[-2:] == ["", ""]

@@ -48,10 +48,14 @@ SDKS = {
 
 FLOORS = [
     {"chat_models"},
+    {"_citizen"},
     {"_reception", "_check", "_display"},
     {"_ask", "_roster", "_judge", "_report"},
     {"_identity"},
+    {"_views", "_options"},
     {"_children", "_tools", "_copies"},
+    {"_runnables", "_structured", "_listeners", "_memory", "_profile", "_portable"},
+    {"_forms", "_quiet"},
     {"_drive"},
     {"_relay"},
     {"_streams"},
@@ -61,7 +65,7 @@ FLOORS = [
     {"_standings", "_trail", "health"},
     {"_circuit", "_bucket"},
     {"_classify"},
-    {"_steps", "_clock", "candidates"},
+    {"_steps", "_clock", "candidates", "_families", "_wishes"},
     {"policies", "errors", "events", "_rotation"},
     {"failures", "_scrub"},
 ]

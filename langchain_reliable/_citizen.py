@@ -1,0 +1,234 @@
+"""The part of the front door that looks at LangChain: tools, forms, identity.
+
+What others ask a chat model before they call it lives here: binding tools and schemas,
+who it says it is, what it can do, how it counts. Calling never does.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+from langchain_core.caches import BaseCache
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    CallbackManagerForLLMRun,
+)
+from langchain_core.globals import get_llm_cache
+from langchain_core.language_models import (
+    BaseChatModel,
+    LangSmithParams,
+    LanguageModelInput,
+    ModelProfile,
+)
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatResult
+from langchain_core.runnables import Runnable
+from pydantic import SkipValidation
+from typing_extensions import override
+
+from langchain_reliable._children import Child, bare_model
+from langchain_reliable._memory import Veil
+from langchain_reliable._profile import common_profile
+from langchain_reliable._roster import Roster, members_of
+from langchain_reliable._structured import Form, Shape
+from langchain_reliable._tools import ToolForm
+from langchain_reliable._views import StructuredView
+from langchain_reliable._wishes import ours_in, without_ours
+from langchain_reliable.candidates import Candidate, Group
+
+
+class Citizen(BaseChatModel):
+    """A chat model made of several, as seen by those who do not call it."""
+
+    models: SkipValidation[tuple[Candidate | Group, ...]]
+    model_fallbacks: dict[str, tuple[str, ...]]
+
+    @property
+    @abstractmethod
+    def _roster(self) -> Roster:
+        """Return who is in the house."""
+
+    # --- tools --------------------------------------------------------------------
+
+    @override
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
+        *,
+        tool_choice: Any = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Bind tools, each child by its own `bind_tools` when it is asked.
+
+        Args:
+            tools: What any chat model takes as tools.
+            tool_choice: `"auto"`, `"none"`, `"any"` or a tool's name.
+            **kwargs: Further settings of the children's `bind_tools`, such as `strict`
+                and `parallel_tool_calls`, and call keywords.
+        """
+        if tool_choice is not None:
+            kwargs["tool_choice"] = tool_choice
+        return self.bind(tools=[ToolForm(tool) for tool in tools], **kwargs)
+
+    @override
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        include_raw: bool = False,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Return answers in a form, each child asked for it in its own best way.
+
+        In `invoke` and `ainvoke` reading the answer belongs to the attempt: one that
+        does not fit is an `invalid_output` failure, so it is asked for again and then
+        from the next. In `stream` and `astream` partial objects flow as they come, and
+        a misfit raises what the child's parser raises, unless `commit_on="complete"`.
+
+        Args:
+            schema: A pydantic class, a `TypedDict`, a JSON schema or a tool.
+            include_raw: Whether to return `raw`, `parsed` and `parsing_error`; the
+                last misfit is then returned instead of raised.
+            **kwargs: `method`, `strict` and what else the children understand; a child
+                that does not know one of these uses its own best.
+        """
+        shape = Shape(schema, kwargs, include_raw=include_raw)
+        return StructuredView(model=self, shape=shape)
+
+    def first_form(self, shape: Shape) -> Form:
+        """Return how the model that is asked first is asked for a form."""
+        return self._first_child.form_for(shape)
+
+    # --- identity -----------------------------------------------------------------
+
+    @property
+    def model_name(self) -> str:
+        """The names of all models, in order: `"gpt-5.4 | claude-sonnet-5"`."""
+        return self._roster.model_name
+
+    # --- the cache ----------------------------------------------------------------
+
+    @override
+    def _generate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return BaseChatModel._generate_with_cache(
+            self._behind_veil(), messages, stop, run_manager, **kwargs
+        )
+
+    @override
+    async def _agenerate_with_cache(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await BaseChatModel._agenerate_with_cache(
+            self._behind_veil(), messages, stop, run_manager, **kwargs
+        )
+
+    def _behind_veil(self) -> Self:
+        """Return this model as it may use its cache; itself where it has none."""
+        if self.cache is False:
+            return self
+        cache = self.cache if isinstance(self.cache, BaseCache) else get_llm_cache()
+        if cache is None:
+            return self
+        return self.model_copy(update={"cache": Veil(cache)})
+
+    @property
+    def _first_child(self) -> Child:
+        """Whoever is asked first, ready to be called."""
+        [[seat, *_], *_] = self._roster.plan(None)
+        return self._roster.child(seat)
+
+    @property
+    def _first_model(self) -> BaseChatModel | None:
+        """The model that is asked first: what a reliable model mostly is."""
+        first = bare_model(self._roster.candidates[0])
+        return first if isinstance(first, BaseChatModel) else None
+
+    @property
+    @override
+    def _llm_type(self) -> str:
+        """The type of the first model."""
+        first = self._first_model
+        return first._llm_type if first is not None else "reliable"
+
+    @override
+    def _get_ls_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> LangSmithParams:
+        """Tell tracers of the first model: provider, name, temperature."""
+        kwargs = without_ours(kwargs)
+        first = self._first_model
+        if first is None:
+            return super()._get_ls_params(stop=stop, **kwargs)
+        return first._get_ls_params(stop=stop, **kwargs)
+
+    @override
+    def _get_invocation_params(
+        self, stop: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        return super()._get_invocation_params(stop=stop, **without_ours(kwargs))
+
+    @override
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Return what an answer depends on besides the prompt: a cache's key."""
+        params = self._get_invocation_params(stop=stop, **kwargs)
+        return str(sorted(params.items())) + ours_in(kwargs)
+
+    @override
+    def get_num_tokens(self, text: str) -> int:
+        """Count with the first model's tokenizer."""
+        count = first.get_num_tokens if (first := self._first_model) else None
+        return (count or super().get_num_tokens)(text)
+
+    @override
+    def get_token_ids(self, text: str) -> list[int]:
+        """Tokenize as the first model does."""
+        cut = first.get_token_ids if (first := self._first_model) else None
+        return (cut or super().get_token_ids)(text)
+
+    @override
+    def get_num_tokens_from_messages(
+        self,
+        messages: list[BaseMessage],
+        tools: Sequence[Any] | None = None,
+        **kwargs: Any,
+    ) -> int:
+        """Count with the first model's tokenizer; its API may be asked for it."""
+        if (first := self._first_model) is None:
+            return super().get_num_tokens_from_messages(messages, tools, **kwargs)
+        return first.get_num_tokens_from_messages(messages, tools, **kwargs)
+
+    @override
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        """Return what all models are known to be able to do."""
+        members = [one for item in self.models for one in members_of(item)]
+        return common_profile((one, bare_model(one)) for one in members)
+
+    @property
+    @override
+    def _identifying_params(self) -> dict[str, Any]:
+        """What tells two models apart, for the cache: the candidates in order.
+
+        Without it two wrappers would answer from each other's entries (seen in
+        langchain-core 1.7.2).
+        """
+        return {
+            "model_name": self.model_name,
+            "models": [_identity(one) for one in self._roster.candidates],
+            "model_fallbacks": self.model_fallbacks,
+        }
+
+
+def _identity(candidate: Candidate) -> dict[str, Any]:
+    model = bare_model(candidate)
+    params = model._identifying_params if isinstance(model, BaseChatModel) else {}
+    return {"class": type(model).__qualname__, "kwargs": candidate.kwargs, **params}

@@ -1,0 +1,29 @@
+"""Call keywords that are meant for us and never reach a child.
+
+Their names, and taking them out, live here. What they mean stands where they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPTIONS: Final = "reliable"
+"""The caller's wishes for one call: `reliable=CallOptions(...)`."""
+
+OUTPUT: Final = "reliable_output"
+"""An `Output`, on its way from a structured view to the reception."""
+
+
+def without_ours(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return call keywords without those meant for us."""
+    return {name: v for name, v in kwargs.items() if name not in (OPTIONS, OUTPUT)}
+
+
+def ours_in(kwargs: Mapping[str, Any]) -> str:
+    """Return what of our keywords an answer depends on, in words, for a cache."""
+    asked_first = getattr(kwargs.get(OPTIONS), "start_at", None)
+    shape = kwargs.get(OUTPUT)
+    return f"---{asked_first or ''}---{shape or ''}"

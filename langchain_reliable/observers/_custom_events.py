@@ -1,0 +1,188 @@
+"""What goes wrong, told to whoever watches the chain, agent or graph while it happens.
+
+Turning events into LangChain's custom events lives here, and finding out who listens.
+Waiting for a listener never does: a call is not held up by those who watch it.
+
+LangChain's own `dispatch_custom_event` may not be called in async code: it would block
+the event loop until another thread has run the handlers (seen in langchain-core 1.7.2),
+and the async twin has to be awaited, which an observer can't. So handlers are told one
+by one. Plain ones are called. Those behind `astream_events` have coroutines that never
+wait, so they are run on the spot, and what they tell stands in order with the tokens.
+A coroutine of anybody else gets a task of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from langchain_core.callbacks.manager import ahandle_event, handle_event
+from langchain_core.runnables.config import (
+    get_callback_manager_for_config,
+    var_child_runnable_config,
+)
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+
+from langchain_reliable.events import (
+    AttemptFailed,
+    FailedOver,
+    GaveUp,
+    Interrupted,
+    Waiting,
+)
+from langchain_reliable.observers._words import seconds, short
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
+    from langchain_core.runnables import RunnableConfig
+
+    from langchain_reliable.events import Event
+    from langchain_reliable.failures import Failure
+
+Data: TypeAlias = "dict[str, str | int | float | None]"
+
+_HEARD = "on_custom_event"
+_IGNORED = "ignore_custom_event"
+
+
+class CustomEventObserver:
+    """Sends what goes wrong as LangChain custom events, while it happens.
+
+    A chat UI on `astream_events` gets `on_custom_event` with the name `"reliable"`, a
+    LangGraph `stream_mode="custom"` gets `{"reliable": {...}}`, and callback handlers
+    hear `on_custom_event`. The data is plain JSON: `type`, `text` (a line that can be
+    shown, such as `"gpt-5.4: server error 529, switching to claude-sonnet-5"`),
+    `candidate`, `kind`, `status`, and with some types `target` or `seconds`. The types
+    are `attempt_failed`, `waiting`, `failed_over`, `interrupted` and `gave_up`.
+
+    A call in which nothing goes wrong tells nothing, and neither does a model that is
+    called by itself: custom events belong to the run around it.
+    """
+
+    def __init__(self, name: str = "reliable") -> None:
+        """Choose a name.
+
+        Args:
+            name: The name of the custom events.
+        """
+        self._name = name
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __call__(self, event: Event, /) -> None:
+        """Tell of an event, if there is something to tell and somebody to hear it."""
+        config = var_child_runnable_config.get()
+        if config is None or (data := _told(event)) is None:
+            return
+        _write_to_graph(config, {self._name: data})
+        manager = get_callback_manager_for_config(config)
+        if manager.parent_run_id is not None:
+            self._dispatch(manager, data)
+
+    def _dispatch(self, manager: CallbackManager, data: Data) -> None:
+        facts: dict[str, Any] = {
+            "run_id": manager.parent_run_id,
+            "tags": manager.tags,
+            "metadata": manager.metadata,
+        }
+        waits = _waiting_handlers(manager)
+        for one in manager.handlers:
+            if isinstance(one, _StreamingCallbackHandler):
+                if not one.ignore_custom_event:
+                    _run_on_the_spot(one.on_custom_event(self._name, data, **facts))
+            elif one not in waits:
+                handle_event([one], _HEARD, _IGNORED, self._name, data, **facts)
+        if waits:
+            told = ahandle_event(waits, _HEARD, _IGNORED, self._name, data, **facts)
+            self._start(told)
+
+    def _start(self, told: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(told)
+        self._tasks.add(task)  # the loop holds tasks by weak references
+        task.add_done_callback(self._tasks.discard)
+
+    # A copy of a model tells the same listeners; tasks belong to this process.
+
+    def __deepcopy__(self, memo: object) -> CustomEventObserver:
+        return self
+
+    def __reduce__(self) -> tuple[type[CustomEventObserver], tuple[str]]:
+        return type(self), (self._name,)
+
+
+def _waiting_handlers(manager: CallbackManager) -> list[BaseCallbackHandler]:
+    """Return the handlers whose coroutines need the running loop, if there is one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return []  # LangChain runs them in a loop of their own
+    return [
+        one
+        for one in manager.handlers
+        if inspect.iscoroutinefunction(one.on_custom_event)
+        and not isinstance(one, _StreamingCallbackHandler)
+    ]
+
+
+def _run_on_the_spot(told: object) -> None:
+    """Run a coroutine that never waits; a plain handler has returned nothing."""
+    if not asyncio.iscoroutine(told):
+        return
+    try:
+        told.send(None)
+    except StopIteration:
+        return
+    told.close()
+    raise RuntimeError("a streaming handler of LangChain waits: tell us, please")
+
+
+def _write_to_graph(config: RunnableConfig, data: Mapping[str, Data]) -> None:
+    """Write to the stream of the LangGraph node that this runs in, if it is one."""
+    if "langgraph.config" not in sys.modules:
+        return
+    runtime = config.get("configurable", {}).get("__pregel_runtime")
+    if (write := getattr(runtime, "stream_writer", None)) is not None:
+        write(data)
+
+
+# --- what is told -----------------------------------------------------------------
+
+
+def _told(event: Event) -> Data | None:
+    """Return the data of an event that is worth telling: plain JSON."""
+    match event:
+        case AttemptFailed(attempt=tried) if tried.failure is not None:
+            what = f"{tried.candidate}: {short(tried.failure)}"
+            return _data("attempt_failed", what, tried.candidate, tried.failure)
+        case Waiting(candidate=who, seconds=span, failure=why):
+            text = f"{_reason(who, why)}waiting {seconds(span)} for {who}"
+            return {**_data("waiting", text, who, why), "seconds": round(span, 3)}
+        case FailedOver(source=who, target=target, failure=why):
+            text = f"{_reason(who, why)}switching to {target}"
+            return {**_data("failed_over", text, who, why), "target": target}
+        case Interrupted(candidate=who, failure=why):
+            text = f"{who} broke off: {short(why)}"
+            return _data("interrupted", text, who, why)
+        case GaveUp(attempts=attempts):
+            why = attempts[-1].failure if attempts else None
+            last = attempts[-1].candidate if attempts else None
+            return _data("gave_up", "no model answered", last, why)
+        case _:
+            return None
+
+
+def _reason(who: str, why: Failure | None) -> str:
+    return f"{who}: {short(why)}, " if why is not None else ""
+
+
+def _data(what: str, text: str, who: str | None, why: Failure | None) -> Data:
+    return {
+        "type": what,
+        "text": text,
+        "candidate": who,
+        "kind": why.kind.value if why is not None else None,
+        "status": why.status if why is not None else None,
+    }

@@ -1,0 +1,206 @@
+"""What one call came to, told from its events: tries with a beginning and an end.
+
+Turning events into spans of seconds, and into the words beside them, lives here.
+Drawing never does, and no exception is kept: its traceback would hold a prompt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from langchain_reliable._show_text import printable
+from langchain_reliable.errors import described
+from langchain_reliable.events import (
+    Answered,
+    AttemptFailed,
+    AttemptStarted,
+    Committed,
+    GaveUp,
+    Interrupted,
+    Left,
+)
+from langchain_reliable.failures import FailureKind
+from langchain_reliable.observers._words import seconds, short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_reliable.events import Event
+    from langchain_reliable.failures import Failure
+
+Fate: TypeAlias = Literal["answered", "interrupted", "gave up", "left", "open"]
+
+_WORTH_TELLING = 0.01
+"""Seconds from which on a pause is a wait, and speaking takes time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One request to one candidate; moments are seconds since the call began.
+
+    Attributes:
+        candidate: Who was asked.
+        nth: Which attempt at this candidate it was, from 1.
+        wait: Seconds that the call waited before it.
+        start: When the request went out.
+        spoke: When the first word (or the answer) was let out, if it was.
+        end: When it was over; `None` if that was not heard of.
+        failure: What went wrong.
+        left: Whether nobody waited for its end: a `break`, a cancellation, a bug.
+    """
+
+    candidate: str
+    nth: int
+    wait: float
+    start: float
+    spoke: float | None = None
+    end: float | None = None
+    failure: Failure | None = None
+    left: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether it came to nothing that the caller has seen."""
+        return self.failure is not None and self.spoke is None
+
+    @property
+    def speaks_at_length(self) -> bool:
+        """Whether there is time between its first word and its last."""
+        end = self.spoke if self.end is None else self.end
+        return self.spoke is not None and (end or 0.0) - self.spoke >= _WORTH_TELLING
+
+    @property
+    def what(self) -> str:
+        """What came of it, in a few words."""
+        if self.failure is not None:
+            kind = short(self.failure)
+            if self.spoke is None:
+                return kind
+            empty = self.failure.kind is FailureKind.EMPTY
+            return "answered, empty" if empty else f"broke off: {kind}"
+        if self.left:
+            return "left early"
+        if self.spoke is None:
+            return "asked"
+        return "speaking" if self.end is None else "answered"
+
+    @property
+    def detail(self) -> str:
+        """The same at more length."""
+        return described(self.failure) if self.failure is not None else self.what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One call; moments are seconds since it began.
+
+    Attributes:
+        number: Tells it from other calls.
+        tries: Its attempts, in order.
+        end: When the last was heard of it.
+        fate: How it ended; `"left"` if nobody waited for that, `"open"` while it runs.
+    """
+
+    number: int
+    tries: tuple[Try, ...]
+    end: float
+    fate: Fate
+
+    @property
+    def committed(self) -> Try | None:
+        """The try whose words the caller has seen."""
+        return next((one for one in self.tries if one.spoke is not None), None)
+
+    @property
+    def title(self) -> str:
+        """How it went, in one line."""
+        count = len(self.tries)
+        parts = [self._head, f"{count} attempt{'s' if count > 1 else ''}"]
+        if (winner := self.committed) is not None and winner.speaks_at_length:
+            parts.append(f"first word at {seconds(winner.spoke or 0.0)}")
+        return ", ".join((*parts, f"{seconds(self.end)} in all"))
+
+    @property
+    def _head(self) -> str:
+        winner = self.committed
+        if self.fate == "left":
+            return f"{self.tries[-1].candidate} was left early"
+        if winner is None:
+            return "nobody answered" if self.fate == "gave up" else "no word yet"
+        if self.fate == "interrupted":
+            return f"{winner.candidate} broke off"
+        return f"{winner.candidate} {'speaks' if winner.end is None else 'answered'}"
+
+
+def begins(event: Event) -> bool:
+    """Return whether a call begins with this event."""
+    return isinstance(event, AttemptStarted) and event.number == 1
+
+
+def kept(event: Event) -> Event:
+    """Return an event as it may be kept: without the exceptions it carries."""
+    match event:
+        case AttemptFailed() | Committed():
+            return replace(event, attempt=replace(event.attempt, error=None))
+        case GaveUp():
+            return replace(event, attempts=())
+        case _:
+            return event
+
+
+def told(events: Sequence[Event]) -> Story:
+    """Tell a call from its events.
+
+    Args:
+        events: The events of one call, in order; the first is its beginning.
+    """
+    zero = events[0].at
+    tries: list[Try] = []
+    fate: Fate = "open"
+    for event in events:
+        at = event.at - zero
+        match event:
+            case AttemptStarted():
+                tries.append(_begun(event, at, tries[-1] if tries else None))
+            case AttemptFailed(attempt=tried):
+                tries[-1] = replace(tries[-1], end=at, failure=tried.failure)
+            case Committed(attempt=tried):
+                place = min(tried.number, len(tries)) - 1
+                tries[place] = _let_out(tries[place], at)
+            case Interrupted():
+                fate = "interrupted"
+                _end_winner(tries, at, event.failure)
+            case Answered():
+                fate = "answered"
+                _end_winner(tries, at, None)
+            case Left():
+                fate = "left"
+                tries[-1] = replace(tries[-1], end=at, left=True)
+            case GaveUp():
+                fate = "gave up"
+            case _:
+                pass
+    end = events[-1].at - zero
+    return Story(number=events[0].call, tries=tuple(tries), end=end, fate=fate)
+
+
+def _begun(event: AttemptStarted, at: float, before: Try | None) -> Try:
+    pause = at - before.end if before is not None and before.end is not None else 0.0
+    return Try(
+        candidate=" ".join(printable(event.candidate).split()),
+        nth=event.nth,
+        wait=pause if pause >= _WORTH_TELLING else 0.0,
+        start=at,
+    )
+
+
+def _let_out(tried: Try, at: float) -> Try:
+    """Mark the try that was let out; an empty answer only after the others failed."""
+    return replace(tried, spoke=at if tried.end is None else tried.end)
+
+
+def _end_winner(tries: list[Try], at: float, failure: Failure | None) -> None:
+    for place, one in enumerate(tries):
+        if one.spoke is not None and one.end is None:
+            tries[place] = replace(one, end=at, failure=failure)

@@ -1,0 +1,128 @@
+"""A call as plain text, in characters that every terminal and log has.
+
+Columns and bars of characters live here; the colored twin is in `_timeline_rich`.
+What a call came to is never decided here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from langchain_reliable._show_text import cells
+from langchain_reliable.observers._words import seconds
+
+if TYPE_CHECKING:
+    from langchain_reliable.observers._story import Story, Try
+
+WIDTH = 40
+"""Characters of a bar from the beginning of a call to its end."""
+
+
+class Bar(NamedTuple):
+    """The parts of a bar, in characters; together they are as long as it."""
+
+    before: int
+    waits: int
+    asked: int
+    speaks: int
+    after: int
+
+
+def bar(story: Story, tried: Try, width: int = WIDTH) -> Bar:
+    """Return how long the parts of a try's bar are; what happened is never nothing."""
+    scale = width / story.end if story.end > 0 else 0.0
+    end = story.end if tried.end is None else tried.end
+    word = tried.spoke if tried.spoke is not None else end
+    start = min(round(tried.start * scale), width - 1)
+    waits = min(round(tried.wait * scale), start)
+    asked = max(round(word * scale) - start, 1)
+    asked = min(asked, width - start)
+    speaks = min(max(round(end * scale) - start - asked, 0), width - start - asked)
+    return Bar(start - waits, waits, asked, speaks, width - start - asked - speaks)
+
+
+def name_of(tried: Try, before: Try | None) -> str:
+    """Return what stands at the head of a row: the name, where it changes."""
+    if before is not None and before.candidate == tried.candidate:
+        return f"  attempt {tried.nth}"
+    again = f" (attempt {tried.nth})" if tried.nth > 1 else ""
+    return elided(tried.candidate) + again
+
+
+def elided(name: str, most: int = 44) -> str:
+    """Return a name without its middle, if it is longer than any name should be."""
+    if cells(name) <= most:
+        return name
+    tail = most // 4
+    return f"{name[: most - tail - 1]}…{name[-tail:]}"
+
+
+class Row(NamedTuple):
+    """What stands beside a bar."""
+
+    tried: Try
+    name: str
+    what: str
+    took: str
+    waited: str
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the row above is of the same candidate."""
+        return self.name.startswith("  ")
+
+
+def rows(story: Story) -> list[Row]:
+    """Return what stands beside the bars of a call."""
+    befores = (None, *story.tries)
+    return [
+        Row(
+            tried,
+            name_of(tried, before),
+            tried.what,
+            seconds((story.end if tried.end is None else tried.end) - tried.start),
+            f"waited {seconds(tried.wait)}" if tried.wait else "",
+        )
+        for tried, before in zip(story.tries, befores, strict=False)
+    ]
+
+
+def text(story: Story) -> str:
+    """Return a call as plain text."""
+    table = rows(story)
+    names = max(cells(row.name) for row in table)
+    whats = max(cells(row.what) for row in table)
+    tooks = max(cells(row.took) for row in table)
+    lines = [
+        "  ".join(
+            (
+                "",
+                _filled(row.name, names),
+                f"[{_characters(bar(story, row.tried), row.tried)}]",
+                _filled(row.what, whats),
+                row.took.rjust(tooks),
+                row.waited,
+            )
+        ).rstrip()
+        for row in table
+    ]
+    return "\n".join((story.title, *lines, f"  ({_LEGEND})"))
+
+
+_LEGEND = "- asked  x failed  | first word  = speaking  . waiting"
+
+
+def _characters(parts: Bar, tried: Try) -> str:
+    asked = "-" * parts.asked
+    if tried.failed:
+        asked = asked[:-1] + "x"
+    elif tried.spoke is not None:
+        asked = asked[:-1] + "|"
+    speaks = "=" * parts.speaks
+    if speaks and tried.failure is not None:
+        speaks = speaks[:-1] + "x"
+    return f"{' ' * parts.before}{'.' * parts.waits}{asked}{speaks}{' ' * parts.after}"
+
+
+def _filled(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))

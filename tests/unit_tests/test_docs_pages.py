@@ -1,0 +1,158 @@
+"""Every page of docs/ runs, and has the same skeleton.
+
+Run this file to draw docs/timeline.svg anew.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from langchain_reliable import ReliableChatModel, events, observers
+from langchain_reliable._clock import SystemClock
+from langchain_reliable.observers import Timeline
+from langchain_reliable.testing import ScriptedChatModel, says
+
+DOCS = Path(__file__).parents[2] / "docs"
+PICTURE = DOCS / "timeline.svg"
+PAGES = sorted(
+    page for page in DOCS.glob("*.md") if page.stem not in ("failures", "agents")
+)
+SKELETON = [
+    "In eight lines",
+    "Defaults, and why",
+    "Special cases",
+    "What it does not do",
+]
+
+
+def text(page):
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def in_no_time(monkeypatch):
+    """Let waits pass at once."""
+    now, ahead = SystemClock.now, [0.0]
+
+    def sleep_until(self, moment):
+        ahead[0] += max(0.0, moment - self.now())
+
+    async def asleep_until(self, moment):
+        sleep_until(self, moment)
+
+    monkeypatch.setattr(SystemClock, "now", lambda self: now(self) + ahead[0])
+    monkeypatch.setattr(SystemClock, "sleep_until", sleep_until)
+    monkeypatch.setattr(SystemClock, "asleep_until", asleep_until)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_blocks_of_a_page_run(page, in_no_time, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", text(page), flags=re.DOTALL)
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page.name, "exec"), namespace)  # noqa: S102 - our own page
+    assert capsys.readouterr().out
+    lines = [line for line in blocks[0].splitlines() if line.strip()]
+    assert len(lines) - sum("import" in line for line in lines) <= 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_the_skeleton(page):
+    assert re.findall(r"^## (.*)$", text(page), flags=re.MULTILINE) == SKELETON
+    assert text(page).startswith("# ")
+
+
+@pytest.mark.parametrize(
+    ("page", "target"),
+    [
+        (page, target)
+        for page in DOCS.glob("*.md")
+        for target in re.findall(r"\]\(([^)#h][^)#]*)", text(page))
+    ],
+    ids=lambda one: one.stem if isinstance(one, Path) else one,
+)
+def test_links_lead_somewhere(page, target):
+    assert (page.parent / target).exists()
+
+
+def test_observing_knows_the_shape_of_the_trail():
+    model = ReliableChatModel(models=[ScriptedChatModel()])
+    trail = model.invoke("?").response_metadata["reliable"]
+    page = text(DOCS / "observing.md")
+    for name in trail:
+        assert f"| `{name}` |" in page
+    for name in trail["attempts"][0]:
+        assert f"| `attempts[].{name}` |" in page
+
+
+def test_observing_names_every_observer_and_every_event():
+    page = text(DOCS / "observing.md")
+    named = [name for name in observers.__all__ if name.endswith(("er", "ine"))]
+    made = [
+        name
+        for name, kind in vars(events).items()
+        if isinstance(kind, type)
+        and issubclass(kind, events.Event)
+        and kind is not events.Event
+    ]
+    for name in (*named, *made):
+        assert f"`{name}" in page or name == "LoggingObserver", name
+
+
+# --- the picture ------------------------------------------------------------------
+
+
+class Turned:
+    """A clock that models and waits turn."""
+
+    def __init__(self):
+        self.time = 0.0
+
+    def now(self):
+        return self.time
+
+    def sleep_until(self, moment):
+        self.time = max(self.time, moment)
+
+    async def asleep_until(self, moment):
+        self.sleep_until(moment)
+
+    def chance(self):
+        return 0.7
+
+
+def drawn():
+    """Draw the call of the page; the clock is turned, so it is always the same."""
+    clock = Turned()
+
+    class Down(ScriptedChatModel):
+        def _stream(self, *args, **kwargs):
+            clock.time += 0.31
+            raise ConnectionError("reset by peer")
+
+    answer = says("word " * 30, delay=0.42, pause=0.04)
+    claude = ScriptedChatModel(model="claude-sonnet-5", script=[answer], clock=clock)
+    timeline = Timeline()
+    model = ReliableChatModel(
+        models=[Down(model="gpt-5.4"), claude],
+        max_retries=1,
+        first_chunk_timeout=None,  # everything in one thread: nothing else turns it
+        idle_timeout=None,
+        observers=[timeline],
+    )
+    model._clock = clock
+    list(model.stream("?"))
+    return timeline.last.svg
+
+
+def test_the_picture_is_what_the_code_draws():
+    assert text(PICTURE) == drawn(), "run python tests/unit_tests/test_docs_pages.py"
+    ET.fromstring(text(PICTURE))  # noqa: S314 - our own
+
+
+if __name__ == "__main__":
+    PICTURE.write_text(drawn(), encoding="utf-8")
