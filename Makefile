@@ -4,7 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint types format format-check check record notebooks clean
+.PHONY: help demo test lint types format format-check check record failover-bench \
+	conformance notebooks clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -31,6 +32,12 @@ check: lint types format-check test  ## Everything that CI asks for
 
 record: $(VENV)/.dev  ## Record the cassettes anew (cassettes/README.md says from what)
 	$(BIN)/python -m pytest tests/cassette_tests/test_cassettes.py --record-mode=rewrite -q
+
+failover-bench: $(VENV)/.dev  ## Sixteen faults, our row beside the published ones
+	$(BIN)/python tests/failover_bench/failover_bench.py
+
+conformance: $(VENV)/.dev  ## The partner packages' own suites with the model wrapped
+	$(BIN)/python tests/conformance/run.py
 
 notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
 	$(BIN)/python notebooks/execute.py

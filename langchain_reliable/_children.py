@@ -28,6 +28,7 @@ from langchain_reliable._copies import (
 from langchain_reliable._forms import ain_blocks, as_chunk, in_blocks, result_in_blocks
 from langchain_reliable._listeners import Begun, listeners_of
 from langchain_reliable._memory import memory_of
+from langchain_reliable._portable import Reader
 from langchain_reliable._runnables import RunnableChild
 from langchain_reliable._tools import bound_tools
 
@@ -176,7 +177,7 @@ def _unwrapped(
 class _ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_kwargs", "_listeners", "_model", "sends_finish")
+    __slots__ = ("_kwargs", "_listeners", "_model", "_reader", "sends_finish")
 
     def __init__(
         self,
@@ -187,6 +188,7 @@ class _ChatChild:
         self._model = model
         self._kwargs = kwargs
         self._listeners = listeners
+        self._reader = Reader(model)
         self.sends_finish = sends_finish(model)
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
@@ -261,13 +263,14 @@ class _ChatChild:
 
     def _bound(self, request: Request) -> Begun:
         """Return what goes out: tools and schema in the child's own form."""
+        messages = self._reader.readable(request.messages)
         kwargs = {**self._kwargs, **request.kwargs}
         if request.output is None:
             kwargs = bound_tools(self._model, kwargs)
-            return Begun(self._model, request.messages, request.stop, kwargs)
+            return Begun(self._model, messages, request.stop, kwargs)
         form = self.form_for(request.output.shape)
         kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
-        return Begun(form.model, request.messages, request.stop, kwargs)
+        return Begun(form.model, messages, request.stop, kwargs)
 
     @property
     def is_rate_limited(self) -> bool:

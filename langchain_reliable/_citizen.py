@@ -20,6 +20,10 @@ from langchain_core.language_models import (
     LanguageModelInput,
     ModelProfile,
 )
+from langchain_core.load.serializable import (
+    SerializedConstructor,
+    SerializedNotImplemented,
+)
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
@@ -34,6 +38,7 @@ from langchain_reliable._structured import Form, Shape
 from langchain_reliable._tools import ToolForm
 from langchain_reliable._views import StructuredView
 from langchain_reliable._wishes import ours_in, without_ours
+from langchain_reliable._written import on_paper, written
 from langchain_reliable.candidates import Candidate, Group
 
 
@@ -206,6 +211,20 @@ class Citizen(BaseChatModel):
         if (first := self._first_model) is None:
             return super().get_num_tokens_from_messages(messages, tools, **kwargs)
         return first.get_num_tokens_from_messages(messages, tools, **kwargs)
+
+    @classmethod
+    @override
+    def is_lc_serializable(cls) -> bool:
+        return True
+
+    @override
+    def to_json(self) -> SerializedConstructor | SerializedNotImplemented:
+        """Write the model down; every child does it for itself, without its keys."""
+        told = super().to_json()
+        if told["type"] == "constructor":
+            models = [written(item) for item in self.models]
+            told["kwargs"] = {**on_paper(told["kwargs"]), "models": models}
+        return told
 
     @override
     def _resolve_model_profile(self) -> ModelProfile | None:

@@ -46,19 +46,19 @@ class StreamBottom:
         generator that is being closed; the others are closed all the same, and then it
         is heeded. What a child raises while it is being closed has no one to hear it.
         """
-        cancelled = False
+        cancelled = None
         for generator in (stream, *self._born):
             if _is_open(generator):
                 cancelled = await _closed(generator) or cancelled
         self._born.clear()
-        if cancelled:
-            raise asyncio.CancelledError
+        if cancelled is not None:
+            raise cancelled
 
     def _run(self, step: Callable[[Any], Any], argument: Any) -> Any:
         hooks = sys.get_asyncgen_hooks()
 
         def note(generator: AsyncGenerator[Any, Any]) -> None:
-            if not _is_entered(sys._getframe(1)):  # noqa: SLF001 - who iterates it
+            if not _is_entered(_asker()):
                 self._born.append(generator)
             if hooks.firstiter is not None:
                 hooks.firstiter(generator)
@@ -70,13 +70,21 @@ class StreamBottom:
             sys.set_asyncgen_hooks(firstiter=hooks.firstiter)
 
 
-def _is_entered(by: FrameType) -> bool:
+def _asker() -> FrameType | None:
+    """Return the frame whose code lets a generator begin to run."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - there is no other way
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return frame
+
+
+def _is_entered(by: FrameType | None) -> bool:
     """Return whether a generator begins to run as a context manager.
 
     What enters it leaves it; one that is left open is a session that outlives the
     stream.
     """
-    return by.f_globals.get("__name__") == "contextlib"
+    return by is not None and by.f_globals.get("__name__") == "contextlib"
 
 
 def _is_open(generator: object) -> bool:
@@ -84,13 +92,17 @@ def _is_open(generator: object) -> bool:
     return getattr(generator, "ag_frame", generator) is not None
 
 
-async def _closed(generator: object) -> bool:
-    """Close a generator; return whether the caller was cancelled meanwhile."""
+async def _closed(generator: object) -> asyncio.CancelledError | None:
+    """Close a generator; return a cancellation of the caller that arrived meanwhile."""
     if (close := getattr(generator, "aclose", None)) is None:
-        return False
+        return None
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
-    with contextlib.suppress(Exception, asyncio.CancelledError):
-        async with asyncio.timeout(CLOSING):
-            await close()
-    return task is not None and task.cancelling() > before
+    try:
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CLOSING):
+                await close()
+    except asyncio.CancelledError as error:
+        # One that nobody asked for is the child's own.
+        return error if task is not None and task.cancelling() > before else None
+    return None

@@ -16,6 +16,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 
 from langchain_reliable._speech import finish_of, says_something
 from langchain_reliable._streams import check_finish, check_wordless
+from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -32,7 +33,10 @@ def checked(result: ChatResult) -> ChatResult:
     Raises:
         EmptyAnswer: It finished and said nothing.
         FinishedWithError: It says that it ended in an error.
+        IncompleteStream: There is no answer in it at all.
     """
+    if not result.generations:
+        raise IncompleteStream("without an answer")
     finish = _finish(result)
     check_finish(finish)
     if not any(says_something(one.message) for one in result.generations):

@@ -116,6 +116,8 @@ async def arelay(
             relayed.broke_off(error)
         else:
             ending.left()
+            if alarm.cancelled and isinstance(error, Exception):
+                raise asyncio.CancelledError from error
             raise
     finally:
         await opened.aclose()

@@ -50,6 +50,7 @@ from langchain_reliable._relay import arelay, relay
 from langchain_reliable._report import CheckReport
 from langchain_reliable._roster import Roster, members_of
 from langchain_reliable._streams import CommitOn
+from langchain_reliable._written import read
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.errors import StreamingUnavailable
 from langchain_reliable.events import Observer
@@ -151,7 +152,7 @@ class ReliableChatModel(Citizen):
     """Failure kind to `"retry"`, `"next"` or `"raise"`, where the built-in verdict is
     not what you want."""
 
-    classify: Callable[[Exception], Opinion] | None = None
+    classify: Callable[[Exception], Opinion] | None = Field(default=None, exclude=True)
     """Your own reading of exceptions: return a `FailureKind`, a `Failure`, `PROPAGATE`
     for what is no provider's failure, or `None` for no opinion."""
 
@@ -175,7 +176,9 @@ class ReliableChatModel(Citizen):
     """Whether the children are used with their SDK's own retries off, so that retries
     don't multiply. Copies are used; your objects are not changed."""
 
-    observers: tuple[SkipValidation[Observer], ...] = Field(default=(), repr=False)
+    observers: tuple[SkipValidation[Observer], ...] = Field(
+        default=(), repr=False, exclude=True
+    )
     """Called with each event of each call; see `langchain_reliable.events`."""
 
     _clock: Clock = PrivateAttr(default_factory=SystemClock)
@@ -197,7 +200,8 @@ class ReliableChatModel(Citizen):
     @field_validator("models", mode="before")
     @classmethod
     def _are_models(cls, value: Any) -> tuple[Candidate | Group, ...]:
-        return as_items(value)
+        listed = isinstance(value, (list, tuple))
+        return as_items([read(one) for one in value] if listed else value)
 
     @field_validator("model_fallbacks", mode="before")
     @classmethod

@@ -107,6 +107,7 @@ class AllModelsFailed(ModelError):
         state = {name: v for name, v in self.__dict__.items() if name != "response"}
         return _restored, (type(self), self.args, state)
 
+
 class StreamInterrupted(ModelError):
     """A stream broke after its first word had been handed over.
 

@@ -1,0 +1,41 @@
+"""A model written down and read again: LangChain's `dumpd` and `load`.
+
+The forms of candidates and groups on paper live here. Keys never do: each child writes
+itself down, with its secrets as names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from langchain_reliable.candidates import Candidate, Group
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def written(item: Candidate | Group) -> Any:
+    """Return an entry of `models` in a form that can be written down."""
+    if isinstance(item, Group):
+        members = [written(one) for one in item.members]
+        return {"members": members, "order": item.order}
+    given = {name: getattr(item, name) for name in item.model_fields_set}
+    return given if len(given) > 1 else item.model
+
+
+def read(entry: Any) -> Any:
+    """Return what was written down as what a user would write."""
+    if not isinstance(entry, dict):
+        return entry
+    if "members" in entry:
+        return Group([read(one) for one in entry["members"]], order=entry["order"])
+    settings = {name: value for name, value in entry.items() if name != "model"}
+    return Candidate(entry["model"], **settings) if "model" in entry else entry
+
+
+def on_paper(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return constructor arguments that can be written down."""
+    return {
+        name: value.model_dump() if hasattr(value, "model_dump") else value
+        for name, value in kwargs.items()
+    }

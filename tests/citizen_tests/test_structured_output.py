@@ -1,0 +1,232 @@
+"""Structured output by each child's own best way, with retry and failover."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.runnables import RunnableLambda
+from pydantic import BaseModel
+
+from langchain_reliable import AllModelsFailed, Candidate
+from langchain_reliable.testing import content_then_cut, overloaded, says, tool_call
+
+# `ChatOpenAI` dumps what the SDK parsed, and pydantic says so (langchain-openai 1.7.3).
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+
+
+class Joke(BaseModel):
+    """A joke."""
+
+    setup: str
+    punchline: str
+
+
+class JokeDict(TypedDict):
+    """A joke."""
+
+    setup: str
+    punchline: str
+
+
+SCHEMA = {**Joke.model_json_schema(), "title": "Joke"}
+WHOLE = '{"setup": "why?", "punchline": "because"}'
+TOLD = {"setup": "why?", "punchline": "because"}
+CALLED = says(calls=[tool_call("Joke", **TOLD)])
+MISFIT = says('{"setup": "why?"}')
+
+
+def asked(surface, model, question="tell me a joke"):
+    """Ask on a surface; a stream's last piece is what it came to."""
+    if not surface.streams:
+        return surface(model, question).message
+    pieces = []
+
+    class Collected:
+        def stream(self, *args, **kwargs):
+            pieces.extend(model.stream(*args, **kwargs))
+            return iter(())
+
+        async def astream(self, *args, **kwargs):
+            pieces.extend([one async for one in model.astream(*args, **kwargs)])
+            for nothing in ():
+                yield nothing
+
+    outcome = surface(Collected(), question)
+    if not isinstance(outcome.error, IndexError):  # nothing was left to add up
+        raise outcome.error
+    return pieces[-1] if not isinstance(pieces[-1], dict) else _merged(pieces)
+
+
+def _merged(pieces):
+    whole = {}
+    for piece in pieces:
+        whole.update(piece)
+    return whole
+
+
+@pytest.mark.parametrize(
+    "schema", [Joke, JokeDict, SCHEMA], ids=["class", "typed", "json"]
+)
+def test_each_child_is_asked_in_its_own_way(surface, reliable, clients, schema):
+    clients.sim.script("gpt", overloaded())
+    name = schema.__name__ if isinstance(schema, type) else "Joke"
+    clients.sim.script("claude", says(calls=[tool_call(name, **TOLD)]))
+    first = Candidate(clients.openai("gpt"), max_retries=0)
+    model = reliable(first, clients.anthropic("claude"))
+    told = asked(surface, model.with_structured_output(schema))
+    assert (told.model_dump() if isinstance(told, BaseModel) else told) == TOLD
+    by_model = {one.model: one.body for one in clients.sim.requests}
+    assert by_model["gpt"]["response_format"]["type"] == "json_schema"
+    assert by_model["claude"]["tool_choice"]["name"] == name
+
+
+def test_the_request_is_the_bare_childs(surface, reliable, clients):
+    clients.sim.script("gpt", says(WHOLE))
+    child = clients.openai("gpt")
+    asked(surface, child.with_structured_output(Joke))
+    asked(surface, reliable(child).with_structured_output(Joke))
+    bare, ours = (one.body for one in clients.sim.requests)
+    assert ours == bare
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+def test_a_method_that_one_child_has_not_is_its_own_best_there(
+    reliable, clients, method
+):
+    clients.sim.script(
+        "claude", CALLED if method == "function_calling" else says(WHOLE)
+    )
+    model = reliable(clients.anthropic("claude")).with_structured_output(
+        Joke, method="nonsense" if method == "json_mode" else method
+    )
+    if method == "json_mode":
+        clients.sim.script("claude", CALLED)
+    assert model.invoke("?") == Joke(**TOLD)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+def test_a_misfit_is_asked_for_again(reliable, clients, way, run):
+    clients.sim.script("gpt", MISFIT, says(WHOLE))
+    model = reliable(clients.openai("gpt")).with_structured_output(
+        Joke, include_raw=True
+    )
+    told = run(model.ainvoke("?")) if way == "ainvoke" else model.invoke("?")
+    assert told["parsed"] == Joke(**TOLD)
+    assert told["parsing_error"] is None
+    kinds = told["raw"].response_metadata["reliable"]["attempts"]
+    assert [one["kind"] for one in kinds] == ["invalid_output", None]
+
+
+def test_a_misfit_is_asked_for_once_more_then_the_next(reliable, clients):
+    clients.sim.script("claude", says("in prose"))
+    clients.sim.script("gpt", says(WHOLE))
+    model = reliable(clients.anthropic("claude"), clients.openai("gpt"))
+    assert model.with_structured_output(Joke).invoke("?") == Joke(**TOLD)
+    assert (clients.sim.count("claude"), clients.sim.count("gpt")) == (2, 1)
+
+
+def test_the_last_misfit_is_returned_with_its_error(reliable, clients):
+    clients.sim.script("gpt", MISFIT)
+    clients.sim.script("claude", says(calls=[tool_call("Joke", setup="only")]))
+    model = reliable(clients.openai("gpt"), clients.anthropic("claude"))
+    told = model.with_structured_output(Joke, include_raw=True).invoke("?")
+    assert told["parsed"] is None
+    assert told["parsing_error"] is not None
+    assert told["raw"].response_metadata["reliable"]["served_by"] == "claude"
+
+
+def test_if_nothing_fits_it_says_so(reliable, clients):
+    clients.sim.script("claude", says(calls=[tool_call("Joke", setup="only")]))
+    model = reliable(clients.anthropic("claude")).with_structured_output(Joke)
+    with pytest.raises(AllModelsFailed, match="output did not parse"):
+        model.invoke("?")
+
+
+def test_a_verdict_lets_the_parsers_error_leave(reliable, clients):
+    clients.sim.script("claude", says(calls=[tool_call("Joke", setup="only")]))
+    model = reliable(clients.anthropic("claude"), verdicts={"invalid_output": "raise"})
+    with pytest.raises((OutputParserException, ValueError), match="punchline"):
+        model.with_structured_output(Joke).invoke("?")
+
+
+def test_prose_that_nobody_betters_is_none_as_ever(reliable, clients):
+    clients.sim.script("claude", says("in prose"))
+    model = reliable(clients.anthropic("claude")).with_structured_output(Joke)
+    assert model.invoke("?") is None
+
+
+def test_a_cut_stream_is_survived_when_it_is_held(reliable, clients):
+    clients.sim.script("gpt", content_then_cut(says(WHOLE), after=1))
+    clients.sim.script("claude", CALLED)
+    first = Candidate(clients.openai("gpt"), max_retries=0)
+    model = reliable(first, clients.anthropic("claude"), commit_on="complete")
+    assert list(model.with_structured_output(Joke).stream("?"))[-1] == Joke(**TOLD)
+
+
+@pytest.mark.parametrize("include_raw", [False, True])
+def test_a_misfit_in_a_held_stream_is_asked_for_again(reliable, clients, include_raw):
+    clients.sim.script("claude", says("in prose"), CALLED)
+    model = reliable(clients.anthropic("claude"), commit_on="complete")
+    view = model.with_structured_output(Joke, include_raw=include_raw)
+    pieces = list(view.stream("?"))
+    told = _merged(pieces)["parsed"] if include_raw else pieces[-1]
+    assert told == Joke(**TOLD)
+    assert clients.sim.count("claude") == 2
+
+
+def test_partial_objects_flow(reliable, clients):
+    clients.sim.script("gpt", says(WHOLE))
+    model = reliable(clients.openai("gpt")).with_structured_output(JokeDict)
+    pieces = list(model.stream("?"))
+    assert pieces[-1] == TOLD
+
+
+def test_in_batches(reliable, clients):
+    clients.sim.script("gpt", says(WHOLE))
+    model = reliable(clients.openai("gpt")).with_structured_output(Joke)
+    assert model.batch(["a", "b"]) == [Joke(**TOLD)] * 2
+
+
+def test_a_cached_answer_is_read_all_the_same(reliable, clients):
+    clients.sim.script("gpt", says(WHOLE))
+    model = reliable(clients.openai("gpt"), cache=InMemoryCache())
+    view = model.with_structured_output(Joke, method="function_calling")
+    clients.sim.script("gpt", CALLED)
+    assert view.invoke("?") == view.invoke("?") == Joke(**TOLD)
+    assert clients.sim.count("gpt") == 1
+    clients.sim.script("gpt", says(WHOLE))
+    assert model.with_structured_output(JokeDict).invoke("?") == TOLD
+
+
+def test_a_child_that_cannot_is_passed_over(reliable, clients):
+    clients.sim.script("gpt", says(WHOLE))
+    cannot = FakeListChatModel(responses=["no forms here"])
+    model = reliable(cannot, clients.openai("gpt")).with_structured_output(Joke)
+    assert model.invoke("?") == Joke(**TOLD)
+
+
+def test_if_none_can_the_first_error_surfaces(reliable):
+    cannot = FakeListChatModel(responses=["no forms here"])
+    with pytest.raises(NotImplementedError):
+        reliable(cannot, cannot).with_structured_output(Joke).invoke("?")
+
+
+def test_under_a_token_listener_the_answer_is_read_too(reliable, clients, run):
+    clients.sim.script("gpt", says(WHOLE))
+    model = reliable(clients.openai("gpt")).with_structured_output(Joke)
+
+    async def node(_):
+        return await model.ainvoke("?")
+
+    async def go():
+        around = RunnableLambda(node)
+        return [one async for one in around.astream_events("", version="v2")]
+
+    events = run(go())
+    assert events[-1]["data"]["output"] == Joke(**TOLD)
+    starts = [one for one in events if one["event"] == "on_chat_model_start"]
+    assert len(starts) == 1
