@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable.testing import Reply
 
-SECOND = 0.03
+SECOND = 0.05
 """How long a second of the catalogue lasts here."""
 CLIENT_TIMEOUT = 12
 """Seconds after which a client gives up a silent socket."""

@@ -2,103 +2,26 @@
 
 from __future__ import annotations
 
-import ssl
+import gc
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import pytest
 from every_way import WAYS, Way
-from langchain_anthropic import ChatAnthropic
-from langchain_anthropic import _client_utils as anthropic_clients
-from langchain_openai import ChatOpenAI
-from langchain_openai.chat_models import _client_utils as openai_clients
-
-from langchain_reliable.testing import Simulator, simulator
+from real_clients import clients, leave_no_connection, no_tls, sim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CACHES = (
-    openai_clients._cached_sync_httpx_client,
-    openai_clients._cached_async_httpx_client,
-    anthropic_clients._get_default_httpx_client,
-    anthropic_clients._get_default_async_httpx_client,
-)
+__all__ = ["clients", "leave_no_connection", "no_tls", "sim"]
 
 
-class Clients:
-    """Makes real clients for the models of one simulator."""
-
-    def __init__(self, sim: Simulator) -> None:
-        self.sim = sim
-
-    def of(self, family: str, model: str, **settings: Any) -> Any:
-        if family == "openai":
-            return ChatOpenAI(
-                model=model,
-                base_url=self.sim.openai_url,
-                api_key="sk-test",
-                stream_usage=True,
-                **settings,
-            )
-        return ChatAnthropic(
-            model=model,
-            base_url=self.sim.anthropic_url,
-            api_key="sk-ant-test",
-            max_tokens=100,
-            **settings,
-        )
-
-
-@pytest.fixture(autouse=True)
-def _no_tls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare each client the 25 ms of reading certificates: the loopback has none."""
-
-    def bare(**_: Any) -> ssl.SSLContext:
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-    monkeypatch.setattr("httpcore2.default_ssl_context", bare)
-
-
-@pytest.fixture(autouse=True)
-def _leave_no_connection(
-    monkeypatch: pytest.MonkeyPatch, at_end_of_loop: list[Any]
-) -> Iterator[None]:
-    """Close idle connections with their loop.
-
-    Both partner packages keep their async clients in process-wide caches, which know
-    nothing of loops and drop clients unclosed.
-    """
-    made: list[httpx2.AsyncClient] = []
-    real = httpx2.AsyncClient.__init__
-
-    def noted(self: httpx2.AsyncClient, *args: Any, **kwargs: Any) -> None:
-        real(self, *args, **kwargs)
-        made.append(self)
-
-    async def close_idle() -> None:
-        for client in made:
-            await client._transport.aclose()
-
-    monkeypatch.setattr(httpx2.AsyncClient, "__init__", noted)
-    at_end_of_loop.append(close_idle)
-    for cache in CACHES:
-        cache.cache_clear()
+@pytest.fixture(autouse=True, scope="session")
+def _no_long_pauses() -> Iterator[None]:
+    """Spare the collector all that was imported: walking it outlasts our limits."""
+    gc.collect()
+    gc.freeze()
     yield
-    at_end_of_loop.remove(close_idle)
-    for cache in CACHES:
-        cache.cache_clear()
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    with simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def clients(sim: Simulator) -> Clients:
-    return Clients(sim)
+    gc.unfreeze()
 
 
 @pytest.fixture(params=WAYS)

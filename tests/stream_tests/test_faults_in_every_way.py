@@ -119,7 +119,7 @@ class Scene:
                 assert type(told.error).__module__.startswith("langchain_"), str(told)
                 assert told.seen == ""
         asked = self.asks if end is End.BACKUP else 0
-        assert self.sim.count("primary") == self.asks
+        assert self.sim.count("primary") == self.asks, f"{self.seconds:.3f} s: {told}"
         assert self.sim.count("backup") == asked
         assert self.seconds < CLIENTS_OWN
         self.sim.wait_closed()

@@ -38,7 +38,7 @@ from langchain_reliable.testing import (
 )
 
 SOON = 0.05
-MUCH = 1.0
+MUCH = 3.0
 """What is surely too long on any machine."""
 TOLD = "one two three four five six seven eight"
 
@@ -286,10 +286,11 @@ def test_and_outside_the_limits_of_an_attempt(timed):
 @pytest.mark.parametrize("silent", [0, 600], ids=["at once", "after a full peephole"])
 def test_no_limit_runs_while_the_caller_works_sync(limit, silent):
     child = scripted(says("one two three", silent=silent, pause=SOON / 50))
+    span = 12 * SOON if silent else 2 * SOON  # to read six hundred takes a while
     texts = []
-    for piece in model_of(child, backup(), **{limit: 2 * SOON}).stream("hello?"):
+    for piece in model_of(child, backup(), **{limit: span}).stream("hello?"):
         texts.append(piece.text)
-        time.sleep(SOON if piece.text else 0)
+        time.sleep(span / 2 if piece.text else 0)
     assert "".join(texts) == "one two three"
 
 
@@ -299,11 +300,12 @@ def test_no_limit_runs_while_the_caller_works_sync(limit, silent):
 @pytest.mark.parametrize("silent", [0, 600], ids=["at once", "after a full peephole"])
 async def test_no_limit_runs_while_the_caller_works_async(limit, silent):
     child = scripted(says("one two three", silent=silent, pause=SOON / 50))
+    span = 12 * SOON if silent else 2 * SOON  # to read six hundred takes a while
     texts = []
-    stream = model_of(child, backup(), **{limit: 2 * SOON}).astream("hello?")
+    stream = model_of(child, backup(), **{limit: span}).astream("hello?")
     async for piece in stream:
         texts.append(piece.text)
-        await asyncio.sleep(SOON if piece.text else 0)
+        await asyncio.sleep(span / 2 if piece.text else 0)
     assert "".join(texts) == "one two three"
 
 
