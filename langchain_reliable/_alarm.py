@@ -21,6 +21,8 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
+from langchain_reliable.errors import TooManyStuck
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
@@ -31,8 +33,20 @@ T = TypeVar("T")
 
 Task: TypeAlias = "asyncio.Task[Any]"
 
+MAX_ABANDONED = 256
+"""Threads that may be left behind to silent sockets before no more are started."""
+
 READ_AHEAD = 64
 """Chunks that a reader may be ahead of its consumer."""
+
+
+_abandoned: set[object] = set()
+_lock = threading.Lock()
+
+
+def abandoned_readers() -> int:
+    """Return how many threads still wait for sockets that nobody listens to."""
+    return len(_abandoned)
 
 
 class Alarm:
@@ -185,7 +199,12 @@ class Reader(Generic[T]):
             chunks: Opens the child's stream; runs in the reader's thread.
             patience: The limits.
             clock: Time.
+
+        Raises:
+            TooManyStuck: Too many earlier ones were left behind.
         """
+        if abandoned_readers() >= MAX_ABANDONED:
+            raise TooManyStuck(MAX_ABANDONED)
         self._chunks = chunks
         self._patience = patience
         self._clock = clock
@@ -194,6 +213,7 @@ class Reader(Generic[T]):
         self._taken = 0
         self._room = threading.Event()
         self._left = False
+        self._over = False
         self._done = False
         run = copy_context().run
         threading.Thread(
@@ -236,6 +256,9 @@ class Reader(Generic[T]):
 
     def close(self) -> None:
         """Leave the thread behind; it stops at its next chunk."""
+        with _lock:
+            if not self._over:
+                _abandoned.add(self)
         self._done = self._left = True
         self._room.set()
 
@@ -248,6 +271,10 @@ class Reader(Generic[T]):
             self._out.put(_Ended(error))
         else:
             self._out.put(_Ended(None))
+        finally:
+            with _lock:
+                self._over = True
+                _abandoned.discard(self)
 
     def _hand_over(self) -> None:
         stream = self._chunks()

@@ -11,6 +11,7 @@ providers are carried along as they came and are never rewritten.
         ├── EmptyAnswer        finished, with nothing in it
         ├── IncompleteStream   ended without saying that it ends
         ├── FinishedWithError  ended saying that something broke
+        ├── TooManyStuck       not even asked: too many threads wait already
         ├── ToolsNotBound      not even asked: its `bind_tools` failed
         └── TimeLimitExceeded  also TimeoutError and ModelTimeoutError
             ├── FirstChunkTimeout, IdleTimeout
@@ -210,6 +211,17 @@ class ToolsNotBound(AnswerRejected):
     def __init__(self, model: str) -> None:
         """Tell whose `bind_tools` failed; why is in the cause."""
         super().__init__(f"bind_tools of {model} does not take these tools")
+
+
+class TooManyStuck(AnswerRejected):
+    """Too many earlier requests still wait for silent sockets to start another."""
+
+    is_retryable = False
+    kind: ClassVar[FailureKind] = FailureKind.TIMEOUT
+
+    def __init__(self, number: int) -> None:
+        """Tell how many there are."""
+        super().__init__(f"{number} earlier requests still wait for silent sockets")
 
 
 class TimeLimitExceeded(AnswerRejected, ModelTimeoutError, TimeoutError):

@@ -124,7 +124,8 @@ async def test_however_it_is_taken_after_the_finish_the_answer_is_whole(reaction
         yield chunk(finish="stop")
         await reaction()
 
-    model = model_of(ByHand(agives=stalled), idle_timeout=SOON, attempt_timeout=SOON)
+    limits = {"idle_timeout": 4 * SOON, "attempt_timeout": 4 * SOON}
+    model = model_of(ByHand(agives=stalled), **limits)
     assert await heard(model) == ("whole", None)
     assert nothing_stays_cancelled()
 

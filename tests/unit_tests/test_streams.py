@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_reliable import _streams
+from langchain_reliable import _alarm, _streams
 from langchain_reliable._alarm import READ_AHEAD, Reader
 from langchain_reliable._clock import SystemClock
 from langchain_reliable._closing import StreamBottom
@@ -26,6 +26,7 @@ from langchain_reliable.errors import (
     FirstChunkTimeout,
     IdleTimeout,
     IncompleteStream,
+    TooManyStuck,
     TotalTimeout,
 )
 
@@ -519,6 +520,28 @@ def test_a_reader_that_is_left_closes_its_stream():
     reader.close()
     with pytest.raises(StopIteration):
         next(reader)
+
+
+def nobody_is_left_behind():
+    deadline = CLOCK.now() + 2
+    while _alarm.abandoned_readers() and CLOCK.now() < deadline:
+        threading.Event().wait(0.001)
+    return _alarm.abandoned_readers() == 0
+
+
+def test_readers_that_are_left_behind_are_counted_and_bounded(monkeypatch):
+    assert nobody_is_left_behind()
+    monkeypatch.setattr(_alarm, "MAX_ABANDONED", 1)
+    stuck = Stuck()
+    reader = Reader(stuck.stream, reading(Limits(first_chunk=0.01)).patience, CLOCK)
+    with pytest.raises(FirstChunkTimeout):
+        next(reader)
+    assert _alarm.abandoned_readers() == 1
+    with pytest.raises(TooManyStuck, match="1 earlier requests"):
+        Reader(stuck.stream, reading(Limits(idle=5)).patience, CLOCK)
+    stuck.let_go.set()
+    assert stuck.closed.wait(1)
+    assert nobody_is_left_behind()
 
 
 def test_a_reader_sees_the_callers_context():
