@@ -198,17 +198,18 @@ class Call(Generic[T]):
 
     def answered(self, now: float, usage: Usage = UNKNOWN_USAGE) -> None:
         """Take note that the caller has the whole answer."""
+        winner = cast("Attempt", self.trail.winner)  # only a committed one ends
         self.trail.answered(now, usage)
-        if self._ledger is not None and self.trail.winner is not None:
-            self._ledger.answered(self.trail.winner.route.key)
+        if self._ledger is not None:
+            self._ledger.answered(winner.route.key)
 
     def interrupted(
         self, failure: Failure, error: Exception, now: float, chance: float
     ) -> None:
         """Take note that the stream of the winner broke after its commit."""
+        winner = cast("Attempt", self.trail.winner)  # only a committed one relays
         self.trail.interrupted(failure, error, now)
-        if self.trail.winner is not None:
-            self._fell_ill(self.trail.winner.route, failure, now, chance)
+        self._fell_ill(winner.route, failure, now, chance)
 
     # --- what a failure means for its route ---------------------------------------
 
@@ -231,7 +232,7 @@ class Call(Generic[T]):
                 standing.out = True
             case Verdict.RETRY if not self._can_pay(standing, failure.kind):
                 standing.out = True
-            case Verdict.RETRY:
+            case _:
                 standing.free_at = now + self._pause(standing, failure, chance)
         if failure.kind is FailureKind.CONTEXT_OVERFLOW:
             self._standings.rule_out_smaller(route)

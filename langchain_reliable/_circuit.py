@@ -109,7 +109,7 @@ class Circuit:
                 return self.open_until or now
             case State.PROBING:
                 return now + 1.0
-            case State.HALF_OPEN | State.CLOSED:
+            case _:
                 return now
 
 

@@ -12,11 +12,15 @@ from langchain_reliable import (
     PROPAGATE,
     AllModelsFailed,
     Candidate,
+    Failure,
     FailureKind,
     Group,
     ReliableChatModel,
+    StreamingUnavailable,
     StreamInterrupted,
+    classify,
 )
+from langchain_reliable.errors import EmptyAnswer
 from langchain_reliable.events import Answered, AttemptFailed, Committed, Interrupted
 from langchain_reliable.testing import (
     ScriptedChatModel,
@@ -415,3 +419,58 @@ def test_batch_keeps_order_and_isolation(reliable):
     model = ReliableChatModel(models=[Picky()])
     answers = model.batch(["good", "bad", "good"], return_exceptions=True)
     assert [type(one) for one in answers] == [AIMessage, Status, AIMessage]
+
+
+class TestRequireStreaming:
+    @pytest.mark.parametrize("surface", ["stream", "astream"], indirect=True)
+    def test_who_cannot_stream_is_skipped(self, surface, reliable):
+        model = reliable(Whole(), scripted("b", "hello"), require_streaming=True)
+        assert surface(model).attempts == ["b: answered"]
+
+    @pytest.mark.parametrize("surface", ["stream", "astream"], indirect=True)
+    def test_if_nobody_can_it_says_so_at_once(self, surface, reliable):
+        error = surface(reliable(Whole(), require_streaming=True)).error
+        assert isinstance(error, StreamingUnavailable)
+        assert "none of these can stream: Whole" in str(error)
+
+    @pytest.mark.parametrize("surface", ["stream", "astream"], indirect=True)
+    def test_and_if_streaming_is_disabled(self, surface, reliable):
+        model = reliable(scripted("a"), require_streaming=True, disable_streaming=True)
+        assert isinstance(surface(model).error, StreamingUnavailable)
+
+    @pytest.mark.parametrize("surface", ["invoke", "ainvoke"], indirect=True)
+    def test_a_whole_answer_needs_no_stream(self, surface, reliable):
+        assert surface(reliable(Whole(), require_streaming=True)).text == "all at once"
+
+
+class TestClassifying:
+    @pytest.mark.parametrize("kind", ["auth", FailureKind.AUTH])
+    def test_a_user_may_answer_with_a_kind(self, surface, reliable, kind):
+        model = reliable(
+            scripted("a", Status(503)), scripted("b", "hello"), classify=lambda _: kind
+        )
+        assert surface(model).attempts == ["a: auth", "b: answered"]
+
+    def test_a_user_may_answer_with_a_failure(self, surface, reliable, clock):
+        failure = Failure(kind=FailureKind.RATE_LIMITED, retry_after=3.0)
+        model = reliable(scripted("a", Status(400), "hi"), classify=lambda _: failure)
+        assert surface(model).text == "hi"
+        assert clock.slept == [3.0]
+
+    def test_what_we_say_ourselves_is_classified_too(self):
+        assert classify(EmptyAnswer(None)).kind is FailureKind.EMPTY
+
+
+def test_a_prompt_too_long_is_not_sent_to_a_window_known_to_be_no_larger(
+    surface, reliable
+):
+    small = scripted("small", Status(400))
+    also = Candidate(scripted("also", "no"), context_window=1000)
+    large = scripted("large", "hello")
+    model = reliable(
+        Candidate(small, context_window=1000),
+        also,
+        large,
+        classify=lambda _: FailureKind.CONTEXT_OVERFLOW,
+    )
+    assert surface(model).attempts == ["small: context_overflow", "large: answered"]

@@ -6,8 +6,16 @@ import pickle
 
 import pytest
 from langchain_core.exceptions import ModelError
+from langchain_core.messages import AIMessage
 
-from langchain_reliable.errors import AllModelsFailed, described
+from langchain_reliable.errors import (
+    AllModelsFailed,
+    FirstChunkTimeout,
+    IncompleteStream,
+    StreamInterrupted,
+    ToolsNotBound,
+    described,
+)
 from langchain_reliable.events import AttemptRecord
 from langchain_reliable.failures import PROPAGATE, Failure, FailureKind
 
@@ -96,3 +104,25 @@ def test_every_kind_has_words():
 
 def test_propagate_reads_well():
     assert repr(PROPAGATE) == "PROPAGATE"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StreamInterrupted(
+            partial=AIMessage(content="half"),
+            served_by="a",
+            attempts=[tried(1)],
+            failure=Failure(kind=FailureKind.TIMEOUT),
+        ),
+        FirstChunkTimeout(3.0),
+        ToolsNotBound("Whole"),
+        IncompleteStream(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_every_error_survives_pickling(error):
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert again.failure == error.failure
