@@ -328,8 +328,6 @@ def _fate(tried: AttemptRecord) -> str:
 
 
 def _then(tried: AttemptRecord, after: AttemptRecord | None) -> str:
-    if tried.failure is None:
-        return ""
     if after is None:
         return "-> no further attempt"
     waited = f" after {after.wait:.1f} s" if after.wait >= 0.05 else ""  # noqa: PLR2004 - what rounds to 0.0 is not worth saying

@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_reliable._call import Call
-from langchain_reliable._steps import GiveUp, Launch, Route, Settle, Wait
-from langchain_reliable.errors import AllModelsFailed, EmptyAnswer
-from langchain_reliable.events import AttemptFailed, FailedOver, GaveUp, Waiting
+from langchain_reliable._steps import GiveUp, Launch, Limits, Route, Settle, Wait
+from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotBound
+from langchain_reliable.events import (
+    Answered,
+    AttemptFailed,
+    FailedOver,
+    GaveUp,
+    Waiting,
+)
 from langchain_reliable.failures import Failure, FailureKind, Verdict
 from langchain_reliable.policies import Policy
 
@@ -386,3 +392,43 @@ def test_never_stuck_never_spinning_always_one_end(
     if not any(word.startswith("wait") for word in told.told):
         order = [name for item in items for name in item.split()]
         assert sorted(set(asked), key=order.index) == list(dict.fromkeys(asked))
+
+
+# --- what the hooks ask for only at the end ---------------------------------------
+
+
+def test_an_answer_can_be_handed_over_without_a_memory_across_calls():
+    told = story(plan("a"), {"a": ["hi"]})
+    told.call.answered(told.now)
+    assert type(told.events[-1]) is Answered
+
+
+def test_a_wait_that_would_outlast_the_call_is_not_begun():
+    policy = Policy(total_timeout=5)
+    told = story(
+        plan("a", "b"), {"a": [LOCKED], "b": [asked_to_wait(8)]}, policy=policy
+    )
+    assert told.told == ["a", "b"]
+    assert "what is left of total_timeout=5" in str(told.error)
+
+
+def test_a_call_whose_time_is_up_asks_nobody():
+    call: Call[str] = Call(plan("a", "b"), Policy(total_timeout=5), read)
+    call.failed(call.what_now(0.0).attempt, LOCKED, 6.0, 0.0)
+    end = call.what_now(6.0)
+    assert isinstance(end, GiveUp)
+    assert "total_timeout=5 is used up" in "".join(end.error.__notes__)
+
+
+def test_if_nobody_can_bind_the_tools_the_first_ones_own_error_leaves():
+    why = TypeError("no such tool")
+    unbound = ToolsNotBound("A")
+    unbound.__cause__ = why
+    call: Call[str] = Call(plan("a"), Policy(), lambda error: error.failure)
+    call.failed(call.what_now(0.0).attempt, unbound, 0.0, 0.0)
+    assert call.what_now(0.0).error is why
+
+
+def test_the_limits_of_the_call_are_its_total():
+    limits = Limits(first_chunk=1, idle=2, attempt=3, total=4, deadline=5)
+    assert limits.of_the_call == Limits(total=4, deadline=5)
