@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 
 import pytest
+from langchain_anthropic import ChatAnthropic
 from langchain_core.runnables import ConfigurableField
-from langchain_openai import ChatOpenAI
+from langchain_google_genai import ChatGoogleGenerativeAI
+from langchain_openai import AzureChatOpenAI, ChatOpenAI
 from pydantic import SecretStr, ValidationError
 
 from langchain_reliable import (
@@ -332,6 +334,27 @@ class TestKeys:
         assert {one.model.temperature for one in group.members} == {0.5}
         assert child.openai_api_key.get_secret_value() == "sk-old"
         assert "sk-" not in repr(group)
+
+    def test_azure_builds_its_client_with_the_key(self):
+        child = AzureChatOpenAI(
+            azure_endpoint="https://example.openai.azure.com",
+            api_version="2025-01-01",
+            azure_deployment="east",
+            api_key="old",
+        )
+        [one] = rotate_keys(child, ["new"]).members
+        assert one.model.root_client.api_key == "new"
+
+    def test_so_does_anthropic(self):
+        child = ChatAnthropic(model="claude-sonnet-4-5", api_key="old")
+        assert child._client.api_key == "old"
+        [one] = rotate_keys(child, ["new"]).members
+        assert one.model._client.api_key == "new"
+
+    def test_and_google(self):
+        child = ChatGoogleGenerativeAI(model="gemini-2.5-flash", google_api_key="old")
+        [one] = rotate_keys(child, ["new"]).members
+        assert one.model.client._api_client.api_key == "new"
 
     @pytest.mark.parametrize("keys", ["sk-1", [], ["sk-1", " "]])
     def test_bad_keys_are_told(self, keys):
