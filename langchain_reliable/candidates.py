@@ -4,7 +4,7 @@ Their settings, and checking them at the door, live here. Calling a child never 
 """
 
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
@@ -133,9 +133,6 @@ class Group(_Setting):
     def in_turn(self) -> tuple[int, ...]:
         """Return the places of the members in the order of the next call."""
         return self._rotation.next()
-
-
-Item = Annotated[Candidate | Group, "an entry of `models`"]
 
 
 def as_items(value: Any) -> tuple[Candidate | Group, ...]:
