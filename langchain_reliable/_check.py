@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from langchain_reliable._children import bare_model
 from langchain_reliable._report import CandidateCheck, CheckReport
-from langchain_reliable._roster import members_of
 from langchain_reliable._scrub import HIDDEN, clean
 from langchain_reliable.events import (
     Answered,
@@ -93,10 +92,9 @@ def _by_itself() -> Context:
 
 def _probes(model: ReliableChatModel, timeout: float) -> Iterator[_Probe]:
     roster = model._reception.roster  # noqa: SLF001 - the house's own
-    for item in roster._declared(None):  # noqa: SLF001 - `plan` would turn the groups
+    for item in roster.declared():
         for seat in item:
-            members = members_of(model.models[seat.member.item])
-            candidate = members[seat.member.place]
+            candidate = roster.candidate(seat)
             yield _Probe(model, candidate, seat.label, seat.model, timeout)
 
 

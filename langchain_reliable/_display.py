@@ -10,12 +10,10 @@ import html
 from typing import TYPE_CHECKING
 
 from langchain_reliable._children import bare_model
-from langchain_reliable._roster import members_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_reliable._plan import Seat
     from langchain_reliable._steps import Limits, Route
     from langchain_reliable.chat_models import ReliableChatModel
     from langchain_reliable.health import CandidateHealth
@@ -42,18 +40,17 @@ def shown(model: ReliableChatModel) -> str:
 
 def _rows(model: ReliableChatModel) -> Iterator[tuple[str, ...]]:
     roster = model._reception.roster  # noqa: SLF001 - the house's own
-    plan = roster._declared(None)  # noqa: SLF001 - `plan` would turn the groups
+    plan = roster.declared()
     routes, seats = roster.routes(plan)
     names = [route for item in routes for route in item]
     for number, item in enumerate(plan, 1):
         for place, seat in enumerate(item):
             head = str(number) if place == 0 else ""
-            yield (head, *_cells(model, seat, names[seats.index(seat)]))
+            child = bare_model(roster.candidate(seat))
+            yield (head, *_cells(child, names[seats.index(seat)]))
 
 
-def _cells(model: ReliableChatModel, seat: Seat, route: Route) -> tuple[str, ...]:
-    members = members_of(model.models[seat.member.item])
-    child = bare_model(members[seat.member.place])
+def _cells(child: object, route: Route) -> tuple[str, ...]:
     return (
         route.name,
         type(child).__name__,

@@ -52,9 +52,9 @@ class CandidateCheck:
         return "works" if self.works else "fails"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CheckReport:
-    """What came of asking each candidate; print it, or look at it in a notebook.
+    """What came of asking each candidate: a table, in a terminal and in a notebook.
 
     Attributes:
         candidates: What came of each, in the order of `models`.
@@ -83,6 +83,8 @@ class CheckReport:
             first, *further = _remarks(one)
             lines += [f"{start}  {first}", *(f"{margin}{more}" for more in further)]
         return "\n".join(lines)
+
+    __repr__ = __str__
 
     def __rich__(self) -> RenderableType:
         from rich.table import Table  # noqa: PLC0415 - an extra

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from langchain_reliable._screens import Line, Mark
-from langchain_reliable.errors import described
+from langchain_reliable._wording import described
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,

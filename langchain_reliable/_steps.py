@@ -1,15 +1,18 @@
 """The words between the study and the engine room: routes, attempts and steps.
 
-Frozen values that say what to do next live here. Deciding and doing never do.
+Frozen values that say what to do next live here, and the one note that an attempt
+takes along. Deciding and doing never do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
+
+    from langchain_core.outputs import ChatGeneration
 
 T = TypeVar("T")
 
@@ -66,6 +69,21 @@ class Route:
     provider: str | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Seen:
+    """What has come of an attempt so far, written down by whoever reads its answer.
+
+    Attributes:
+        opened_at: When the first chunk of its stream came, whatever it held.
+        held: How many chunks were held back.
+        parts: What has come before the commit: chunks, or an answer in one piece.
+    """
+
+    opened_at: float | None = None
+    held: int = 0
+    parts: Sequence[ChatGeneration] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One request to one candidate, on its way."""
@@ -77,6 +95,7 @@ class Attempt:
     wait: float
     limits: Limits = NO_LIMITS
     probe: bool = False
+    seen: Seen = field(default_factory=Seen, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from langchain_reliable.events import Event, Observer
 
@@ -21,19 +23,34 @@ _lock = threading.Lock()
 _reported: set[type] = set()
 
 
-def teller(observers: Sequence[Observer]) -> Callable[[Event], None] | None:
-    """Return what tells all observers of an event; `None` if there are none."""
-    if not observers:
-        return None
+class Teller:
+    """Tells all observers of an event.
 
-    def tell(event: Event) -> None:
-        for observer in observers:
-            try:
-                observer(event)
-            except Exception as error:  # noqa: BLE001 - reported; a call must not suffer
-                _report_once(observer, error)
+    Attributes:
+        hears: The events that somebody wants to hear of; `None` for all.
+    """
 
-    return tell
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        """Find out who wants to hear of what."""
+        wishes = [_wish_of(observer) for observer in observers]
+        known = [wish for wish in wishes if wish is not None]
+        all_known = len(known) == len(wishes)
+        self.hears = frozenset(chain.from_iterable(known)) if all_known else None
+        self._observers = list(zip(observers, wishes, strict=True))
+
+    def __call__(self, event: Event, /) -> None:
+        """Tell those who want to hear of it, one after the other."""
+        for observer, hears in self._observers:
+            if hears is None or type(event) in hears:
+                try:
+                    observer(event)
+                except Exception as error:  # noqa: BLE001 - a call must not suffer
+                    _report_once(observer, error)
+
+
+def _wish_of(observer: Observer) -> AbstractSet[type[Event]] | None:
+    hears = getattr(observer, "hears", None)
+    return hears if isinstance(hears, AbstractSet) else None
 
 
 def _report_once(observer: Observer, error: Exception) -> None:

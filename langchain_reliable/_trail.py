@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
+from langchain_reliable._usage import UNKNOWN_USAGE, usage_among
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -22,6 +23,8 @@ from langchain_reliable.events import (
     GaveUp,
     Interrupted,
     Left,
+    Retried,
+    Settled,
     Waiting,
 )
 
@@ -29,14 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from langchain_reliable._steps import Attempt, Route
+    from langchain_reliable._usage import Usage
     from langchain_reliable.events import Event
     from langchain_reliable.failures import Failure
 
 Observe: TypeAlias = "Callable[[Event], None]"
-Usage: TypeAlias = tuple[int | None, int | None]
-"""Input and output tokens of an answer, where its message says."""
-
-UNKNOWN_USAGE: Usage = (None, None)
 
 
 class Trail:
@@ -63,6 +63,7 @@ class Trail:
         self.winner: Attempt | None = None
         self._items = items
         self._observe = observe
+        self._hears = getattr(observe, "hears", None)
         self._number = number
         self._streams = streams
 
@@ -94,9 +95,10 @@ class Trail:
     def started(self, attempt: Attempt, last: Route | None, now: float) -> None:
         """A request goes out."""
         name = attempt.route.name
-        if last is not None and not self._share_item(last, attempt.route):
+        if last is not None:
+            how = Retried if self._share_item(last, attempt.route) else FailedOver
             why = self._last_failure()
-            self._tell(FailedOver, now, source=last.name, target=name, failure=why)
+            self._tell(how, now, source=last.name, target=name, failure=why)
         self._tell(
             AttemptStarted,
             now,
@@ -112,7 +114,7 @@ class Trail:
         self, attempt: Attempt, failure: Failure, error: Exception, now: float
     ) -> None:
         """An attempt ended without an answer."""
-        record = replace(_record(attempt, now), failure=failure, error=error)
+        record = _broken(_record(attempt, now), attempt, failure, error)
         self.records.append(record)
         self._tell(AttemptFailed, now, attempt=record)
 
@@ -127,12 +129,25 @@ class Trail:
         """An answer that was put aside is the best there is."""
         self.winner = attempt
         record = self.records[attempt.number - 1]
+        # What an answer has cost stands in its message alone.
+        record = replace(record, input_tokens=None, output_tokens=None)
+        self.records[attempt.number - 1] = record
+        self._tell(Settled, now, candidate=record.candidate)
         self._tell(Committed, now, attempt=record)
 
     def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
         """The stream of the winner, which is the last record, broke."""
-        self.records[-1] = replace(self.records[-1], failure=failure, error=error)
-        self._tell(Interrupted, now, candidate=self.served_by, failure=failure)
+        winner = cast("Attempt", self.winner)  # only a committed one relays
+        record = _broken(self.records[-1], winner, failure, error)
+        self.records[-1] = record
+        self._tell(
+            Interrupted,
+            now,
+            candidate=self.served_by,
+            failure=failure,
+            input_tokens=record.input_tokens,
+            output_tokens=record.output_tokens,
+        )
 
     def waiting(self, route: Route, seconds: float, now: float) -> None:
         """Nobody is free to ask."""
@@ -162,9 +177,13 @@ class Trail:
             output_tokens=tokens_out,
         )
 
-    def left(self, route: Route, now: float) -> None:
-        """Nobody waits for an answer any more."""
-        self._tell(Left, now, candidate=route.name)
+    def left(self, attempt: Attempt | None, now: float) -> None:
+        """Nobody waits for an answer any more, in an attempt or between two."""
+        if attempt is None:  # a wait follows a failure
+            self._tell(Left, now, candidate=self.records[-1].candidate)
+        else:
+            opened = _opened(attempt)
+            self._tell(Left, now, candidate=attempt.route.name, opened=opened)
 
     def gave_up(self, now: float) -> None:
         """There will be no answer."""
@@ -176,8 +195,10 @@ class Trail:
     def _share_item(self, one: Route, other: Route) -> bool:
         return any(one in item and other in item for item in self._items)
 
-    def _tell(self, event: Callable[..., Event], now: float, **facts: object) -> None:
-        if self._observe is not None:
+    def _tell(self, event: type[Event], now: float, **facts: object) -> None:
+        if self._observe is None:
+            return
+        if self._hears is None or event in self._hears:
             self._observe(event(call=self._number, at=now, **facts))
 
 
@@ -188,6 +209,27 @@ def _record(attempt: Attempt, now: float) -> AttemptRecord:
         nth=attempt.nth,
         wait=attempt.wait,
         seconds=now - attempt.started_at,
+        opened=_opened(attempt),
+        held=attempt.seen.held,
+    )
+
+
+def _opened(attempt: Attempt) -> float | None:
+    opened_at = attempt.seen.opened_at
+    return None if opened_at is None else opened_at - attempt.started_at
+
+
+def _broken(
+    record: AttemptRecord, attempt: Attempt, failure: Failure, error: Exception
+) -> AttemptRecord:
+    """Return the record of a failed attempt, with the tokens it is known to cost."""
+    tokens_in, tokens_out = usage_among(attempt.seen.parts)
+    return replace(
+        record,
+        failure=failure,
+        error=error,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
     )
 
 
@@ -204,4 +246,13 @@ def _plain(record: AttemptRecord) -> dict[str, object]:
         "status": failure.status if failure else None,
         "seconds": round(record.seconds, 3),
         "wait": round(record.wait, 3),
+        "opened": None if record.opened is None else round(record.opened, 3),
+        "usage": _usage(record),
     }
+
+
+def _usage(record: AttemptRecord) -> dict[str, int | None] | None:
+    usage = record.input_tokens, record.output_tokens
+    if usage == UNKNOWN_USAGE:
+        return None
+    return {"input_tokens": usage[0], "output_tokens": usage[1]}

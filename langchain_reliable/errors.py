@@ -1,7 +1,8 @@
 """Every exception of ours that may leave the house.
 
-Their texts, and the table that tells what was tried, are made here. Exceptions of
-providers are carried along as they came and are never rewritten.
+What they carry, and what they say of themselves, is written here; the words for what
+was tried are `_wording`'s. Exceptions of providers are carried along as they came and
+are never rewritten.
 
     ModelError (langchain_core)
     ├── AllModelsFailed        nobody answered
@@ -9,10 +10,12 @@ providers are carried along as they came and are never rewritten.
     ├── StreamingUnavailable   `require_streaming`, and no model can stream
     └── AnswerRejected         one answer that is none; a cause, never the end
         ├── EmptyAnswer        finished, with nothing in it
+        │   └── Unparsed       not in the form that was asked for
         ├── IncompleteStream   ended without saying that it ends
         ├── FinishedWithError  ended saying that something broke
         ├── TooManyStuck       not even asked: too many threads wait already
         ├── ToolsNotBound      not even asked: its `bind_tools` failed
+        │   └── SchemaNotBound the same of its `with_structured_output`
         └── TimeLimitExceeded  also TimeoutError and ModelTimeoutError
             ├── FirstChunkTimeout, IdleTimeout
             └── AttemptTimeout, TotalTimeout
@@ -24,6 +27,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from langchain_core.exceptions import ModelError, ModelTimeoutError
 
+from langchain_reliable._wording import described, table_of
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -34,37 +38,6 @@ if TYPE_CHECKING:
     from langchain_reliable.events import AttemptRecord
 
 Pickled: TypeAlias = "tuple[Callable[..., ModelError], tuple[object, ...]]"
-
-_ROWS_SHOWN = 8
-_CELL = 88
-
-_SAYS = {
-    FailureKind.RATE_LIMITED: "rate limited",
-    FailureKind.QUOTA_EXHAUSTED: "quota exhausted",
-    FailureKind.SERVER_ERROR: "server error",
-    FailureKind.TIMEOUT: "timed out",
-    FailureKind.CONNECTION: "connection failed",
-    FailureKind.BAD_STREAM: "broken stream",
-    FailureKind.EMPTY: "empty answer",
-    FailureKind.AUTH: "not authorized",
-    FailureKind.MODEL_NOT_FOUND: "model not found",
-    FailureKind.CONTEXT_OVERFLOW: "prompt too long",
-    FailureKind.CONTENT_POLICY: "refused by a content policy",
-    FailureKind.BAD_REQUEST: "request rejected",
-    FailureKind.INVALID_OUTPUT: "output did not parse",
-    FailureKind.UNKNOWN: "unknown failure",
-}
-
-_ADVICE = {
-    FailureKind.QUOTA_EXHAUSTED: "check plan and billing of this account",
-    FailureKind.AUTH: "check the API key and what it may do",
-    FailureKind.MODEL_NOT_FOUND: "check the model's name and that the key may use it",
-    FailureKind.CONTEXT_OVERFLOW: "shorten the prompt or add a model with more room",
-    FailureKind.BAD_REQUEST: "this model takes no such request: see its message",
-    FailureKind.CONNECTION: "check the network, the base URL and the proxy",
-    FailureKind.TIMEOUT: "check the route to it, or allow it more time",
-}
-"""What a person can do about it; the other kinds pass by themselves."""
 
 
 class AllModelsFailed(ModelError):
@@ -97,7 +70,7 @@ class AllModelsFailed(ModelError):
         self.attempts = tuple(attempts)
         self.why = why
         self.retry_after = retry_after
-        super().__init__("\n".join(_told(self.attempts, why)))
+        super().__init__(table_of(self.attempts, why))
         if errors := [tried.error for tried in self.attempts if tried.error]:
             self.__cause__ = ExceptionGroup("what each attempt raised", errors)
             # SDKs' errors carry the HTTP response; LangChain's tracers look for it.
@@ -186,6 +159,18 @@ class EmptyAnswer(AnswerRejected):
         self.answer = answer
 
 
+class Unparsed(EmptyAnswer):
+    """The answer did not parse, and is to be returned if nobody says better."""
+
+    kind: ClassVar[FailureKind] = FailureKind.INVALID_OUTPUT
+    replaces_earlier: ClassVar[bool] = True
+
+    def __init__(self, answer: object) -> None:
+        """Keep the answer in case nobody says better."""
+        AnswerRejected.__init__(self, "the answer does not fit the schema")
+        self.answer = answer
+
+
 class IncompleteStream(AnswerRejected):
     """The stream ended without the finish reason that its kind sends at the end."""
 
@@ -211,6 +196,16 @@ class ToolsNotBound(AnswerRejected):
     def __init__(self, model: str) -> None:
         """Tell whose `bind_tools` failed; why is in the cause."""
         super().__init__(f"bind_tools of {model} does not take these tools")
+
+
+class SchemaNotBound(ToolsNotBound):
+    """A child can't be asked for this schema, so it was not asked."""
+
+    def __init__(self, model: str) -> None:
+        """Tell whose `with_structured_output` failed; why is in the cause."""
+        AnswerRejected.__init__(
+            self, f"with_structured_output of {model} does not take this schema"
+        )
 
 
 class TooManyStuck(AnswerRejected):
@@ -272,82 +267,3 @@ def _restored(
     error.args = args
     error.__dict__.update(state)
     return error
-
-
-def described(failure: Failure) -> str:
-    """Say in one line what went wrong, for tables, notes and logs."""
-    said = failure.summary.startswith(str(failure.status))
-    known = failure.status not in (None, 200) and not said
-    status = f" ({failure.status})" if known else ""
-    wait = failure.retry_after
-    asked = f", asked to wait {wait:.1f} s" if wait is not None else ""
-    detail = f": {failure.summary}" if failure.summary else ""
-    return _clipped(f"{_SAYS[failure.kind]}{status}{asked}{detail}")
-
-
-def trail_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
-    """Tell what was tried, as a note under a provider's own exception."""
-    told = _told(tuple(attempts), why, verb="what langchain_reliable tried")
-    return "\n".join(told)
-
-
-def _told(
-    attempts: tuple[AttemptRecord, ...], why: str, verb: str = "no model answered"
-) -> list[str]:
-    names = {tried.candidate for tried in attempts}
-    count = f"{_counted(len(attempts), 'attempt')} on {_counted(len(names), 'model')}"
-    seconds = sum(tried.seconds + tried.wait for tried in attempts)
-    head = f"{verb} ({count}, {seconds:.1f} s)" + (f": {why}" if why else "")
-    return [head, *_table(attempts), *_advice(attempts)]
-
-
-def _table(attempts: tuple[AttemptRecord, ...]) -> list[str]:
-    nexts = (*attempts[1:], None)[: len(attempts)]
-    rows = [
-        (tried.candidate, f"attempt {tried.nth}", _fate(tried), _then(tried, after))
-        for tried, after in zip(attempts, nexts, strict=True)
-    ]
-    left_out = len(rows) - _ROWS_SHOWN
-    if left_out > 0:
-        half = _ROWS_SHOWN // 2
-        hidden = ("...", f"{left_out} more", "", "")
-        rows = [*rows[:half], hidden, *rows[-half:]]
-    widths = [max((len(row[at]) for row in rows), default=0) for at in range(3)]
-    return ["  " + "  ".join(_padded(row, widths)).rstrip() for row in rows]
-
-
-def _padded(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    return [
-        *(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)),
-        row[3],
-    ]
-
-
-def _fate(tried: AttemptRecord) -> str:
-    return "answered" if tried.failure is None else described(tried.failure)
-
-
-def _then(tried: AttemptRecord, after: AttemptRecord | None) -> str:
-    if after is None:
-        return "-> no further attempt"
-    waited = f" after {after.wait:.1f} s" if after.wait >= 0.05 else ""  # noqa: PLR2004 - what rounds to 0.0 is not worth saying
-    if after.candidate == tried.candidate:
-        return f"-> retried{waited}"
-    return f"-> moved on{waited}"
-
-
-def _advice(attempts: tuple[AttemptRecord, ...]) -> list[str]:
-    last = {tried.candidate: tried.failure for tried in attempts}
-    return [
-        f"  {name}: {_ADVICE[failure.kind]}"
-        for name, failure in last.items()
-        if failure is not None and failure.kind in _ADVICE
-    ]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _clipped(text: str) -> str:
-    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"

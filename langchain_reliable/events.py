@@ -23,6 +23,11 @@ class AttemptRecord:
         nth: Which attempt at this candidate it was, from 1.
         wait: Seconds that the call waited before it.
         seconds: Seconds from the request to the answer's commit, or to the failure.
+        opened: Seconds from the request to the first chunk of its stream, whatever that
+            held; `None` if none came, or if the answer came in one piece.
+        held: How many chunks were held back before the commit, or before the failure.
+        input_tokens: What a failed attempt is known to have cost, if it is.
+        output_tokens: The same; what an answer has cost stands in its message alone.
         failure: What went wrong; `None` for an attempt that succeeded.
         error: The exception as it came; `None` for an attempt that succeeded.
     """
@@ -32,6 +37,10 @@ class AttemptRecord:
     nth: int
     wait: float
     seconds: float
+    opened: float | None = None
+    held: int = 0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     failure: Failure | None = None
     error: Exception | None = field(default=None, repr=False, compare=False)
 
@@ -84,6 +93,18 @@ class Waiting(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retried(Event):
+    """The call asks the same candidate again, or one that stands in for it.
+
+    `failure` is why: what the last attempt came to.
+    """
+
+    source: str
+    target: str
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedOver(Event):
     """The call moves on to another item of `models`.
 
@@ -103,6 +124,13 @@ class Committed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settled(Event):
+    """Nobody has said more: an answer that was put aside is returned, though empty."""
+
+    candidate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered(Event):
     """The answer has been handed over to its last chunk.
 
@@ -116,17 +144,26 @@ class Answered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted(Event):
-    """A stream broke after its commit."""
+    """A stream broke after its commit.
+
+    `input_tokens` and `output_tokens` are what it is known to have cost, if it is.
+    """
 
     candidate: str
     failure: Failure
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left(Event):
-    """Nobody waits for the answer any more: a `break`, a cancellation, a bug."""
+    """Nobody waits for the answer any more: a `break`, a cancellation, a bug.
+
+    `opened` is when its first chunk had come, in seconds from its request, if it had.
+    """
 
     candidate: str
+    opened: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +193,9 @@ class Observer(Protocol):
 
     Observers are called where the call runs, between its steps: be quick. One that
     raises is logged once and never breaks a call.
+
+    One that has an attribute `hears`, a set of event classes, is called with these
+    alone, and what nobody wants to hear of is never made.
     """
 
     def __call__(self, event: Event, /) -> None:

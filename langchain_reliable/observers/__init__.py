@@ -4,10 +4,15 @@ What hears a call's events and passes them on to people lives here. Observers ne
 change what a call does.
 """
 
-from langchain_reliable.observers._custom_events import CustomEventObserver
+from typing import TYPE_CHECKING
+
+from langchain_reliable._lazy import lazily
 from langchain_reliable.observers._logging import LoggingObserver
-from langchain_reliable.observers._otel import OpenTelemetryObserver
-from langchain_reliable.observers._timeline import Picture, Timeline
+
+if TYPE_CHECKING:
+    from langchain_reliable.observers._custom_events import CustomEventObserver
+    from langchain_reliable.observers._otel import OpenTelemetryObserver
+    from langchain_reliable.observers._timeline import Picture, Timeline
 
 __all__ = [
     "CustomEventObserver",
@@ -16,3 +21,17 @@ __all__ = [
     "Picture",
     "Timeline",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    {
+        "CustomEventObserver": f"{__name__}._custom_events",
+        "OpenTelemetryObserver": f"{__name__}._otel",
+        "Picture": f"{__name__}._timeline",
+        "Timeline": f"{__name__}._timeline",
+    },
+)
+
+
+def __dir__() -> list[str]:
+    return __all__

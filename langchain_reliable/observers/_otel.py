@@ -8,7 +8,8 @@ never before, and no text of a prompt, a completion or a provider is recorded.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_reliable.events import (
@@ -24,21 +25,30 @@ from langchain_reliable.events import (
     Left,
     Waiting,
 )
+from langchain_reliable.observers._otel_meters import (
+    NAME,
+    Meters,
+    error_type,
+    facts,
+)
 from langchain_reliable.observers._words import short
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from langchain_reliable.events import Event
+    from langchain_reliable.events import AttemptRecord, Event
     from langchain_reliable.failures import Failure
+    from langchain_reliable.observers._otel_meters import Attributes
 
-_NAME: Final = "langchain_reliable"
 _INSTALL: Final = (
     'OpenTelemetryObserver needs opentelemetry: pip install "langchain-reliable[otel]"'
 )
 _MOST_OPEN: Final = 1024
-"""Calls whose end is waited for; those that were left early are ended then."""
+"""Calls whose end is waited for; the oldest are ended then."""
+_MARK: Final = f"{NAME}.around"
+"""Where a context holds the number of a call and the context around that."""
 
 
 @dataclass(slots=True)
@@ -51,7 +61,7 @@ class _Open:
     attempts: int = 0
     failed_over: bool = False
     streams: bool = False
-    asked: dict[str, Any] | None = None
+    asked: Attributes = field(default_factory=dict)
 
 
 class OpenTelemetryObserver:
@@ -59,9 +69,10 @@ class OpenTelemetryObserver:
 
     A call's span is a child of the span that is current where the call begins. Spans of
     attempts are client spans of the operation `chat`, with `gen_ai.*` attributes and
-    `error.type` (the failure kind). Metrics: `langchain_reliable.attempts`,
-    `.failovers`, `.interruptions`, `.open_circuits` and `.time_to_first_chunk`, and
-    `gen_ai.client.operation.duration`.
+    `error.type` (the failure kind). Such a span is current until its attempt commits or
+    fails, so that the spans of an instrumented HTTP client stand in it. Metrics:
+    `langchain_reliable.attempts`, `.failovers`, `.interruptions`, `.open_circuits` and
+    `.time_to_first_chunk`, and `gen_ai.client.operation.duration`.
 
     Needs the extra `otel`; what is done with spans and metrics is up to the SDK and the
     exporters that you set up.
@@ -83,17 +94,22 @@ class OpenTelemetryObserver:
             ImportError: `opentelemetry` is not installed; the text says what to do.
         """
         try:
-            from opentelemetry import metrics, trace  # noqa: PLC0415 - an extra
+            from opentelemetry import context, metrics, trace  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise ImportError(_INSTALL) from error
-        self._trace = trace
-        self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
-        self._meters = _Meters(metrics.get_meter(_NAME, meter_provider=meter_provider))
+        self._context, self._trace = context, trace
+        self._tracer = trace.get_tracer(NAME, tracer_provider=tracer_provider)
+        self._meters = Meters(metrics.get_meter(NAME, meter_provider=meter_provider))
         self._calls: dict[int, _Open] = {}
         self._lock = threading.Lock()
+        self._anew = partial(
+            type(self), tracer_provider=tracer_provider, meter_provider=meter_provider
+        )
 
     def __call__(self, event: Event, /) -> None:
         """Record an event."""
+        if isinstance(event, (AttemptFailed, Committed, Left)):
+            self._step_out(event.call)
         match event:
             case AttemptStarted():
                 self._started(event)
@@ -109,6 +125,10 @@ class OpenTelemetryObserver:
     def __deepcopy__(self, memo: object) -> OpenTelemetryObserver:
         return self  # a copy of a model is recorded by the same observer
 
+    def __reduce__(self) -> tuple[partial[OpenTelemetryObserver], tuple[()]]:
+        """In another process, record by its providers, or by those given if they go."""
+        return self._anew, ()
+
     # --- spans --------------------------------------------------------------------
 
     def _started(self, event: AttemptStarted) -> None:
@@ -123,9 +143,12 @@ class OpenTelemetryObserver:
             kind=self._trace.SpanKind.CLIENT,
             attributes={**call.asked, "langchain_reliable.attempt": event.number},
         )
+        self._step_in(event.call, call.attempt)
 
     def _begun(self, event: AttemptStarted) -> _Open:
-        call = _Open(event.at, self._tracer.start_span("reliable chat"))
+        around = self._around(event.call)
+        span = self._tracer.start_span("reliable chat", context=around)
+        call = _Open(event.at, span)
         with self._lock:
             self._calls[event.call] = call
             crowd = len(self._calls) > _MOST_OPEN
@@ -134,50 +157,88 @@ class OpenTelemetryObserver:
             self._end(oldest, oldest.span, None)
         return call
 
+    # --- the span that is current ---------------------------------------------------
+
+    def _step_in(self, number: int, span: Span) -> None:
+        """Let the spans of an attempt's client stand in the attempt's own.
+
+        An attempt begins, and commits or fails, in one step of the caller, who is
+        handed nothing meanwhile. What has to be given back lies in the context itself:
+        so it is found where it belongs, and nowhere else.
+        """
+        context = self._trace.set_span_in_context(span)
+        mark = (number, self._around(number))
+        self._context.attach(self._context.set_value(_MARK, mark, context))
+
+    def _step_out(self, number: int) -> None:
+        if (mark := self._mark(number)) is not None:
+            self._context.attach(mark)
+
+    def _around(self, number: int) -> Context:
+        """Return the context of a call, though another of us has stepped in by now."""
+        mark = self._mark(number)
+        return self._context.get_current() if mark is None else mark
+
+    def _mark(self, number: int) -> Context | None:
+        mark: Any = self._context.get_value(_MARK)
+        return mark[1] if mark is not None and mark[0] == number else None
+
+    # --- what becomes of a call -----------------------------------------------------
+
     def _went_on(self, event: Event, call: _Open) -> None:
         match event:
             case AttemptFailed(attempt=tried) if tried.failure is not None:
-                self._meters.ended(call, tried.seconds, tried.failure)
+                self._meters.ended(call.asked, tried.seconds, tried.failure)
+                self._opened(call, tried)
+                self._used(call, tried)
                 self._end(call, call.attempt, tried.failure)
             case Waiting(candidate=who, seconds=span):
-                facts = _facts(candidate=who, seconds=span)
-                call.span.add_event("waiting", facts)
+                told = facts(candidate=who, seconds=span)
+                call.span.add_event("waiting", told)
             case FailedOver(source=source, target=target, failure=why):
                 call.failed_over = True
                 self._meters.failed_over(source, target, why)
-                call.span.add_event("failed over", _facts(source=source, target=target))
+                call.span.add_event("failed over", facts(source=source, target=target))
             case Committed(attempt=tried):
-                self._committed(event, call, tried.seconds)
+                self._committed(event, call, tried)
             case Interrupted(failure=why):
-                self._meters.interrupted(call, why)
+                self._meters.interrupted(call.asked, why)
+                self._used(call, event)
                 self._over(event, call, why)
             case Answered():
                 self._answered(event, call)
             case Left():
-                call.span.add_event("left early", _facts(candidate=event.candidate))
+                call.span.add_event("left early", facts(candidate=event.candidate))
                 self._over(event, call, None)
             case GaveUp(attempts=attempts):
                 self._over(event, call, attempts[-1].failure if attempts else None)
             case _:
                 pass
 
-    def _committed(self, event: Committed, call: _Open, seconds: float) -> None:
-        served_by = event.attempt.candidate
-        call.span.set_attributes(_facts(served_by=served_by))
+    def _committed(self, event: Committed, call: _Open, tried: AttemptRecord) -> None:
+        call.span.set_attributes(facts(served_by=tried.candidate))
         if call.streams:
-            self._meters.spoke(served_by, event.at - call.began_at)
+            self._meters.spoke(tried.candidate, event.at - call.began_at)
         if call.attempt is not None:
-            self._meters.ended(call, seconds, None)
-            if call.streams:
-                name = "gen_ai.response.time_to_first_chunk"
-                call.attempt.set_attribute(name, seconds)
+            self._meters.ended(call.asked, tried.seconds, None)
+            self._opened(call, tried)
+
+    def _opened(self, call: _Open, tried: AttemptRecord) -> None:
+        """Tell when the first chunk came, of any kind and in a stream alone."""
+        if call.attempt is not None and call.streams and tried.opened is not None:
+            name = "gen_ai.response.time_to_first_chunk"
+            call.attempt.set_attribute(name, tried.opened)
 
     def _answered(self, event: Answered, call: _Open) -> None:
-        if call.attempt is not None:
-            for name in ("input_tokens", "output_tokens"):
-                if (tokens := getattr(event, name)) is not None:
-                    call.attempt.set_attribute(f"gen_ai.usage.{name}", tokens)
+        self._used(call, event)
         self._over(event, call, None)
+
+    def _used(self, call: _Open, told: Answered | Interrupted | AttemptRecord) -> None:
+        """Tell the tokens of an attempt, where they are known."""
+        for name in ("input_tokens", "output_tokens"):
+            tokens = getattr(told, name)
+            if call.attempt is not None and tokens is not None:
+                call.attempt.set_attribute(f"gen_ai.usage.{name}", tokens)
 
     def _over(self, event: Event, call: _Open, failure: Failure | None) -> None:
         with self._lock:
@@ -193,89 +254,28 @@ class OpenTelemetryObserver:
             span.set_status(status)
             span.set_attributes(_of_failure(failure))
         if span is call.span:
-            facts = _facts(attempts=call.attempts, failed_over=call.failed_over)
-            span.set_attributes(facts)
+            told = facts(attempts=call.attempts, failed_over=call.failed_over)
+            span.set_attributes(told)
             if call.attempt is not None:
                 call.attempt.end()
         call.attempt = None
         span.end()
 
 
-class _Meters:
-    """The instruments."""
-
-    def __init__(self, meter: Any) -> None:
-        self._attempts = meter.create_counter(
-            f"{_NAME}.attempts", "{attempt}", "Requests to candidates."
-        )
-        self._failovers = meter.create_counter(
-            f"{_NAME}.failovers", "{failover}", "Moves to another item of `models`."
-        )
-        self._interruptions = meter.create_counter(
-            f"{_NAME}.interruptions", "{stream}", "Streams that broke while shown."
-        )
-        self._first_chunk = meter.create_histogram(
-            f"{_NAME}.time_to_first_chunk",
-            "s",
-            "Streams: from the beginning of a call, with all its tries and waits, to "
-            "the first chunk that is let out.",
-        )
-        self._duration = meter.create_histogram(
-            "gen_ai.client.operation.duration",
-            "s",
-            "One attempt, up to its first chunk, its answer or its failure.",
-        )
-        self._circuits = meter.create_up_down_counter(
-            f"{_NAME}.open_circuits", "{candidate}", "Candidates that are left alone."
-        )
-        self._open: set[str] = set()
-        self._lock = threading.Lock()
-
-    def ended(self, call: _Open, seconds: float, failure: Failure | None) -> None:
-        facts: dict[str, Any] = {**(call.asked or {}), **_error_type(failure)}
-        self._attempts.add(1, facts)
-        self._duration.record(seconds, facts)
-
-    def failed_over(self, source: str, target: str, why: Failure | None) -> None:
-        facts = {**_facts(source=source, target=target), **_error_type(why)}
-        self._failovers.add(1, facts)
-
-    def spoke(self, candidate: str, seconds: float) -> None:
-        self._first_chunk.record(seconds, _facts(candidate=candidate))
-
-    def interrupted(self, call: _Open, why: Failure) -> None:
-        self._interruptions.add(1, {**(call.asked or {}), **_error_type(why)})
-
-    def circuit(self, candidate: str, *, is_open: bool) -> None:
-        with self._lock:
-            if (candidate in self._open) is is_open:
-                return
-            (self._open.add if is_open else self._open.discard)(candidate)
-        self._circuits.add(1 if is_open else -1, _facts(candidate=candidate))
-
-
 # --- attributes -------------------------------------------------------------------
 
 
-def _facts(**facts: str | float | bool) -> dict[str, Any]:
-    return {f"{_NAME}.{name}": value for name, value in facts.items()}
-
-
-def _asked(event: AttemptStarted) -> dict[str, Any]:
+def _asked(event: AttemptStarted) -> Attributes:
     provider = {"gen_ai.provider.name": event.provider} if event.provider else {}
     return {
         "gen_ai.request.stream": event.streams,
         "gen_ai.operation.name": "chat",
         "gen_ai.request.model": event.model or event.candidate,
-        **_facts(candidate=event.candidate),
+        **facts(candidate=event.candidate),
         **provider,
     }
 
 
-def _error_type(failure: Failure | None) -> dict[str, str]:
-    return {"error.type": failure.kind.value} if failure is not None else {}
-
-
-def _of_failure(failure: Failure) -> dict[str, Any]:
+def _of_failure(failure: Failure) -> Attributes:
     status = {"http.response.status_code": failure.status} if failure.status else {}
-    return {**_error_type(failure), **status}
+    return {**error_type(failure), **status}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_reliable._show_text import printable
-from langchain_reliable.errors import described
+from langchain_reliable._wording import described
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -44,6 +44,9 @@ class Try:
         nth: Which attempt at this candidate it was, from 1.
         wait: Seconds that the call waited before it.
         start: When the request went out.
+        streams: Whether chunks were waited for, and not a whole answer.
+        opened: When its first chunk came, whatever that held; `None` if none did.
+        held: How many chunks were held back.
         spoke: When the first word (or the answer) was let out, if it was.
         end: When it was over; `None` if that was not heard of.
         failure: What went wrong.
@@ -54,6 +57,9 @@ class Try:
     nth: int
     wait: float
     start: float
+    streams: bool = False
+    opened: float | None = None
+    held: int = 0
     spoke: float | None = None
     end: float | None = None
     failure: Failure | None = None
@@ -63,6 +69,13 @@ class Try:
     def failed(self) -> bool:
         """Whether it came to nothing that the caller has seen."""
         return self.failure is not None and self.spoke is None
+
+    @property
+    def waits_at_length(self) -> bool:
+        """Whether there is time between its first chunk and its first word, or end."""
+        until = self.end if self.spoke is None else self.spoke
+        known = self.opened is not None and until is not None
+        return known and (until or 0.0) - (self.opened or 0.0) >= _WORTH_TELLING
 
     @property
     def speaks_at_length(self) -> bool:
@@ -88,7 +101,19 @@ class Try:
     @property
     def detail(self) -> str:
         """The same at more length."""
-        return described(self.failure) if self.failure is not None else self.what
+        what = described(self.failure) if self.failure is not None else self.what
+        if not self.streams or (self.end is None and self.spoke is None):
+            return what
+        return f"{what}; {self._arrival}"
+
+    @property
+    def _arrival(self) -> str:
+        if self.opened is None:
+            return "not a chunk came"
+        first = f"first chunk after {seconds(self.opened - self.start)}"
+        if not self.held:
+            return first
+        return f"{first}, {self.held} chunk{'s' if self.held > 1 else ''} held back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +144,23 @@ class Story:
         parts = [self._head, f"{count} attempt{'s' if count > 1 else ''}"]
         if (winner := self.committed) is not None and winner.speaks_at_length:
             parts.append(f"first word at {seconds(winner.spoke or 0.0)}")
-        return ", ".join((*parts, f"{seconds(self.end)} in all"))
+        whole = "so far" if self.fate == "open" else "in all"
+        return ", ".join((*parts, f"{seconds(self.end)} {whole}"))
+
+    @property
+    def commit_word(self) -> str:
+        """What the caller saw first: a word, or the answer at once."""
+        winner = self.committed
+        ended = winner is not None and winner.end is not None
+        at_once = winner is not None and ended and not winner.speaks_at_length
+        return "answer" if at_once else "first word"
 
     @property
     def _head(self) -> str:
         winner = self.committed
         if self.fate == "left":
-            return f"{self.tries[-1].candidate} was left early"
+            last = self.tries[-1]
+            return f"{last.candidate} was left early" if last.left else "left in a wait"
         if winner is None:
             return "nobody answered" if self.fate == "gave up" else "no word yet"
         if self.fate == "interrupted":
@@ -164,9 +199,11 @@ def told(events: Sequence[Event]) -> Story:
             case AttemptStarted():
                 tries.append(_begun(event, at, tries[-1] if tries else None))
             case AttemptFailed(attempt=tried):
+                tries[-1] = _arrived(tries[-1], tried.opened, tried.held)
                 tries[-1] = replace(tries[-1], end=at, failure=tried.failure)
             case Committed(attempt=tried):
                 place = min(tried.number, len(tries)) - 1
+                tries[place] = _arrived(tries[place], tried.opened, tried.held)
                 tries[place] = _let_out(tries[place], at)
             case Interrupted():
                 fate = "interrupted"
@@ -174,9 +211,11 @@ def told(events: Sequence[Event]) -> Story:
             case Answered():
                 fate = "answered"
                 _end_winner(tries, at, None)
-            case Left():
+            case Left(opened=opened):
                 fate = "left"
-                tries[-1] = replace(tries[-1], end=at, left=True)
+                if tries[-1].end is None:
+                    last = _arrived(tries[-1], opened, tries[-1].held)
+                    tries[-1] = replace(last, end=at, left=True)
             case GaveUp():
                 fate = "gave up"
             case _:
@@ -192,7 +231,14 @@ def _begun(event: AttemptStarted, at: float, before: Try | None) -> Try:
         nth=event.nth,
         wait=pause if pause >= _WORTH_TELLING else 0.0,
         start=at,
+        streams=event.streams,
     )
+
+
+def _arrived(tried: Try, opened: float | None, held: int) -> Try:
+    if opened is None:
+        return tried
+    return replace(tried, opened=tried.start + opened, held=held)
 
 
 def _let_out(tried: Try, at: float) -> Try:

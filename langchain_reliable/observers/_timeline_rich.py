@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from langchain_reliable._show_text import cells
-from langchain_reliable.observers._timeline_text import bar, elided, rows
+from langchain_reliable.observers._timeline_text import bar, elided, rows, signs
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 _LEAST: Final = 12
 _MOST: Final = 60
-_LEGEND: Final = "  ░ asked  ✗ failed  ◆ first word  █ speaking  · waiting"
+_SIGNS: Final = {
+    "connecting": "░",
+    "asked": "░",
+    "held": "▒",
+    "failed": "✗",
+    "first word": "◆",
+    "answer": "◆",
+    "speaking": "█",
+    "waiting": "·",
+}
 
 
 class Drawing:
@@ -39,7 +48,8 @@ class Drawing:
         """Yield the title, the rows and what the signs mean."""
         yield Text(self._story.title)
         yield self._table(options.max_width)
-        yield Text(_LEGEND, "dim")
+        words = (f"{_SIGNS[word]} {word}" for word in signs(self._story))
+        yield Text(f"  {'  '.join(words)}", "dim")
 
     def _table(self, width: int) -> Table:
         """Share the width out: bars get what is left, but never too little.
@@ -79,11 +89,12 @@ class Drawing:
         speaks = Text("█" * parts.speaks, "green")
         if tried.failure is not None and speaks:
             speaks = Text.assemble(speaks[:-1], ("✗", "red"))
-        mark = "✗" if tried.failed else "◆" if tried.spoke is not None else "░"
+        asked = "░" * parts.connects + "▒" * parts.holds
+        mark = "✗" if tried.failed else "◆" if tried.spoke is not None else asked[-1]
         return Text.assemble(
             " " * parts.before,
             ("·" * parts.waits, "dim"),
-            ("░" * (parts.asked - 1) + mark, _color_before_words(tried)),
+            (asked[:-1] + mark, _color_before_words(tried)),
             speaks,
         )
 

@@ -16,7 +16,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from langchain_reliable._show_text import cells
-from langchain_reliable.observers._timeline_text import rows
+from langchain_reliable.observers._timeline_text import rows, signs
 from langchain_reliable.observers._words import seconds
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ _LEAST: Final = 3.0
 _FAILED: Final = "#d1495b"
 _ASKED: Final = "#7c87d8"
 _SPEAKS: Final = "#2a9d6f"
+_CONNECTING: Final = 0.15
+_HELD: Final = 0.65
 _SCHEMES: Final = (
     "<style>svg{color:#1f2328}"
     "@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
@@ -61,7 +63,8 @@ class _Sheet:
 
     @property
     def width(self) -> float:
-        return max(self.waits, _width(self.story.title) + 4, _LEGEND_WIDTH + self.bars)
+        legend = self.bars + sum(map(_sign_width, signs(self.story)))
+        return max(self.waits, _width(self.story.title) + 4, legend)
 
     @property
     def bottom(self) -> float:
@@ -160,7 +163,17 @@ def _bar(sheet: _Sheet, tried: Try, y: float) -> Iterator[str]:
     if tried.wait:
         waits_from = sheet.x(tried.start - tried.wait)
         yield _line(waits_from, y, start, y, opacity=0.6, dashes="1.5 3.5", width=2)
-    yield _box(start, until, y, _FAILED if tried.failed else _ASKED, pale=True)
+    color = _FAILED if tried.failed else _ASKED
+    opened = until
+    if tried.waits_at_length and tried.opened is not None:
+        opened = min(max(sheet.x(tried.opened), start), until)
+    if until - opened < _LEAST:
+        opened = until  # too short to be seen
+    if opened - start >= _LEAST:
+        yield _box(start, opened, y, color, filled=_CONNECTING)
+    if opened < until:
+        from_ = opened if opened - start >= _LEAST else start
+        yield _box(from_, until, y, color, filled=_HELD)
     if tried.failed:
         yield _cross(until, y)
     if tried.speaks_at_length:
@@ -176,9 +189,7 @@ def _commit(sheet: _Sheet) -> Iterator[str]:
         return
     y = _TOP + _ROW * sheet.story.tries.index(winner) + _ROW / 2
     x = max(sheet.x(winner.spoke), sheet.x(winner.start) + _LEAST)
-    at_once = winner.end is not None and not winner.speaks_at_length
-    said = "answer" if at_once else "first word"
-    label = f"{said} {seconds(winner.spoke)}"
+    label = f"{sheet.story.commit_word} {seconds(winner.spoke)}"
     half = _width(label) / 2
     middle = min(max(x, sheet.bars + half), sheet.width - half)
     yield _line(x, _TOP - 6, x, sheet.bottom, color=_SPEAKS, dashes="4 3", width=1.5)
@@ -187,24 +198,26 @@ def _commit(sheet: _Sheet) -> Iterator[str]:
     yield f'<polygon points="{points}{y:.1f}" fill="{_SPEAKS}"/>'
 
 
-_LEGEND: Final = ("asked", "failed", "first word", "speaking", "waiting")
-_LEGEND_WIDTH: Final = sum(_width(word) * 10 / _SIZE + 34 for word in _LEGEND)
+def _sign_width(word: str) -> float:
+    return _width(word) * 10 / _SIZE + 34
 
 
 def _legend(sheet: _Sheet) -> Iterator[str]:
     y, x = sheet.bottom + 34, sheet.bars
-    for word in _LEGEND:
+    for word in signs(sheet.story):
         yield _sign(word, x, y - 3.5)
         yield _text(x + 20, y, word, opacity=0.6, size=10)
-        x += _width(word) * 10 / _SIZE + 34
+        x += _sign_width(word)
 
 
 def _sign(word: str, x: float, y: float) -> str:
     match word:
-        case "asked":
-            return _box(x, x + 15, y, _ASKED, pale=True, height=8)
+        case "connecting" | "asked":
+            return _box(x, x + 15, y, _ASKED, filled=_CONNECTING, height=8)
+        case "held":
+            return _box(x, x + 15, y, _ASKED, filled=_HELD, height=8)
         case "failed":
-            bar = _box(x, x + 12, y, _FAILED, pale=True, height=8)
+            bar = _box(x, x + 12, y, _FAILED, filled=_CONNECTING, height=8)
             return bar + _cross(x + 12, y, arm=3)
         case "speaking":
             return _box(x, x + 15, y, _SPEAKS, height=8)
@@ -260,13 +273,13 @@ def _box(
     y: float,
     color: str,
     *,
-    pale: bool = False,
+    filled: float = 1,
     height: float = _BAR,
 ) -> str:
     return (
         f'<rect x="{x1:.1f}" y="{y - height / 2:.1f}" width="{x2 - x1:.1f}" '
         f'height="{height:g}" rx="1.5" fill="{color}" '
-        f'fill-opacity="{0.45 if pale else 1:g}" stroke="{color}"/>'
+        f'fill-opacity="{filled:g}" stroke="{color}"/>'
     )
 
 

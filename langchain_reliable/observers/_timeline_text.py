@@ -23,7 +23,8 @@ class Bar(NamedTuple):
 
     before: int
     waits: int
-    asked: int
+    connects: int
+    holds: int
     speaks: int
     after: int
 
@@ -32,13 +33,33 @@ def bar(story: Story, tried: Try, width: int = WIDTH) -> Bar:
     """Return how long the parts of a try's bar are; what happened is never nothing."""
     scale = width / story.end if story.end > 0 else 0.0
     end = story.end if tried.end is None else tried.end
-    word = tried.spoke if tried.spoke is not None else end
+    spoke = tried.spoke if tried.speaks_at_length else None
+    word = end if spoke is None else spoke
     start = min(round(tried.start * scale), width - 1)
     waits = min(round(tried.wait * scale), start)
     asked = max(round(word * scale) - start, 1)
     asked = min(asked, width - start)
+    holds = 0
+    if tried.waits_at_length and tried.opened is not None:
+        holds = asked - min(max(round(tried.opened * scale) - start, 0), asked)
     speaks = min(max(round(end * scale) - start - asked, 0), width - start - asked)
-    return Bar(start - waits, waits, asked, speaks, width - start - asked - speaks)
+    after = width - start - asked - speaks
+    return Bar(start - waits, waits, asked - holds, holds, speaks, after)
+
+
+def signs(story: Story) -> tuple[str, ...]:
+    """Return the parts of a call's bars that have to be explained."""
+    tries = story.tries
+    occur = {
+        "connecting": any(one.streams for one in tries),
+        "asked": not any(one.streams for one in tries),
+        "held": any(one.waits_at_length for one in tries),
+        "failed": any(one.failure is not None for one in tries),
+        story.commit_word: story.committed is not None,
+        "speaking": any(one.speaks_at_length for one in tries),
+        "waiting": any(one.wait for one in tries),
+    }
+    return tuple(word for word, occurs in occur.items() if occurs)
 
 
 def name_of(tried: Try, before: Try | None) -> str:
@@ -80,11 +101,18 @@ def rows(story: Story) -> list[Row]:
             tried,
             name_of(tried, before),
             tried.what,
-            seconds((story.end if tried.end is None else tried.end) - tried.start),
+            _took(tried, story),
             f"waited {seconds(tried.wait)}" if tried.wait else "",
         )
         for tried, before in zip(story.tries, befores, strict=False)
     ]
+
+
+def _took(tried: Try, story: Story) -> str:
+    """Return how long a try has lasted; of one that goes on, at least so long."""
+    if tried.end is None:
+        return f"{seconds(story.end - tried.start)}+"
+    return seconds(tried.end - tried.start)
 
 
 def text(story: Story) -> str:
@@ -106,14 +134,24 @@ def text(story: Story) -> str:
         ).rstrip()
         for row in table
     ]
-    return "\n".join((story.title, *lines, f"  ({_LEGEND})"))
+    legend = "  ".join(f"{_SIGNS[word]} {word}" for word in signs(story))
+    return "\n".join((story.title, *lines, f"  ({legend})"))
 
 
-_LEGEND = "- asked  x failed  | first word  = speaking  . waiting"
+_SIGNS = {
+    "connecting": "-",
+    "asked": "-",
+    "held": "+",
+    "failed": "x",
+    "first word": "|",
+    "answer": "|",
+    "speaking": "=",
+    "waiting": ".",
+}
 
 
 def _characters(parts: Bar, tried: Try) -> str:
-    asked = "-" * parts.asked
+    asked = "-" * parts.connects + "+" * parts.holds
     if tried.failed:
         asked = asked[:-1] + "x"
     elif tried.spoke is not None:

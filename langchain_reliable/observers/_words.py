@@ -20,5 +20,6 @@ def short(failure: Failure) -> str:
 def seconds(span: float) -> str:
     """Return a span of time with as many digits as help."""
     if span < 0.0995:  # noqa: PLR2004 - what would round to 0.10 s is told so
-        return f"{span * 1000:.0f} ms"
+        digits = ".2g" if 0 < span < 0.00095 else ".0f"  # noqa: PLR2004 - as above
+        return f"{span * 1000:{digits}} ms"
     return f"{span:.2f} s" if span < 10 else f"{span:.1f} s"  # noqa: PLR2004 - as above

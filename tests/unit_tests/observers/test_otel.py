@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import subprocess
 import sys
 
 import pytest
+from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from langchain_reliable import ReliableChatModel
 from langchain_reliable.events import (
     Answered,
     AttemptStarted,
@@ -21,7 +24,14 @@ from langchain_reliable.events import (
     GaveUp,
 )
 from langchain_reliable.observers import OpenTelemetryObserver, _otel
-from langchain_reliable.testing import ScriptedChatModel, fails, says
+from langchain_reliable.testing import (
+    Gate,
+    ScriptedChatModel,
+    Usage,
+    fails,
+    says,
+    stalls,
+)
 
 GPT = {
     "gen_ai.operation.name": "chat",
@@ -108,6 +118,119 @@ def test_a_span_for_the_call_and_one_for_each_attempt(surface, reliable, heard):
     }
     assert [event.name for event in call.events] == ["waiting", "failed over"]
     assert heard.observer._calls == {}
+
+
+class Instrumented(ScriptedChatModel):
+    """A model whose HTTP client makes a span of each request."""
+
+    def _generate(self, *args, **kwargs):
+        trace.get_tracer("http", tracer_provider=TRACERS[0]).start_span("POST").end()
+        return super()._generate(*args, **kwargs)
+
+    async def _agenerate(self, *args, **kwargs):
+        trace.get_tracer("http", tracer_provider=TRACERS[0]).start_span("POST").end()
+        return await super()._agenerate(*args, **kwargs)
+
+    def _stream(self, *args, **kwargs):
+        trace.get_tracer("http", tracer_provider=TRACERS[0]).start_span("POST").end()
+        yield from super()._stream(*args, **kwargs)
+
+    async def _astream(self, *args, **kwargs):
+        trace.get_tracer("http", tracer_provider=TRACERS[0]).start_span("POST").end()
+        async for chunk in super()._astream(*args, **kwargs):
+            yield chunk
+
+
+TRACERS = []
+
+
+@pytest.fixture
+def instrumented(heard):
+    TRACERS[:] = [heard.tracers]
+    down = Instrumented(model="a", script=[ConnectionError("no")])
+    return [down, Instrumented(model="b", script=["Hello there."])]
+
+
+def family(spans):
+    """Return whose child each span is, by name."""
+    names = {one.context.span_id: one.name for one in spans}
+    return [(one.name, one.parent and names.get(one.parent.span_id)) for one in spans]
+
+
+TREE = [
+    ("POST", "chat a"),
+    ("chat a", "reliable chat"),
+    ("POST", "chat b"),
+    ("chat b", "reliable chat"),
+    ("reliable chat", "mine"),
+    ("mine", None),
+]
+
+
+def test_spans_of_the_clients_stand_in_their_attempts(
+    surface, reliable, heard, instrumented
+):
+    model = reliable(*instrumented, observers=[heard.observer], max_retries=0)
+    with heard.tracers.get_tracer("mine").start_as_current_span("mine") as mine:
+        surface(model)
+        assert trace.get_current_span() is mine
+    assert family(heard.spans) == TREE
+
+
+def test_so_they_do_with_two_observers_and_one_model_in_another(
+    surface, reliable, heard, instrumented
+):
+    other = Heard()
+    inner = reliable(*instrumented, observers=[heard.observer], max_retries=0)
+    model = reliable(inner, observers=[other.observer, heard.observer])
+    surface(model)
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    assert family(heard.spans)[-3:] == [
+        ("reliable chat", "chat a | b"),
+        ("chat a | b", "reliable chat"),
+        ("reliable chat", None),
+    ]
+    assert family(other.spans)[-1] == ("reliable chat", None)
+    other.meters.shutdown()
+
+
+def test_a_stream_hands_out_nothing_inside_an_attempt(reliable, heard, instrumented):
+    model = reliable(*instrumented, observers=[heard.observer], max_retries=0)
+    stream = model.stream("?")
+    for _ in stream:
+        assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+async def test_so_it_is_where_each_chunk_is_asked_for_by_another_task(
+    reliable, heard, instrumented
+):
+    model = reliable(*instrumented, observers=[heard.observer], max_retries=0)
+    stream = model.astream("?")
+    async with asyncio.timeout(5):
+        while await asyncio.create_task(anext(stream, None)) is not None:
+            assert trace.get_current_span() is trace.INVALID_SPAN
+    assert family(heard.spans)[-1] == ("reliable chat", None)
+
+
+async def test_a_call_that_is_cancelled_leaves_no_span_current_or_open(heard):
+    stuck = ScriptedChatModel(script=[stalls(Gate())])
+    model = ReliableChatModel(models=[stuck], observers=[heard.observer])
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await model.ainvoke("?")
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    assert [one.name for one in heard.spans] == ["chat scripted", "reliable chat"]
+
+
+def test_tokens_of_a_rejected_attempt_are_its_own(surface, reliable, heard):
+    used = Usage(input_tokens=700, output_tokens=3)
+    silent = ScriptedChatModel(model="gpt-5.4", script=[says("", usage=used)])
+    well = ScriptedChatModel(model="claude-sonnet-5", script=["Hi."])
+    surface(reliable(silent, well, observers=[heard.observer], max_retries=0))
+    rejected, answered, call = (one.attributes for one in heard.spans)
+    assert rejected["gen_ai.usage.input_tokens"] == 700
+    assert answered["gen_ai.usage.input_tokens"] < 700
+    assert not [name for name in call if "usage" in name]
 
 
 def test_measures_attempts_failovers_and_the_time_to_the_first_chunk(reliable, heard):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import pickle
 import re
@@ -31,24 +32,33 @@ from langchain_reliable.testing import ScriptedChatModel, fails, says
 LONG = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 DOWN = Failure(kind=FailureKind.SERVER_ERROR, status=503, summary="503: no")
 LIMITED = Failure(kind=FailureKind.RATE_LIMITED, status=429)
+SILENT = Failure(kind=FailureKind.TIMEOUT, summary="nothing was said")
 CUT = Failure(kind=FailureKind.CONNECTION, summary="ReadError")
 
 
 class Told:
     """Tells a timeline of a made-up call."""
 
-    def __init__(self, timeline: Timeline, call: int = 1) -> None:
+    def __init__(
+        self, timeline: Timeline, call: int = 1, *, streams: bool = True
+    ) -> None:
         self.timeline, self.call, self.at = timeline, call, 100.0
+        self.streams = streams
         self.number = 0
         self.nths: dict[str, int] = {}
 
-    def tries(self, candidate, seconds, failure=None, wait=0.0):
+    def asks(self, candidate, wait=0.0):
         if wait:
             self._tell(Waiting, candidate=candidate, seconds=wait)
         self.at += wait
         self.number += 1
         nth = self.nths[candidate] = self.nths.get(candidate, 0) + 1
-        self._tell(AttemptStarted, candidate=candidate, number=self.number, nth=nth)
+        facts = {"number": self.number, "nth": nth, "streams": self.streams}
+        self._tell(AttemptStarted, candidate=candidate, **facts)
+        return nth
+
+    def tries(self, candidate, seconds, failure=None, wait=0.0, opened=None, held=0):
+        nth = self.asks(candidate, wait)
         self.at += seconds
         record = AttemptRecord(
             number=self.number,
@@ -56,6 +66,8 @@ class Told:
             nth=nth,
             wait=wait,
             seconds=seconds,
+            opened=opened,
+            held=held,
             failure=failure,
             error=ValueError("a secret prompt") if failure else None,
         )
@@ -76,7 +88,8 @@ def one_attempt(told):
 
 
 def three_attempts(told):
-    told.tries("gpt-5.4", 0.31, DOWN).tries("gpt-5.4", 0.25, DOWN, wait=0.7)
+    told.tries("gpt-5.4", 0.31, DOWN, opened=0.1, held=2)
+    told.tries("gpt-5.4", 0.25, DOWN, wait=0.7)
     told.tries("claude-sonnet-5", 0.4).ends(Answered, 1.9, candidate="claude-sonnet-5")
 
 
@@ -114,7 +127,65 @@ def speaks_for_long(told):
     told.tries("gpt-5.4", 0.002).ends(Answered, 3599, candidate="gpt-5.4")
 
 
+def held_for_long(told):
+    told.tries("gpt-5.4", 0.6, SILENT, opened=0.11, held=1)
+    told.tries("gpt-5.4-mini", 0.6, SILENT)
+    told.tries("claude-sonnet-5", 0.4, opened=0.25, held=7)
+    told.ends(Answered, 0.5, candidate="claude-sonnet-5")
+
+
+def twelve_attempts(told):
+    for number in range(12):
+        name = f"{LONG}/{number // 3}"
+        told.tries(name, 0.1 + number, DOWN, wait=number % 3, opened=0.05, held=2)
+    told.ends(GaveUp, attempts=())
+
+
+def one_millisecond(told):
+    told.tries("gpt-5.4", 0.001, opened=0.0004, held=1)
+    told.ends(Answered, 0.0001, candidate="gpt-5.4")
+
+
+def three_hundred_seconds(told):
+    told.tries("gpt-5.4", 0.004, DOWN)
+    told.tries("claude-sonnet-5", 120, SILENT, opened=119.9, held=1)
+    told.tries("claude-sonnet-5", 60, opened=0.1, held=512, wait=4)
+    told.ends(Answered, 116, candidate="claude-sonnet-5")
+
+
+def still_connecting(told):
+    told.tries("gpt-5.4", 0.3, DOWN).asks("claude-sonnet-5")
+
+
+def just_begun(told):
+    told.asks("gpt-5.4")
+
+
+def cancelled_while_held(told):
+    told.asks("gpt-5.4")
+    told.ends(Left, 0.9, candidate="gpt-5.4", opened=0.3)
+
+
+def left_in_a_wait(told):
+    told.tries("gpt-5.4", 0.4, LIMITED).ends(Left, 0.5, candidate="gpt-5.4")
+
+
+def whole_answer(told):
+    told.streams = False
+    told.tries("gpt-5.4", 0.3, DOWN).tries("claude-sonnet-5", 1.2)
+    told.ends(Answered, candidate="claude-sonnet-5")
+
+
 CALLS = (
+    held_for_long,
+    twelve_attempts,
+    one_millisecond,
+    three_hundred_seconds,
+    still_connecting,
+    just_begun,
+    cancelled_while_held,
+    left_in_a_wait,
+    whole_answer,
     one_attempt,
     three_attempts,
     eight_attempts,
@@ -136,19 +207,21 @@ def test_tells_what_a_call_came_to(timeline):
     three_attempts(Told(timeline))
     assert str(timeline) == (
         "claude-sonnet-5 answered, 3 attempts, first word at 1.66 s, 3.56 s in all\n"
-        "  gpt-5.4          [--x                                     ]"
+        "  gpt-5.4          [-+x                                     ]"
         "  server error 503  0.31 s\n"
         "    attempt 2      [   ........--x                          ]"
         "  server error 503  0.25 s  waited 0.70 s\n"
         "  claude-sonnet-5  [              ----|=====================]"
         "  answered          2.30 s\n"
-        "  (- asked  x failed  | first word  = speaking  . waiting)"
+        "  (- connecting  + held  x failed  | first word  = speaking  . waiting)"
     )
 
 
 @pytest.mark.parametrize(
     ("call", "title"),
     [
+        (just_begun, "no word yet, 1 attempt, 0 ms"),
+        (left_in_a_wait, "left in a wait, 1 attempt, 0.90 s"),
         (one_attempt, "gpt-5.4 answered, 1 attempt, first word at 0.40 s, 1.70 s"),
         (nobody_answers, "nobody answered, 2 attempts, 0.71 s"),
         (broken_off, "gpt-5.4 broke off, 1 attempt, first word at 0.40 s, 1.20 s"),
@@ -162,8 +235,9 @@ def test_tells_what_a_call_came_to(timeline):
 )
 def test_says_in_one_line_how_it_went(timeline, call, title):
     call(Told(timeline))
-    assert timeline.last.story.title == f"{title} in all"
-    assert repr(timeline.last) == f"<call: {title} in all>"
+    whole = "so far" if call in (goes_on, just_begun) else "in all"
+    assert timeline.last.story.title == f"{title} {whole}"
+    assert repr(timeline.last) == f"<call: {title} {whole}>"
 
 
 # --- as a picture -----------------------------------------------------------------
@@ -223,6 +297,37 @@ def test_a_terminal_gets_whole_lines(timeline, call, width):
     if width > 60:
         assert len(lines) == 2 + len(story.tries) + (len(story.title) > width)
         assert all(tried.what in "".join(lines) for tried in story.tries)
+
+
+def test_tells_connecting_from_held(timeline):
+    held_for_long(Told(timeline))
+    assert [row.split("]")[0] for row in str(timeline).splitlines()[1:4]] == [
+        "  gpt-5.4          [--++++++++x                             ",
+        "  gpt-5.4-mini     [           -----------x                 ",
+        "  claude-sonnet-5  [                       -----+|==========",
+    ]
+    told = [one.text for one in shapes(timeline)[1] if one.tag.endswith("}title")]
+    assert told == [
+        (
+            "gpt-5.4: timed out: nothing was said; "
+            "first chunk after 0.11 s, 1 chunk held back"
+        ),
+        "gpt-5.4-mini: timed out: nothing was said; not a chunk came",
+        "claude-sonnet-5: answered; first chunk after 0.25 s, 7 chunks held back",
+    ]
+
+
+def test_marks_where_an_answer_broke_off(timeline):
+    broken_off(Told(timeline))
+    (row,) = str(timeline).splitlines()[1:-1]
+    assert row.startswith("  gpt-5.4  [------------|==========================x]")
+
+
+def test_a_whole_answer_is_asked_for_and_no_chunk_waited_for(timeline):
+    whole_answer(Told(timeline))
+    assert str(timeline).endswith("(- asked  x failed  | answer)")
+    assert "connecting" not in timeline.last.svg
+    assert "chunk" not in timeline.last.svg
 
 
 def test_names_the_commit(timeline):
@@ -322,6 +427,29 @@ def test_a_stream_that_breaks_and_one_that_nobody_answers(reliable, timeline):
     with pytest.raises(AllModelsFailed):
         reliable(*down, observers=[timeline]).invoke("?")
     assert timeline.last.story.fate == "gave up"
+
+
+@pytest.mark.parametrize("surface", ["stream", "astream"], indirect=True)
+def test_what_was_held_of_a_real_call(surface, reliable, timeline):
+    silent = fails(ConnectionError, says("x", silent=5))
+    gpt = ScriptedChatModel(model="gpt-5.4", script=[silent])
+    claude = ScriptedChatModel(model="claude", script=[ConnectionError("no"), "Hi."])
+    surface(reliable(gpt, claude, observers=[timeline], max_retries=0))
+    surface(reliable(claude, observers=[timeline]))
+    (stalled, shut), (answered,) = (one.attempts for one in timeline.calls)
+    assert (stalled.opened, stalled.held) == (0.0, 5)
+    assert shut.opened is None
+    assert answered.opened == 0.0
+
+
+async def test_a_call_that_is_cancelled_in_a_wait(timeline):
+    gpt = ScriptedChatModel(model="gpt-5.4", script=[ConnectionError("no")])
+    model = ReliableChatModel(
+        models=[gpt], observers=[timeline], initial_backoff=300, max_last_wait=300
+    )
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(model.ainvoke("?"), 0.01)
+    assert timeline.last.story.fate == "left"
 
 
 def test_a_stream_that_is_left_early(reliable, timeline):

@@ -1,0 +1,54 @@
+"""What an answer has cost, as its messages say.
+
+Reading tokens off messages and chunks lives here. Whose they are, and whom they are
+told, never does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from langchain_core.messages import BaseMessage
+    from langchain_core.outputs import ChatGeneration
+
+Usage: TypeAlias = tuple[int | None, int | None]
+"""Input and output tokens of an answer, where its message says."""
+
+UNKNOWN_USAGE: Usage = (None, None)
+
+
+def usage_of(message: BaseMessage) -> Usage:
+    """Return the tokens that a message or chunk says it has cost."""
+    usage = getattr(message, "usage_metadata", None)
+    if not usage:
+        return UNKNOWN_USAGE
+    return usage.get("input_tokens"), usage.get("output_tokens")
+
+
+def usage_among(parts: Iterable[ChatGeneration]) -> Usage:
+    """Return the tokens that the parts of an answer have cost together.
+
+    Chunks add up, as they do where LangChain merges them.
+    """
+    known = [
+        usage for one in parts if (usage := usage_of(one.message)) != UNKNOWN_USAGE
+    ]
+    if not known:
+        return UNKNOWN_USAGE
+    return sum(one[0] or 0 for one in known), sum(one[1] or 0 for one in known)
+
+
+def usage_at_end(chunks: Sequence[ChatGeneration], last: int) -> Usage:
+    """Return the tokens of a whole stream.
+
+    Most tell them once, among the last chunks; then nothing else is looked at. Some
+    tell each chunk's own (Gemini).
+    """
+    told = [usage_of(one.message) for one in chunks[-last:]]
+    known = [usage for usage in told if usage != UNKNOWN_USAGE]
+    if len(known) > 1:
+        return usage_among(chunks)
+    return known[0] if known else UNKNOWN_USAGE

@@ -1,0 +1,127 @@
+"""Words for what was tried and what went wrong, for errors, notes and logs.
+
+One line for a failure, a table for the attempts of a call, and advice where a person
+can do something live here. They never hold a key, a prompt or a completion.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_reliable.failures import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_reliable.events import AttemptRecord
+    from langchain_reliable.failures import Failure
+
+_ROWS_SHOWN = 8
+_CELL = 88
+
+_SAYS = {
+    FailureKind.RATE_LIMITED: "rate limited",
+    FailureKind.QUOTA_EXHAUSTED: "quota exhausted",
+    FailureKind.SERVER_ERROR: "server error",
+    FailureKind.TIMEOUT: "timed out",
+    FailureKind.CONNECTION: "connection failed",
+    FailureKind.BAD_STREAM: "broken stream",
+    FailureKind.EMPTY: "empty answer",
+    FailureKind.AUTH: "not authorized",
+    FailureKind.MODEL_NOT_FOUND: "model not found",
+    FailureKind.CONTEXT_OVERFLOW: "prompt too long",
+    FailureKind.CONTENT_POLICY: "refused by a content policy",
+    FailureKind.BAD_REQUEST: "request rejected",
+    FailureKind.INVALID_OUTPUT: "output did not parse",
+    FailureKind.UNKNOWN: "unknown failure",
+}
+
+ADVICE = {
+    FailureKind.QUOTA_EXHAUSTED: "check plan and billing of this account",
+    FailureKind.AUTH: "check the API key and what it may do",
+    FailureKind.MODEL_NOT_FOUND: "check the model's name and that the key may use it",
+    FailureKind.CONTEXT_OVERFLOW: "shorten the prompt or add a model with more room",
+    FailureKind.BAD_REQUEST: "this model takes no such request: see its message",
+    FailureKind.CONNECTION: "check the network, the base URL and the proxy",
+    FailureKind.TIMEOUT: "check the route to it, or allow it more time",
+}
+"""What a person can do about it; the other kinds pass by themselves."""
+
+
+def described(failure: Failure) -> str:
+    """Say in one line what went wrong, for tables, notes and logs."""
+    said = failure.summary.startswith(str(failure.status))
+    known = failure.status not in (None, 200) and not said
+    status = f" ({failure.status})" if known else ""
+    wait = failure.retry_after
+    asked = f", asked to wait {wait:.1f} s" if wait is not None else ""
+    detail = f": {failure.summary}" if failure.summary else ""
+    return _clipped(f"{_SAYS[failure.kind]}{status}{asked}{detail}")
+
+
+def trail_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
+    """Tell what was tried, as a note under a provider's own exception."""
+    return table_of(tuple(attempts), why, verb="what langchain_reliable tried")
+
+
+def table_of(
+    attempts: tuple[AttemptRecord, ...], why: str, verb: str = "no model answered"
+) -> str:
+    """Tell what was tried, a line for each attempt, and what a person can do."""
+    names = {tried.candidate for tried in attempts}
+    count = f"{_counted(len(attempts), 'attempt')} on {_counted(len(names), 'model')}"
+    seconds = sum(tried.seconds + tried.wait for tried in attempts)
+    head = f"{verb} ({count}, {seconds:.1f} s)" + (f": {why}" if why else "")
+    return "\n".join([head, *_table(attempts), *_advice(attempts)])
+
+
+def _table(attempts: tuple[AttemptRecord, ...]) -> list[str]:
+    nexts = (*attempts[1:], None)[: len(attempts)]
+    rows = [
+        (tried.candidate, f"attempt {tried.nth}", _fate(tried), _then(tried, after))
+        for tried, after in zip(attempts, nexts, strict=True)
+    ]
+    left_out = len(rows) - _ROWS_SHOWN
+    if left_out > 0:
+        half = _ROWS_SHOWN // 2
+        hidden = ("...", f"{left_out} more", "", "")
+        rows = [*rows[:half], hidden, *rows[-half:]]
+    widths = [max((len(row[at]) for row in rows), default=0) for at in range(3)]
+    return ["  " + "  ".join(_padded(row, widths)).rstrip() for row in rows]
+
+
+def _padded(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    return [
+        *(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)),
+        row[3],
+    ]
+
+
+def _fate(tried: AttemptRecord) -> str:
+    return "answered" if tried.failure is None else described(tried.failure)
+
+
+def _then(tried: AttemptRecord, after: AttemptRecord | None) -> str:
+    if after is None:
+        return "-> no further attempt"
+    waited = f" after {after.wait:.1f} s" if after.wait >= 0.05 else ""  # noqa: PLR2004 - what rounds to 0.0 is not worth saying
+    if after.candidate == tried.candidate:
+        return f"-> retried{waited}"
+    return f"-> moved on{waited}"
+
+
+def _advice(attempts: tuple[AttemptRecord, ...]) -> list[str]:
+    last = {tried.candidate: tried.failure for tried in attempts}
+    return [
+        f"  {name}: {ADVICE[failure.kind]}"
+        for name, failure in last.items()
+        if failure is not None and failure.kind in ADVICE
+    ]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"

@@ -1,0 +1,90 @@
+"""The instruments of an OpenTelemetry meter, and the attributes they share with spans.
+
+What is counted and measured lives here. When that happens is `_otel`'s affair, and no
+instrument is made before somebody has a meter.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from langchain_reliable.failures import Failure
+
+NAME: Final = "langchain_reliable"
+
+Attributes: TypeAlias = "dict[str, Any]"
+
+
+def facts(**values: str | float | bool) -> Attributes:
+    """Return attributes of ours."""
+    return {f"{NAME}.{name}": value for name, value in values.items()}
+
+
+def error_type(failure: Failure | None) -> Attributes:
+    """Return what went wrong, if something did."""
+    return {"error.type": failure.kind.value} if failure is not None else {}
+
+
+class Meters:
+    """The instruments."""
+
+    def __init__(self, meter: Any) -> None:
+        """Make them.
+
+        Args:
+            meter: An OpenTelemetry meter.
+        """
+        self._attempts = meter.create_counter(
+            f"{NAME}.attempts", "{attempt}", "Requests to candidates."
+        )
+        self._failovers = meter.create_counter(
+            f"{NAME}.failovers", "{failover}", "Moves to another item of `models`."
+        )
+        self._interruptions = meter.create_counter(
+            f"{NAME}.interruptions", "{stream}", "Streams that broke while shown."
+        )
+        self._first_chunk = meter.create_histogram(
+            f"{NAME}.time_to_first_chunk",
+            "s",
+            "Streams: from the beginning of a call, with all its tries and waits, to "
+            "the first chunk that is let out.",
+        )
+        self._duration = meter.create_histogram(
+            "gen_ai.client.operation.duration",
+            "s",
+            "One attempt, up to its first chunk, its answer or its failure.",
+        )
+        self._circuits = meter.create_up_down_counter(
+            f"{NAME}.open_circuits", "{candidate}", "Candidates that are left alone."
+        )
+        self._open: set[str] = set()
+        self._lock = threading.Lock()
+
+    def ended(self, asked: Attributes, seconds: float, failure: Failure | None) -> None:
+        """An attempt has committed or failed."""
+        told = {**asked, **error_type(failure)}
+        self._attempts.add(1, told)
+        self._duration.record(seconds, told)
+
+    def failed_over(self, source: str, target: str, why: Failure | None) -> None:
+        """A call has moved on."""
+        told = {**facts(source=source, target=target), **error_type(why)}
+        self._failovers.add(1, told)
+
+    def spoke(self, candidate: str, seconds: float) -> None:
+        """A stream has been let out."""
+        self._first_chunk.record(seconds, facts(candidate=candidate))
+
+    def interrupted(self, asked: Attributes, why: Failure) -> None:
+        """A stream broke while it was shown."""
+        self._interruptions.add(1, {**asked, **error_type(why)})
+
+    def circuit(self, candidate: str, *, is_open: bool) -> None:
+        """A circuit has opened or closed; told once, whoever tells."""
+        with self._lock:
+            if (candidate in self._open) is is_open:
+                return
+            (self._open.add if is_open else self._open.discard)(candidate)
+        self._circuits.add(1 if is_open else -1, facts(candidate=candidate))
