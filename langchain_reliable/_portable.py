@@ -1,48 +1,67 @@
 """Requests that another provider can take.
 
-Leaving out of a conversation what only its author understands (thinking and its
-signatures, reasoning items, built-in tools, cache markers, ids) lives here, per child.
-The caller's messages are read and never edited.
+Making a conversation readable for one child lives here: which answers are another
+provider's, which marks, ids and settings it would refuse. The caller's messages are
+read and never edited, and a child's own answers reach it as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass, replace
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from langchain_reliable._families import family_named, family_of
+from langchain_reliable._common_words import in_common_words
+from langchain_reliable._families import asks_openai, family_of, is_foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from langchain_reliable._families import Family
+    from langchain_core.language_models import BaseChatModel
+
+    from langchain_reliable._listeners import Begun
 
 _MARKER = "cache_control"
 """Anthropic's mark on a content block; OpenAI refuses a request that holds one."""
 
-_LONGEST_OPENAI_ID = 40
-_NOT_IN_ANTHROPIC_IDS = re.compile(r"[^a-zA-Z0-9_-]")
+_OPENAI_ID = re.compile(r".{0,40}", re.DOTALL)
+_ANTHROPIC_ID = re.compile(r"[a-zA-Z0-9_-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """Tool-call ids that an API takes, and how one of ours begins."""
+
+    known: re.Pattern[str]
+    prefix: str
+
+
+def _ids_of(model: BaseChatModel) -> _Ids | None:
+    if asks_openai(model):
+        return _Ids(_OPENAI_ID, "call_")
+    if family_of(model) == "anthropic":
+        return _Ids(_ANTHROPIC_ID, "toolu_")  # what ChatAnthropic makes of it, too
+    return None
 
 
 class Reader:
     """What one child can read of a conversation."""
 
-    def __init__(self, model: object) -> None:
+    def __init__(self, model: BaseChatModel) -> None:
         """Find out whose class a child is."""
-        self._family: Family | None = family_of(model)
-        # A class of the user's own may understand whatever it likes.
-        self._is_known = type(model).__module__.startswith("langchain_")
-        self._takes_markers = self._family != "openai"
-        self._as_id: Callable[[str], str] | None = {
-            "openai": _openai_id,
-            "anthropic": _anthropic_id,
-        }.get(self._family or "")
+        self._model = model
+        self._family = family_of(model)
+        self._takes_markers = not asks_openai(model)
+        self._ids = _ids_of(model)
 
     def readable(self, messages: list[BaseMessage]) -> list[BaseMessage]:
         """Return the messages as this child can read them; its own stay as they are."""
+        if not any(map(_may_differ, messages)):
+            return messages
         changed = list(self._each(messages))
         same = len(changed) == len(messages) and all(
             one is other for one, other in zip(changed, messages, strict=True)
@@ -50,16 +69,17 @@ class Reader:
         return messages if same else changed
 
     def _each(self, messages: list[BaseMessage]) -> Iterator[BaseMessage]:
+        authors = {one.response_metadata.get("model_provider") for one in messages}
+        foreign = {one for one in authors if is_foreign(one, self._model)}
+        answered = {o.tool_call_id for o in messages if isinstance(o, ToolMessage)}
         for given in messages:
             message: BaseMessage | None = given
-            if isinstance(given, AIMessage) and self._is_foreign(given):
-                message = _in_common_words(given)
+            if isinstance(given, AIMessage) and _author(given) in foreign:
+                message = in_common_words(
+                    given, shows_media=self._family == "google", answered=answered
+                )
             if message is not None:
                 yield self._with_ids(self._unmarked(message))
-
-    def _is_foreign(self, message: AIMessage) -> bool:
-        author = family_named(message.response_metadata.get("model_provider"))
-        return self._is_known and author is not None and author != self._family
 
     def _unmarked(self, message: BaseMessage) -> BaseMessage:
         content = message.content
@@ -69,35 +89,71 @@ class Reader:
             return message
         return message.model_copy(update={"content": [_bare(one) for one in content]})
 
+    # --- ids ------------------------------------------------------------------------
+
     def _with_ids(self, message: BaseMessage) -> BaseMessage:
         """Return a message whose tool-call ids its reader accepts."""
-        if self._as_id is None:
-            return message
         if isinstance(message, ToolMessage):
-            known = self._as_id(message.tool_call_id)
-            if known == message.tool_call_id:
+            if self._takes(message.tool_call_id):
                 return message
-            return message.model_copy(update={"tool_call_id": known})
-        if not isinstance(message, AIMessage) or not message.tool_calls:
+            fitting = self._fitting(message.tool_call_id)
+            return message.model_copy(update={"tool_call_id": fitting})
+        if not isinstance(message, AIMessage):
             return message
-        return self._with_call_ids(message, self._as_id)
-
-    @staticmethod
-    def _with_call_ids(message: AIMessage, as_id: Callable[[str], str]) -> AIMessage:
-        calls = [
-            {**call, "id": as_id(call["id"])} if call["id"] else call
-            for call in message.tool_calls
-        ]
-        if calls == message.tool_calls:
+        calls = [*message.tool_calls, *message.invalid_tool_calls]
+        if all(self._takes(one["id"]) for one in calls):
             return message
-        return message.model_copy(update={"tool_calls": calls})
+        return message.model_copy(
+            update={
+                "tool_calls": self._with_fitting_ids(message.tool_calls),
+                "invalid_tool_calls": self._with_fitting_ids(
+                    message.invalid_tool_calls
+                ),
+            }
+        )
+
+    def _with_fitting_ids(self, calls: Iterable[Any]) -> list[Any]:
+        return [{**one, "id": self._fitting(one["id"])} for one in calls]
+
+    def _takes(self, given: str | None) -> bool:
+        return not given or self._ids is None or bool(self._ids.known.fullmatch(given))
+
+    def _fitting(self, given: str | None) -> str | None:
+        if not given or self._ids is None or self._takes(given):
+            return given
+        return self._ids.prefix + hashlib.sha256(given.encode()).hexdigest()[:24]
+
+    # --- settings -------------------------------------------------------------------
+
+    def settled(self, begun: Begun, given: Sequence[BaseMessage]) -> Begun:
+        """Return a request whose settings go with its conversation.
+
+        Anthropic's manual thinking wants a turn to begin with a thought of its own, and
+        a tool loop is one turn. One that another model had a part in is finished
+        without.
+
+        Args:
+            begun: The request, its messages made readable.
+            given: The messages as the caller gave them.
+        """
+        if self._family != "anthropic" or not _thinks_by_hand(begun):
+            return begun
+        loop = _loop_so_far(given)
+        if not any(is_foreign(_author(one), self._model) for one in loop):
+            return begun
+        without = begun.model.model_copy(update={"thinking": None})
+        kwargs = {name: v for name, v in begun.kwargs.items() if name != "thinking"}
+        return replace(begun, model=without, kwargs=kwargs)
 
 
-def _in_common_words(message: AIMessage) -> AIMessage | None:
-    """Return what every model understands of an answer; `None` if that is nothing."""
-    if not (text := message.text) and not message.tool_calls:
-        return None
-    return AIMessage(content=text, name=message.name, tool_calls=message.tool_calls)
+def _may_differ(message: BaseMessage) -> bool:
+    """Return whether there is anything to look at; mostly there is not."""
+    content = message.content
+    return isinstance(message, AIMessage | ToolMessage) or not isinstance(content, str)
+
+
+def _author(message: BaseMessage) -> object:
+    return message.response_metadata.get("model_provider")
 
 
 def _bare(block: Any) -> Any:
@@ -106,11 +162,17 @@ def _bare(block: Any) -> Any:
     return {name: value for name, value in block.items() if name != _MARKER}
 
 
-def _anthropic_id(given: str) -> str:
-    return _NOT_IN_ANTHROPIC_IDS.sub("_", given)
+def _thinks_by_hand(begun: Begun) -> bool:
+    own = getattr(begun.model, "thinking", None)
+    thinking = own if own is not None else begun.kwargs.get("thinking")
+    return isinstance(thinking, dict) and thinking.get("type") == "enabled"
 
 
-def _openai_id(given: str) -> str:
-    if len(given) <= _LONGEST_OPENAI_ID:
-        return given
-    return f"call_{hashlib.sha256(given.encode()).hexdigest()[:24]}"
+def _loop_so_far(messages: Sequence[BaseMessage]) -> Iterator[AIMessage]:
+    """Yield the answers of the tool loop that is going on, the last one first."""
+    latest_first = dropwhile(lambda one: not isinstance(one, AIMessage), messages[::-1])
+    for message in latest_first:
+        if isinstance(message, AIMessage) and message.tool_calls:
+            yield message
+        elif not isinstance(message, ToolMessage):
+            return

@@ -36,6 +36,10 @@ class Rotation:
         self._turn = -1
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[type[Rotation], tuple[Order, tuple[float, ...]]]:
+        """Begin a round of its own in a deep or pickled copy."""
+        return Rotation, (self._order, self._weights)
+
     def next(self) -> tuple[int, ...]:
         """Return the members' places, the one whose turn it is first."""
         first = self._first()

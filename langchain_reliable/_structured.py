@@ -7,10 +7,12 @@ does, and no answer is ever read with another child's parser.
 
 from __future__ import annotations
 
+import json
 import operator
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from langchain_core.runnables import (
     Runnable,
@@ -19,9 +21,10 @@ from langchain_core.runnables import (
     RunnablePassthrough,
     RunnableSequence,
 )
+from langchain_core.utils.function_calling import convert_to_json_schema
 
 from langchain_reliable._quiet import quiet_context
-from langchain_reliable.errors import AnswerRejected, EmptyAnswer, ToolsNotBound
+from langchain_reliable.errors import SchemaNotBound, Unparsed
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -33,28 +36,6 @@ if TYPE_CHECKING:
 
 _FOR_TRACERS = ("ls_structured_output_format", "structured_output_format")
 """Keywords that `BaseChatModel` takes out of a call before it reaches the hooks."""
-
-
-class SchemaNotBound(ToolsNotBound):
-    """A child can't be asked for this schema, so it was not asked."""
-
-    def __init__(self, model: str) -> None:
-        """Tell whose `with_structured_output` failed; why is in the cause."""
-        AnswerRejected.__init__(
-            self, f"with_structured_output of {model} does not take this schema"
-        )
-
-
-class Unparsed(EmptyAnswer):
-    """An answer that did not parse, and is to be returned if nobody says better."""
-
-    kind = FailureKind.INVALID_OUTPUT
-    replaces_earlier = True
-
-    def __init__(self, answer: object) -> None:
-        """Keep the answer in case nobody says better."""
-        AnswerRejected.__init__(self, "the answer does not fit the schema")
-        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +69,28 @@ class Shape:
         self.include_raw = include_raw
         self._forms: dict[int, Form] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the forms out: they belong to these very objects."""
+        return {**self.__dict__, "_forms": {}}
+
     def __repr__(self) -> str:
         wishes = {**self.settings, "include_raw": self.include_raw}
         return f"Shape({self.schema!r}, {wishes!r})"
+
+    @cached_property
+    def key(self) -> str:
+        """What an answer depends on, for a cache that may outlive this process.
+
+        The class's name is not enough: two schemas may share it. One that can't be
+        written down shares its answers with nobody.
+        """
+        if self.schema is None:
+            return repr(self)
+        try:
+            said = json.dumps(convert_to_json_schema(self.schema), sort_keys=True)
+        except Exception:  # noqa: BLE001 - whatever it is, it has no JSON schema
+            said = uuid4().hex
+        return f"{self!r} {said}"
 
     @property
     def for_tracers(self) -> dict[str, Any]:
@@ -178,13 +178,7 @@ class Output:
         """
         self.shape = shape
         self.form: Form | None = None
-        self.is_read = False
-        self.value: Any = None
-        self._read: list[tuple[ChatResult, Any]] = []
         self._errors: list[Exception] = []
-
-    def __repr__(self) -> str:
-        return repr(self.shape)
 
     def read(self, result: ChatResult) -> ChatResult:
         """Read an answer by the form it was asked for in, while it can be asked again.
@@ -198,23 +192,21 @@ class Output:
         except Exception as error:
             self._errors.append(error)
             raise
-        self._read.append((result, value))
         if self.shape.is_missing(value):
             raise Unparsed(result)
         return result
 
     def value_of(self, message: BaseMessage) -> Any:
         """Return what a message says, by the form that was asked last."""
-        if self.form is None:
-            msg = "nobody was asked yet"
-            raise RuntimeError(msg)
-        return self.form.read(message)
+        return cast("Form", self.form).read(message)
 
-    def settled(self, result: ChatResult) -> None:
-        """Take note of the answer that the call settled on."""
-        for one, value in self._read:
-            if one is result:
-                self.is_read, self.value = True, value
+    def is_readable(self, result: ChatResult) -> bool:
+        """Return whether the form that was asked last can read an answer."""
+        try:
+            self.value_of(result.generations[0].message)
+        except Exception:  # noqa: BLE001 - whatever a parser says
+            return False
+        return True
 
     def judging(
         self, judge: Callable[[Exception], Failure | None]

@@ -1,7 +1,8 @@
 """The structured view of a model: what `with_structured_output` returns.
 
-Asking the model for an answer in a form, and handing on what was read of it, lives
-here. Reading never does: every answer brings its own child's parser.
+Asking the model for an answer in a form, and having it read where tracers see it, as
+in `model | parser`, lives here. How to read never does: every answer brings its own
+child's parser. That it can be read was found out within the attempt, unseen.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import AIMessage
     from langchain_core.runnables import RunnableConfig
+    from langchain_core.runnables.utils import (
+        AnyConfigurableField,
+        ConfigurableFieldSpec,
+    )
 
     from langchain_reliable._structured import Form
 
@@ -56,6 +61,21 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
     model: SkipValidation[Any]
     shape: SkipValidation[Shape]
 
+    # --- configured with LCEL -----------------------------------------------------
+
+    @override
+    def configurable_fields(
+        self, **kwargs: AnyConfigurableField
+    ) -> RunnableSerializable[LanguageModelInput, Any]:
+        """Let calls set fields of the model; the view has none that a call would."""
+        configurable = self.model.configurable_fields(**kwargs)
+        return self.model_copy(update={"model": configurable})
+
+    @property
+    @override
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        return cast("list[ConfigurableFieldSpec]", self.model.config_specs)
+
     # --- a whole answer -----------------------------------------------------------
 
     @override
@@ -84,24 +104,17 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
     ) -> Any:
         output = Output(self.shape)
-        return self._said(
-            self._model.invoke(question, config, **self._keywords(output, kwargs)),
-            output,
-        )
+        keywords = self._keywords(output, kwargs)
+        message = self._model.invoke(question, config, **keywords)
+        return self._form(output).parser.invoke(message, config)
 
     async def _aanswer(
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
     ) -> Any:
         output = Output(self.shape)
         keywords = self._keywords(output, kwargs)
-        return self._said(
-            await self._model.ainvoke(question, config, **keywords), output
-        )
-
-    def _said(self, message: AIMessage, output: Output) -> Any:
-        """Return what was read of an answer; what came in pieces is read now."""
-        value = output.value if output.is_read else self._form(output).read(message)
-        return {**value, "raw": message} if self.shape.include_raw else value
+        message = await self._model.ainvoke(question, config, **keywords)
+        return await self._form(output).parser.ainvoke(message, config)
 
     # --- a stream -----------------------------------------------------------------
 
@@ -159,11 +172,18 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
     ) -> Iterator[Any]:
         output = Output(self.shape)
         question = _whole(list(questions))
-        chunks = self._model.stream(question, config, **self._keywords(output, kwargs))
-        with closing(cast("Generator[Any]", chunks)):
+        keywords = self._keywords(output, kwargs)
+        chunks = cast(
+            "Generator[Any]", self._model.stream(question, config, **keywords)
+        )
+        with closing(chunks):
             first = next(chunks)
             parser = self._form(output).parser
-            yield from parser.transform(chain([first], chunks), config)
+            pieces = parser.transform(chain([first], chunks), config)
+            # In this order: a parser that is left reads its input to the end.
+            with closing(cast("Generator[Any]", pieces)), closing(chunks):
+                for piece in pieces:  # noqa: UP028 - that would leave the parser first
+                    yield piece
 
     async def _apieces(
         self,
@@ -173,12 +193,17 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
     ) -> AsyncIterator[Any]:
         output = Output(self.shape)
         question = _whole([one async for one in questions])
-        chunks = self._model.astream(question, config, **self._keywords(output, kwargs))
-        async with aclosing(cast("AsyncGenerator[Any]", chunks)):
+        keywords = self._keywords(output, kwargs)
+        chunks = cast(
+            "AsyncGenerator[Any]", self._model.astream(question, config, **keywords)
+        )
+        async with aclosing(chunks):
             first = await anext(chunks)
             parser = self._form(output).parser
-            async for piece in parser.atransform(_after(first, chunks), config):
-                yield piece
+            pieces = parser.atransform(_after(first, chunks), config)
+            async with aclosing(cast("AsyncGenerator[Any]", pieces)), aclosing(chunks):
+                async for piece in pieces:
+                    yield piece
 
     # --- both ---------------------------------------------------------------------
 

@@ -25,5 +25,5 @@ def without_ours(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 def ours_in(kwargs: Mapping[str, Any]) -> str:
     """Return what of our keywords an answer depends on, in words, for a cache."""
     asked_first = getattr(kwargs.get(OPTIONS), "start_at", None)
-    shape = kwargs.get(OUTPUT)
-    return f"---{asked_first or ''}---{shape or ''}"
+    output = kwargs.get(OUTPUT)
+    return f"---{asked_first or ''}---{output.shape.key if output else ''}"

@@ -3,6 +3,7 @@
 Their settings, and checking them at the door, live here. Calling a child never does.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import override
 
 from langchain_reliable._rotation import Rotation
 from langchain_reliable._steps import Limits
@@ -43,6 +45,14 @@ class _Setting(BaseModel):
         hide_input_in_errors=True,
         protected_namespaces=(),
     )
+
+
+class _Kept(dict[Any, Any]):
+    """What lasts longer than a call: prepared copies. Filled by the hallway."""
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        """Begin empty in a deep or pickled copy: what was prepared is not its own."""
+        return type(self), ()
 
 
 class Candidate(_Setting):
@@ -76,8 +86,7 @@ class Candidate(_Setting):
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Its share in a `"weighted"` group."""
 
-    _kept: dict[Any, Any] = PrivateAttr(default_factory=dict)
-    """What lasts longer than a call: prepared copies. Filled by the hallway."""
+    _kept: _Kept = PrivateAttr(default_factory=_Kept)
 
     def __init__(self, model: Any, /, **settings: Any) -> None:
         super().__init__(**{"model": model, **settings})
@@ -95,6 +104,15 @@ class Candidate(_Setting):
             if field in self.model_fields_set
         }
         return replace(common, **given) if given else common
+
+    @override
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        copy = super().model_copy(update=update, deep=deep)
+        if update:
+            copy._kept = _Kept()  # noqa: SLF001 - its own, and not yet anybody's
+        return copy
 
 
 class Group(_Setting):
@@ -126,13 +144,23 @@ class Group(_Setting):
         return tuple(as_candidate(member) for member in value)
 
     @model_validator(mode="after")
-    def _start_rotation(self) -> Self:
-        self._rotation = Rotation(self.order, [one.weight for one in self.members])
-        return self
+    def _begin(self) -> Self:
+        return self._at_its_start()
 
     def in_turn(self) -> tuple[int, ...]:
         """Return the places of the members in the order of the next call."""
         return self._rotation.next()
+
+    @override
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> Self:
+        copy = super().model_copy(update=update, deep=deep)
+        return copy._at_its_start() if update else copy  # noqa: SLF001 - as above
+
+    def _at_its_start(self) -> Self:
+        self._rotation = Rotation(self.order, [one.weight for one in self.members])
+        return self
 
 
 def as_items(value: Any) -> tuple[Candidate | Group, ...]:

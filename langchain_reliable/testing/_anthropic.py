@@ -16,7 +16,7 @@ from langchain_reliable.testing._answers import (
     Thought,
 )
 from langchain_reliable.testing._troubles import WORDINGS
-from langchain_reliable.testing._wire import Tape, compact
+from langchain_reliable.testing._wire import Tape, compact, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,6 @@ _FINISH = {
 }
 _RETRIED = {408, 409, 429}
 _FIRST_SERVER_ERROR = 500
-_SIGNATURE = "c2ltdWxhdGVkLXNpZ25hdHVyZQ=="
 
 
 class Anthropic:
@@ -113,6 +112,7 @@ class _Blocks:
     def __init__(self) -> None:
         self._index = -1
         self._kind: object = None
+        self._thought = ""
 
     def tell(self, fragment: Fragment) -> Iterator[bytes]:
         kind = _block_kind(fragment)
@@ -120,15 +120,18 @@ class _Blocks:
             yield from self.close()
             self._kind = kind
             self._index += 1
+            self._thought = ""
             block = _block(fragment)
             yield self._tell("content_block_start", content_block=block)
             if self._index == 0:
                 yield _event("ping")
+        if isinstance(fragment, Thought):
+            self._thought += fragment.text
         yield self._tell("content_block_delta", delta=_block_delta(fragment))
 
     def close(self) -> Iterator[bytes]:
         if isinstance(self._kind, str) and self._kind == "thinking":
-            signed = {"type": "signature_delta", "signature": _SIGNATURE}
+            signed = {"type": "signature_delta", "signature": seal(self._thought)}
             yield self._tell("content_block_delta", delta=signed)
         if self._kind is not None:
             yield self._tell("content_block_stop")
@@ -239,7 +242,7 @@ def _block_delta(fragment: Fragment) -> dict[str, Any]:
 def _content(answer: Answer, stamp: str) -> Iterator[dict[str, Any]]:
     if answer.thoughts:
         thought = "".join(answer.thoughts)
-        yield {"type": "thinking", "thinking": thought, "signature": _SIGNATURE}
+        yield {"type": "thinking", "thinking": thought, "signature": seal(thought)}
     if text := "".join(answer.text + answer.refusal):
         yield {"type": "text", "text": text}
     for index, call in enumerate(answer.calls):

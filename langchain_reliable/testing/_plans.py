@@ -25,7 +25,7 @@ from langchain_reliable.testing._wire import (
 )
 
 if TYPE_CHECKING:
-    from langchain_reliable.testing._replies import Reply
+    from langchain_reliable.testing._replies import Given
     from langchain_reliable.testing._wire import (
         Family,
         Headers,
@@ -47,7 +47,7 @@ _ENDINGS: dict[Then, tuple[Step, ...]] = {
 }
 
 
-def plan(reply: Reply, family: Family, request: SimulatedRequest) -> tuple[Step, ...]:
+def plan(reply: Given, family: Family, request: SimulatedRequest) -> tuple[Step, ...]:
     """Return the steps that give `reply` to `request`."""
     match reply:
         case str():
@@ -196,11 +196,14 @@ def _bare(family: Family, request: SimulatedRequest) -> tuple[bytes, ...]:
 
 
 def _garbled(rest: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Break the next event: its payload stops halfway."""
+    """Break the next event: its payload stops halfway.
+
+    In a document a NUL makes sure: what stops halfway may go on as other JSON.
+    """
     at, sent = next((i, s) for i, s in enumerate(rest) if isinstance(s, Send))
     start = sent.data.rfind(b"data: ") + 1
     half = start + (len(sent.data) - start) // 2
-    broken = Send(sent.data[:half] + (b"\n\n" if start else b'"}{'))
+    broken = Send(sent.data[:half] + (b"\n\n" if start else b'\0"}{'))
     return (*rest[:at], broken, *rest[at + 1 :])
 
 

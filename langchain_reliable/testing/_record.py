@@ -102,3 +102,6 @@ class ScriptRecord:
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self  # copies of a model share one record
+
+    def __reduce__(self) -> tuple[type[ScriptRecord], tuple[()]]:
+        return ScriptRecord, ()  # in another process a model begins its script anew

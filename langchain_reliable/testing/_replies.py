@@ -5,12 +5,14 @@ The reply types live here. Bytes never do: a fault means the same to every API f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from langchain_reliable.testing._answers import Answer
 from langchain_reliable.testing._troubles import Trouble
+from langchain_reliable.testing._wire import SimulatedRequest
 
 if TYPE_CHECKING:
     from langchain_reliable.testing._wire import Headers
@@ -82,5 +84,8 @@ class ErrorReply:
     ok: bool = False
 
 
-Reply: TypeAlias = Answer | Fault | ErrorReply | str
-"""What a script holds; a text stands for `says(text)`."""
+Given: TypeAlias = Answer | Fault | ErrorReply | str
+"""What is replied to one request; a text stands for `says(text)`."""
+
+Reply: TypeAlias = Given | Callable[[SimulatedRequest], Given]
+"""What a script holds; a function decides when it sees the request."""

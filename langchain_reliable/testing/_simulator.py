@@ -26,7 +26,7 @@ from langchain_reliable.testing._wire import SimulatedRequest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_reliable.testing._replies import Reply
+    from langchain_reliable.testing._replies import Given, Reply
     from langchain_reliable.testing._server import Server
     from langchain_reliable.testing._wire import Family, Step
 
@@ -150,7 +150,9 @@ class Simulator:
 
         Args:
             model: The name that requests ask for.
-            replies: Answers (`says(...)` or a text) and faults.
+            replies: Answers (`says(...)` or a text), faults, and functions that take
+                the `SimulatedRequest` and return one of those. They run in the
+                simulator's thread and may not block it.
         """
         if not replies:
             raise ValueError(f"the script of {model!r} is empty: say what it replies")
@@ -227,7 +229,9 @@ class Simulator:
             return plan(_NO_MODEL, family, request)
         if self._strict and (said := complaint(family.name, request.body)):
             return plan(ErrorReply(trouble=trouble_of(400, said)), family, request)
-        return plan(self._board.next_reply(request.model), family, request)
+        return plan(
+            _given(self._board.next_reply(request.model), request), family, request
+        )
 
     def _when_closed(self) -> Signal:
         return self._board.when(lambda: self.open_streams == 0)
@@ -250,6 +254,15 @@ class Simulator:
 _NO_MODEL = ErrorReply(
     trouble=trouble_of(400, "you must provide a model parameter, in a JSON body")
 )
+
+
+def _given(reply: Reply, request: SimulatedRequest) -> Given:
+    if not callable(reply):
+        return reply
+    try:
+        return reply(request)
+    except Exception as error:  # noqa: BLE001 - told to the client, as a server would
+        return ErrorReply(trouble=trouble_of(500, f"the script raised {error!r}"))
 
 
 def _no_such_door(method: str, path: str) -> ErrorReply:

@@ -7,11 +7,13 @@ the shape of any one API never do.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from langchain_reliable.testing._answers import Answer
     from langchain_reliable.testing._signals import Gate
@@ -155,3 +157,14 @@ class Family(Protocol):
 def compact(value: Mapping[str, Any]) -> bytes:
     """Return `value` as JSON without spaces."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def seal(thought: str) -> str:
+    """Return the signature under a thought; another thought has another one."""
+    return b64encode(sha256(f"simulated {thought}".encode()).digest()).decode()
+
+
+def dicts_in(value: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the JSON objects of a list; nothing of what is none."""
+    if isinstance(value, list):
+        yield from (item for item in value if isinstance(item, dict))

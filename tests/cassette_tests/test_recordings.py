@@ -10,8 +10,6 @@ one that did not by a client that never does, so every file is heard on every su
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +23,7 @@ from real_recordings import (
     partner,
     playing,
 )
+from same_answer import pieces, said
 
 from langchain_reliable import StreamInterrupted
 from langchain_reliable.testing import ScriptedChatModel, says
@@ -246,24 +245,6 @@ def backup() -> ScriptedChatModel:
 
 
 # --- the tests --------------------------------------------------------------------
-
-
-MADE_UP = re.compile(r"(?:run-|lc_run--)?[0-9a-f]{8}-[0-9a-f-]{27}(?:-\d+)?")
-"""Ids that LangChain or a partner package invents where the provider sent none."""
-
-
-def said(message: Any) -> Any:
-    """Return everything of a message but the trail and what is made up on the spot."""
-    told = message.model_dump(mode="json")
-    told["response_metadata"].pop("reliable", None)
-    for name in ("type", "chunk_position", "tool_call_chunks"):
-        told.pop(name, None)  # a message and the chunk made of it differ in these
-    return json.loads(MADE_UP.sub("made-up", json.dumps(told)))
-
-
-def pieces(outcome: Any) -> list[Any]:
-    """Return everything of every chunk, in order."""
-    return [said(chunk) for chunk in outcome.chunks]
 
 
 @calls_to(Answers)

@@ -1,5 +1,6 @@
-"""Real clients at the simulator."""
+"""Real clients at the simulator, and a wire without one."""
 
 from real_clients import clients, leave_no_connection, no_tls, sim
+from wire import wire
 
-__all__ = ["clients", "leave_no_connection", "no_tls", "sim"]
+__all__ = ["clients", "leave_no_connection", "no_tls", "sim", "wire"]

@@ -14,6 +14,7 @@ from langchain.agents.middleware import (
 )
 from langchain.agents.structured_output import ProviderStrategy, ToolStrategy
 from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
@@ -209,3 +210,30 @@ def test_tokens_are_counted_by_the_first(reliable):
     assert model.get_num_tokens("x") == 7
     assert model.get_token_ids("x") == [1, 2]
     assert model.get_num_tokens_from_messages([Counting(content="x")]) == 9
+
+
+class CountsNot(ScriptedChatModel):
+    """Its API, which would have to be asked, is down."""
+
+    def get_num_tokens_from_messages(self, messages, tools=None, **kwargs):
+        raise ConnectionError(self.model)
+
+
+def test_tokens_are_counted_by_the_next_if_the_first_is_down(reliable, clients):
+    foreign = AIMessage([{"type": "reasoning", "id": "rs_1", "summary": []}])
+
+    class Counter(ScriptedChatModel):
+        def get_num_tokens_from_messages(self, messages, tools=None, **kwargs):
+            return 9
+
+    away = {"anthropic_api_url": clients.sim.refusing_url}
+    down = clients.anthropic("claude").model_copy(update=away)
+    model = reliable(down, CountsNot(), Counter())
+    assert model.get_num_tokens_from_messages([foreign]) == 9
+
+
+def test_if_none_can_count_the_first_one_says_why(reliable):
+    chain = RunnableLambda(lambda said: said) | CountsNot(model="c")
+    model = reliable(CountsNot(model="a"), CountsNot(model="b"), chain)
+    with pytest.raises(ConnectionError, match="a"):
+        model.get_num_tokens_from_messages([AIMessage("x")])

@@ -9,10 +9,18 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
-from pydantic import BaseModel
+from langchain_core.tracers.base import BaseTracer
+from pydantic import BaseModel, create_model
 
 from langchain_reliable import AllModelsFailed, Candidate
-from langchain_reliable.testing import content_then_cut, overloaded, says, tool_call
+from langchain_reliable._structured import Shape
+from langchain_reliable.testing import (
+    ScriptedChatModel,
+    content_then_cut,
+    overloaded,
+    says,
+    tool_call,
+)
 
 # `ChatOpenAI` dumps what the SDK parsed, and pydantic says so (langchain-openai 1.7.3).
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
@@ -202,11 +210,93 @@ def test_a_cached_answer_is_read_all_the_same(reliable, clients):
     assert model.with_structured_output(JokeDict).invoke("?") == TOLD
 
 
+def test_two_schemas_of_one_name_share_no_answers(reliable, clients):
+    def joke(field):
+        fields = {field: (str, ...), "__doc__": "A joke."}
+        return create_model("Joke", **fields)
+
+    clients.sim.script("gpt", says('{"one": "x", "other": "y"}'))
+    cached = {"cache": InMemoryCache()}
+    model = reliable(clients.openai("gpt"), **cached)
+    one, other = joke("one"), joke("other")
+    assert repr(one) == repr(other)
+    for schema in (one, other, one, other, joke("one"), None, None):
+        method = "json_mode" if schema is None else "json_schema"
+        model.with_structured_output(schema, method=method).invoke("json?")
+    # The same form under the same name is the same request.
+    assert clients.sim.count("gpt") == 3
+
+
+def test_what_cannot_be_written_down_shares_no_answers():
+    class Odd:
+        def __repr__(self):
+            return "Odd"
+
+    one, other = (Shape(Odd(), {}, include_raw=False) for _ in range(2))
+    assert repr(one) == repr(other)
+    assert one.key == one.key != other.key
+
+
+def test_who_answered_reads_it_though_another_was_asked_since(reliable, clients):
+    clients.sim.script("claude", says("in prose"))
+    clients.sim.script("gpt", overloaded())
+    model = reliable(clients.anthropic("claude"), clients.openai("gpt"), max_retries=0)
+    told = model.with_structured_output(Joke, include_raw=True).invoke("?")
+    assert told["raw"].text == "in prose"
+    assert told["parsed"] is None
+    assert told["parsing_error"] is None  # with the other's parser there would be one
+
+
+class Tree(BaseTracer):
+    """Hears what a tracer is told: runs, and the runs within."""
+
+    def __init__(self):
+        super().__init__()
+        self.roots = []
+
+    def _persist_run(self, run):
+        self.roots.append(run)
+
+    @property
+    def steps(self):
+        [root] = self.roots
+        return [(one.run_type, one.outputs) for one in root.child_runs]
+
+
+@pytest.mark.parametrize("family", ["gpt", "claude"])
+def test_tracers_see_the_model_and_then_the_parser(surface, reliable, clients, family):
+    clients.sim.script(family, says(WHOLE) if family == "gpt" else CALLED)
+    child = clients.openai("gpt") if family == "gpt" else clients.anthropic("claude")
+    seen = []
+    for model in (child, reliable(child)):
+        tree = Tree()
+        view = model.with_structured_output(Joke).with_config(callbacks=[tree])
+        assert asked(surface, view) == Joke(**TOLD)
+        seen.append([(kind, outputs.keys()) for kind, outputs in tree.steps])
+        assert tree.steps[-1][1] == {"output": Joke(**TOLD)}
+    assert seen[0] == seen[1]
+    assert len(seen[1]) == 2
+
+
 def test_a_child_that_cannot_is_passed_over(reliable, clients):
     clients.sim.script("gpt", says(WHOLE))
     cannot = FakeListChatModel(responses=["no forms here"])
     model = reliable(cannot, clients.openai("gpt")).with_structured_output(Joke)
     assert model.invoke("?") == Joke(**TOLD)
+
+
+def test_a_child_whose_form_cannot_be_taken_apart_is_passed_over(reliable, clients):
+    class Opaque(ScriptedChatModel):
+        def with_structured_output(self, *args, **kwargs):
+            return RunnableLambda(lambda _: Joke(**TOLD))
+
+    clients.sim.script("gpt", says(WHOLE))
+    model = reliable(Opaque(), clients.openai("gpt")).with_structured_output(
+        Joke, include_raw=True
+    )
+    told = model.invoke("?")
+    assert told["parsed"] == Joke(**TOLD)
+    assert told["raw"].response_metadata["reliable"]["served_by"] == "gpt"
 
 
 def test_if_none_can_the_first_error_surfaces(reliable):

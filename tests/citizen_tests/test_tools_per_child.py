@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
 from langchain_reliable import Candidate
-from langchain_reliable._tools import _warned
-from langchain_reliable.testing import overloaded, says, tool_call
+from langchain_reliable._tools import _warned, bound_tools
+from langchain_reliable.testing import ScriptedChatModel, overloaded, says, tool_call
 
 
 @tool
@@ -151,3 +152,56 @@ def test_if_none_can_bind_the_first_error_surfaces(surface, reliable):
     other = FakeListChatModel(responses=["here neither"])
     outcome = surface(reliable(one, other).bind_tools([weather]))
     assert isinstance(outcome.error, NotImplementedError)
+
+
+SEARCH: dict[str, Any] = {"google_search": {}}
+
+
+def gemini():
+    package = pytest.importorskip("langchain_google_genai")
+    return package.ChatGoogleGenerativeAI(model="gemini-3-pro", google_api_key="x")
+
+
+def test_gemini_is_spared_settings_it_has_not():
+    wishes = {"strict": True, "parallel_tool_calls": False, "tool_choice": "required"}
+    child = gemini()
+    bound = bound_tools(child, {"tools": [weather], **wishes})
+    assert bound.keys() == {"tools", "tool_choice"}
+    config = child._prepare_request([HumanMessage("?")], **bound)["config"]
+    choice = config.tool_config.function_calling_config
+    assert (choice.mode, choice.allowed_function_names) == ("ANY", ["weather"])
+
+
+def test_a_tool_of_gemini_goes_to_gemini_alone(surface, reliable, clients):
+    assert "google_search" in str(bound_tools(gemini(), {"tools": [SEARCH]}))
+    bound = reliable(clients.openai("gpt")).bind_tools([SEARCH, weather])
+    assert bound.kwargs["tools"][0] == SEARCH  # as it is, where no form is known
+    assert surface(bound).error is None
+    [sent] = clients.sim.requests
+    assert [one["function"]["name"] for one in sent.body["tools"]] == ["weather"]
+
+
+def test_without_the_tools_of_another_nothing_is_bound(surface, reliable, clients):
+    bound = reliable(clients.openai("gpt")).bind_tools([SEARCH], strict=True)
+    assert surface(bound).error is None
+    assert "tools" not in clients.sim.requests[0].body
+
+
+def test_no_tools_at_all_are_no_trouble(surface, reliable):
+    child = FakeListChatModel(responses=["no tools here"])
+    assert surface(reliable(child).bind_tools([])).text == "no tools here"
+
+
+def test_what_is_no_tool_is_refused_when_it_is_bound(reliable, clients):
+    with pytest.raises((ValueError, TypeError)):
+        reliable(clients.openai("gpt")).bind_tools([object()])
+
+
+def test_a_child_whose_binding_is_none_is_passed_over(surface, reliable, clients):
+    class Odd(ScriptedChatModel):
+        def bind_tools(self, tools, **kwargs):
+            return self
+
+    _warned.clear()
+    model = reliable(Odd(), clients.openai("gpt"))
+    assert surface(model.bind_tools([weather])).text == "Hello from gpt."

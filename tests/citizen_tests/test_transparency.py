@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import wire_shapes as shapes
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
+from same_answer import pieces, said
 
 from langchain_reliable import Candidate
 from langchain_reliable.testing import ScriptedChatModel, overloaded, says, tool_call
@@ -78,6 +81,53 @@ def test_the_same_chunks(surface, reliable, clients, family, output_version):
     child = clients.of(family, "m", output_version=output_version)
     bare = [chunk.content for chunk in surface(child).chunks]
     assert [chunk.content for chunk in surface(reliable(child)).chunks] == bare
+
+
+SHAPES = {
+    "thoughts, search, citations": (shapes.THOUGHTS_SEARCH_AND_CITATIONS, "v0"),
+    "the same in blocks": (shapes.THOUGHTS_SEARCH_AND_CITATIONS, "v1"),
+    "parallel calls": (shapes.PARALLEL_CALLS, "v0"),
+    "parallel calls in blocks": (shapes.PARALLEL_CALLS, "v1"),
+    "spoken": (shapes.SPOKEN, "v0"),
+    "spoken in blocks": (shapes.SPOKEN, "v1"),
+    "responses": (shapes.REASONING_SEARCH_AND_CITATIONS, "responses/v1"),
+    "responses as of old": (shapes.REASONING_SEARCH_AND_CITATIONS, "v0"),
+    "responses in blocks": (shapes.REASONING_SEARCH_AND_CITATIONS, "v1"),
+}
+
+
+@pytest.mark.parametrize(("shape", "version"), SHAPES.values(), ids=SHAPES)
+def test_what_providers_do_beyond_text_is_untouched(
+    surface, reliable, wire, shape, version
+):
+    wire.reply = shape.reply
+    child = shape.child(output_version=version)
+    alone = surface(shape.bound(child), list(shape.messages))
+    ours = surface(shape.bound(reliable(child)), list(shape.messages))
+    assert alone.error is None, repr(alone.error)
+    assert ours.error is None, repr(ours.error)
+    assert ours.trail["served_by"] == "m"
+    assert said(ours.message) == said(alone.message)
+    assert ours.message.content_blocks == alone.message.content_blocks
+    assert pieces(ours) == pieces(alone)
+    assert ours.usage == alone.usage
+    if not child.disable_streaming:  # else it is one chunk here, and none there
+        assert ours.heard.tokens == alone.heard.tokens
+    bare, sent = wire.sent
+    assert sent == bare
+
+    goes_on = [*shape.messages, alone.message, *_results(alone.message)]
+    surface(shape.bound(child), goes_on)
+    surface(shape.bound(reliable(child)), goes_on)
+    bare, sent = wire.sent[2:]
+    assert sent == bare
+
+
+def _results(message):
+    results = [
+        ToolMessage("sunny", tool_call_id=call["id"]) for call in message.tool_calls
+    ]
+    return [*results, HumanMessage("And tomorrow?")]
 
 
 def test_each_child_keeps_its_output_version(surface, reliable, clients):

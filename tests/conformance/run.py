@@ -15,6 +15,7 @@ import tarfile
 import xml.etree.ElementTree as ET  # our own pytest wrote what is read
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from known import PRIVATE
 
@@ -53,12 +54,12 @@ def fetch(package: Package) -> None:
     (CACHE / ".gitignore").write_text("*\n")
     wanted = f"{package.name}=={package.version}"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download"]
-    only = ["--quiet", "--no-deps", "--no-binary", ":all:"]
+    only = ["--quiet", "--no-deps", "--no-binary", package.name]
     subprocess.run([*pip, *only, "--dest", str(CACHE), wanted], check=True)  # noqa: S603 - our own pip
-    with tarfile.open(
-        package.folder.with_suffix(f"{package.folder.suffix}.tar.gz")
-    ) as archive:
-        archive.extractall(CACHE, filter="data")
+    packed = CACHE / f"{package.folder.name}.tar.gz"
+    with tarfile.open(packed) as archive, TemporaryDirectory(dir=CACHE) as halfway:
+        archive.extractall(halfway, filter="data")
+        Path(halfway, package.folder.name).rename(package.folder)
 
 
 def outcomes(package: Package, manner: str) -> dict[str, str]:

@@ -172,3 +172,20 @@ async def test_healthy_answers_share_a_connection(sim, client, hear, family):
     await sim.await_closed()
     assert sim.open_connections == 2  # one for the sync client, one for the async
     assert sim.abandoned == 0
+
+
+@both
+@everywhere
+async def test_a_function_decides_when_it_sees_the_request(
+    sim, client, hear, family, surface
+):
+    sim.script("model", lambda asked: asked.body["messages"][-1]["content"])
+    heard = await hear(client(family, "model"), surface)
+    assert heard.message.text == sim.requests[-1].body["messages"][-1]["content"]
+
+
+@both
+async def test_a_function_that_raises_is_a_server_error(sim, client, hear, family):
+    sim.script("model", lambda asked: asked.body["nothing there"])
+    heard = await hear(client(family, "model"), "invoke")
+    assert "500" in str(heard)

@@ -6,12 +6,14 @@ A row reads `told before|finish reason` or `told before!error status code`.
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 
 import pytest
 
 from langchain_reliable.testing import (
     FAULTS,
+    SimulatedRequest,
     Trouble,
     content_then_cut,
     content_then_error,
@@ -25,6 +27,9 @@ from langchain_reliable.testing import (
     tool_call,
     trickle,
 )
+from langchain_reliable.testing._openai import OpenAI
+from langchain_reliable.testing._plans import plan
+from langchain_reliable.testing._wire import Send
 
 EIGHT = "one two three four five six seven eight"
 OVERLOADED_LATE = "APIStatusError 200 overloaded_error"  # HTTP said 200 before
@@ -290,3 +295,22 @@ async def test_a_missing_finish_reports_no_usage_either(sim, client, hear):
     sim.script("model", no_finish("one two"))
     heard = await hear(client("openai", "model"), "stream")
     assert heard.message.usage_metadata is None
+
+
+def test_a_malformed_document_is_never_other_json():
+    for length in range(60):
+        answer = says("x" * length + " one two three")
+        request = SimulatedRequest(
+            number=1,
+            model="m",
+            path="",
+            headers={},
+            body={},
+            streaming=False,
+            key=None,
+        )
+        for after in range(4):
+            steps = plan(malformed_event(answer, after=after), OpenAI(), request)
+            body = b"".join(step.data for step in steps if isinstance(step, Send))
+            with pytest.raises(ValueError, match="line 1"):
+                json.loads(body)
