@@ -1,6 +1,9 @@
 """A LangChain chat model made of several, which answers while one of them can."""
 
+from typing import TYPE_CHECKING
+
 from langchain_reliable._judge import classify
+from langchain_reliable._lazy import lazily
 from langchain_reliable.candidates import Candidate, Group
 from langchain_reliable.chat_models import ReliableChatModel
 from langchain_reliable.errors import (
@@ -11,13 +14,15 @@ from langchain_reliable.errors import (
 from langchain_reliable.failures import PROPAGATE, Failure, FailureKind, Verdict
 from langchain_reliable.health import Health
 from langchain_reliable.keys import rotate_keys
-from langchain_reliable.observers import (
-    CustomEventObserver,
-    LoggingObserver,
-    OpenTelemetryObserver,
-    Timeline,
-)
+from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.policies import CallOptions, CircuitBreaker, RetryBudget
+
+if TYPE_CHECKING:
+    from langchain_reliable.observers import (
+        CustomEventObserver,
+        OpenTelemetryObserver,
+        Timeline,
+    )
 
 __all__ = [
     "PROPAGATE",
@@ -41,3 +46,15 @@ __all__ = [
     "classify",
     "rotate_keys",
 ]
+
+__getattr__ = lazily(
+    __name__,
+    dict.fromkeys(
+        ("CustomEventObserver", "OpenTelemetryObserver", "Timeline"),
+        f"{__name__}.observers",
+    ),
+)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -15,15 +15,16 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, message_chunk_to_message
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from langchain_reliable._alarm import Reader, within_limits
+from langchain_reliable._alarm import within_limits
 from langchain_reliable._forms import checked
-from langchain_reliable._patience import Patience
-from langchain_reliable._relay import usage_of
+from langchain_reliable._patience import Patience, longest_silence
+from langchain_reliable._reader import Reader
 from langchain_reliable._streams import (
     Reading,
     aopen_stream,
     open_stream,
 )
+from langchain_reliable._usage import usage_of
 from langchain_reliable.errors import EmptyAnswer, StreamInterrupted
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
     from langchain_reliable._call import Call, Judge
     from langchain_reliable._children import Child, Request
     from langchain_reliable._clock import Clock
-    from langchain_reliable._steps import Attempt, Limits
+    from langchain_reliable._steps import Attempt
     from langchain_reliable._streams import AsyncOpened, CommitOn, Opened
-    from langchain_reliable._trail import Usage
+    from langchain_reliable._usage import Usage
 
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class Ask:
         self._clock = clock
         self._manner = manner
         self._child: Child | None = None
+        self._children: dict[int, Child] = {}
 
     # --- openers: one request to one candidate ------------------------------------
 
@@ -117,6 +119,7 @@ class Ask:
         self._take_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
         answer = self._limited(lambda: child.answer(self._request), patience)
+        attempt.seen.parts = answer.generations[:1]
         return self._read(checked(answer))
 
     async def aanswer(self, attempt: Attempt) -> ChatResult:
@@ -129,14 +132,20 @@ class Ask:
         await self._atake_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
         answer = await self._alimited(child.aanswer(self._request), patience)
+        attempt.seen.parts = answer.generations[:1]
         return self._read(checked(answer))
 
     def _asked(self, attempt: Attempt, *, streams: bool) -> Child:
-        read_timeout = _longest_silence(attempt.limits, streams=streams)
-        self._child = self._child_at(attempt.route.place, read_timeout)
+        read_timeout = longest_silence(attempt.limits, streams=streams)
+        child = self._child_at(attempt.route.place, read_timeout)
+        self._children[attempt.route.place] = child
+        self._turn_to(child)
+        return child
+
+    def _turn_to(self, child: Child) -> None:
+        self._child = child
         if (output := self._request.output) is not None:
-            output.form = self._child.form_for(output.shape)
-        return self._child
+            output.form = child.form_for(output.shape)
 
     def _open(self, child: Child, attempt: Attempt, manner: Manner) -> Opened:
         self._take_turn(child, attempt)
@@ -145,7 +154,10 @@ class Ask:
         if not reading.patience.limited:
             return open_stream(child.chunks(request), reading, clock)
         reader = Reader(lambda: child.chunks(request), reading.patience, clock)
-        return open_stream(reader, reading, clock)
+        opened = open_stream(reader, reading, clock)
+        if not reading.patience.limited:
+            reader.set_free()
+        return opened
 
     async def _aopen(
         self, child: Child, attempt: Attempt, manner: Manner
@@ -156,7 +168,8 @@ class Ask:
 
     def _reading(self, child: Child, attempt: Attempt, manner: Manner) -> Reading:
         patience = Patience(attempt.limits, self._clock.now(), streams=True)
-        return Reading(patience, manner.commit_on, manner.expects_finish(child))
+        expects_finish = manner.expects_finish(child)
+        return Reading(patience, manner.commit_on, expects_finish, attempt.seen)
 
     @property
     def _wholly(self) -> Manner:
@@ -201,7 +214,12 @@ class Ask:
     def _limited(self, work: Callable[[], T], patience: Patience) -> T:
         if not patience.limited:
             return work()
-        return next(Reader(lambda: iter([work()]), patience, self._clock))
+        reader = Reader(lambda: iter([work()]), patience, self._clock)
+        try:
+            return next(reader)
+        except BaseException:
+            reader.close()
+            raise
 
     async def _alimited(self, work: Awaitable[T], patience: Patience) -> T:
         if not patience.limited:
@@ -209,6 +227,11 @@ class Ask:
         return await within_limits(work, patience, self._clock)
 
     # --- the end of an answer -----------------------------------------------------
+
+    def settled(self) -> None:
+        """Turn to who has answered; a kept empty answer is not the last one's."""
+        if (winner := self.call.trail.winner) is not None:
+            self._turn_to(self._children[winner.route.place])
 
     def trail(self) -> dict[str, object]:
         """Return what happened, for the answer's metadata."""
@@ -227,15 +250,22 @@ class Ask:
 
     def stamped(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
+        self.settled()
         for generation in result.generations:
             message = generation.message
             metadata = {**message.response_metadata, "reliable": self.trail()}
             message.response_metadata = metadata  # as LangChain does a moment later
-        if (output := self._request.output) is not None:
-            output.settled(result)
         usage = usage_of(result.generations[0].message)
         self.call.answered(self._clock.now(), usage)
         return result
+
+    def is_whole(self, shown: list[ChatGenerationChunk]) -> bool:
+        """Return whether nothing is missing though the wire broke after the finish.
+
+        OpenAI's SDK reads a form by itself, and hands it over after the last word.
+        """
+        output = self._request.output
+        return output is None or output.is_readable(_joined(shown))
 
     def broken_off(
         self, error: Exception, shown: list[ChatGenerationChunk]
@@ -245,6 +275,8 @@ class Ask:
         if failure is None:
             return None
         clock = self._clock
+        if (winner := self.call.trail.winner) is not None:
+            winner.seen.parts = shown
         self.call.interrupted(failure, error, clock.now(), clock.chance())
         return StreamInterrupted(
             partial=_merged(shown),
@@ -252,20 +284,6 @@ class Ask:
             attempts=self.call.trail.records,
             failure=failure,
         )
-
-
-_MARGIN = 1.0
-"""Seconds by which a client's read time-out is longer than our limit, so that ours is
-the one that is told."""
-
-
-def _longest_silence(limits: Limits, *, streams: bool) -> float | None:
-    """Return after which silence a client may as well give up its socket."""
-    spans = [limits.attempt, limits.total]
-    if streams and limits.first_chunk is not None and limits.idle is not None:
-        spans.append(max(limits.first_chunk, limits.idle))
-    known = [span for span in spans if span is not None]
-    return min(known) + _MARGIN if known else None
 
 
 @contextmanager

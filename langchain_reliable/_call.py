@@ -22,29 +22,25 @@ answer is free to ask twice.
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
-import backoff
-
+from langchain_reliable._sentence import Court
 from langchain_reliable._standings import Standings
 from langchain_reliable._steps import Attempt, GiveUp, Launch, Settle, Wait
-from langchain_reliable._trail import UNKNOWN_USAGE, Trail
-from langchain_reliable.errors import (
-    AllModelsFailed,
-    EmptyAnswer,
-    ToolsNotBound,
-    trail_note,
-)
-from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
+from langchain_reliable._trail import Trail
+from langchain_reliable._usage import UNKNOWN_USAGE
+from langchain_reliable._wording import trail_note
+from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotBound
+from langchain_reliable.failures import FailureKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from langchain_reliable._bucket import Bucket
-    from langchain_reliable._standings import Ledger, Standing
+    from langchain_reliable._standings import Ledger
     from langchain_reliable._steps import Limits, Route, Step
-    from langchain_reliable._trail import Observe, Usage
+    from langchain_reliable._trail import Observe
+    from langchain_reliable._usage import Usage
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import Policy
 
@@ -81,11 +77,13 @@ class Call(Generic[T]):
             streams: Whether the call asks for a stream.
         """
         self.trail = Trail(items, observe, number, streams=streams)
+        self._streams = streams
         self._policy = policy
         self._judge = judge
         self._ledger = ledger
         self._bucket = bucket
         self._standings = Standings(items, ledger)
+        self._court = Court(policy, self._standings, bucket)
         self._idle_since = float("inf")
         self._waited = 0.0
         self._waiting_until: float | None = None
@@ -184,16 +182,18 @@ class Call(Generic[T]):
         ):
             self._empty = attempt, Settle(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
-        self._sentence(attempt.route, failure, error, now, chance)
+        verdict = self._court.sentence(attempt.route, failure, now, chance)
+        if verdict is Verdict.RAISE:
+            self._fatal = error
         if self._fell_ill(attempt.route, failure, now, chance) or attempt.probe:
             self._standings[attempt.route].out = True
         self._idle_since = now
         return True
 
-    def abandoned(self, attempt: Attempt, now: float) -> None:
-        """Take note that nobody waits for an attempt any more."""
-        self.trail.left(attempt.route, now)
-        if attempt.probe and self._ledger is not None:
+    def abandoned(self, attempt: Attempt | None, now: float) -> None:
+        """Take note that nobody waits any more, for an attempt or for the next."""
+        self.trail.left(attempt, now)
+        if attempt is not None and attempt.probe and self._ledger is not None:
             self._ledger.abandoned(attempt.route.key)
 
     def answered(self, now: float, usage: Usage = UNKNOWN_USAGE) -> None:
@@ -211,45 +211,6 @@ class Call(Generic[T]):
         self.trail.interrupted(failure, error, now)
         self._fell_ill(winner.route, failure, now, chance)
 
-    # --- what a failure means for its route ---------------------------------------
-
-    def _sentence(
-        self,
-        route: Route,
-        failure: Failure,
-        error: Exception,
-        now: float,
-        chance: float,
-    ) -> None:
-        standing = self._standings[route]
-        standing.kinds.append(failure.kind)
-        match self._policy.verdict(failure):
-            case Verdict.RAISE:
-                self._fatal = error
-            case Verdict.NEXT:
-                standing.out = True
-            case Verdict.RETRY if self._spent(route, failure.kind):
-                standing.out = True
-            case Verdict.RETRY if not self._can_pay(standing, failure.kind):
-                standing.out = True
-            case _:
-                standing.free_at = now + self._pause(standing, failure, chance)
-        if failure.kind is FailureKind.CONTEXT_OVERFLOW:
-            self._standings.rule_out_smaller(route)
-
-    def _spent(self, route: Route, kind: FailureKind) -> bool:
-        standing = self._standings[route]
-        again = kind in RETRIED_ONCE and standing.kinds.count(kind) > 1
-        return again or standing.attempts > route.max_retries
-
-    def _can_pay(self, standing: Standing, kind: FailureKind) -> bool:
-        """Pay for a retry out of what all calls may spend, if that is limited."""
-        if self._bucket is None:
-            return True
-        cost = self._bucket.spend(kind)
-        standing.paid = cost if cost is not None else 0.0
-        return cost is not None
-
     def _fell_ill(
         self, route: Route, failure: Failure, now: float, chance: float
     ) -> bool:
@@ -265,18 +226,6 @@ class Call(Generic[T]):
             return False
         self.trail.circuit_opened(route, circuit.open_until - now, now)
         return True
-
-    def _pause(self, standing: Standing, failure: Failure, chance: float) -> float:
-        """Return Retry-After, or else a span of the backoff ("full jitter").
-
-        Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-        """
-        if failure.retry_after is not None:
-            return failure.retry_after
-        spans = backoff.expo(
-            factor=self._policy.initial_backoff, max_value=self._policy.max_backoff
-        )
-        return chance * next(islice(spans, standing.attempts, None))
 
     # --- waiting and asking -------------------------------------------------------
 
@@ -324,7 +273,8 @@ class Call(Generic[T]):
         Nobody is hurried over the first chunk for the sake of nobody else.
         """
         limits = route.limits
-        if limits.first_chunk is not None and not self._may_ask_another(route, now):
+        hurried = self._streams and limits.first_chunk is not None
+        if hurried and not self._may_ask_another(route, now):
             limits = replace(limits, first_chunk=None)
         if self._deadline is not None:
             limits = replace(limits, deadline=self._deadline)

@@ -101,6 +101,9 @@ class Child(Protocol):
     def form_for(self, shape: Shape) -> Form:
         """Return how it is asked for structured output, and how that is read."""
 
+    def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
+        """Return how many tokens it takes these for; its API may be asked for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
@@ -224,37 +227,44 @@ class _ChatChild:
 
     def answer(self, request: Request) -> ChatResult:
         told = self._bound(request)
-
-        def ask() -> ChatResult:
-            result = told.model._generate(told.messages, stop=told.stop, **told.kwargs)
-            return result_in_blocks(result) if self._makes_blocks else result
-
-        def remember() -> ChatResult:
-            memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
-            return memory.answer(ask) if memory is not None else ask()
-
-        return (
-            self._listeners.told_of(told, remember) if self._listeners else remember()
-        )
+        if self._listeners is None:
+            return self._remembered(told)
+        return self._listeners.told_of(told, lambda: self._remembered(told))
 
     async def aanswer(self, request: Request) -> ChatResult:
         told = self._bound(request)
-
-        async def ask() -> ChatResult:
-            generate = told.model._agenerate
-            result = await generate(told.messages, stop=told.stop, **told.kwargs)
-            return result_in_blocks(result) if self._makes_blocks else result
-
-        async def remember() -> ChatResult:
-            memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
-            return await (memory.aanswer(ask) if memory is not None else ask())
-
+        remembered = self._aremembered(told)
         if self._listeners is None:
-            return await remember()
-        return await self._listeners.atold_of(told, remember())
+            return await remembered
+        return await self._listeners.atold_of(told, remembered)
+
+    def _remembered(self, told: Begun) -> ChatResult:
+        memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
+        if memory is None:
+            return self._asked(told)
+        return memory.answer(lambda: self._asked(told))
+
+    async def _aremembered(self, told: Begun) -> ChatResult:
+        memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
+        if memory is None:
+            return await self._aasked(told)
+        return await memory.aanswer(lambda: self._aasked(told))
+
+    def _asked(self, told: Begun) -> ChatResult:
+        result = told.model._generate(told.messages, stop=told.stop, **told.kwargs)
+        return result_in_blocks(result) if self._makes_blocks else result
+
+    async def _aasked(self, told: Begun) -> ChatResult:
+        generate = told.model._agenerate
+        result = await generate(told.messages, stop=told.stop, **told.kwargs)
+        return result_in_blocks(result) if self._makes_blocks else result
 
     def form_for(self, shape: Shape) -> Form:
         return shape.form_for(self._model)
+
+    def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
+        read = self._reader.readable(messages)
+        return self._model.get_num_tokens_from_messages(read, tools, **kwargs)
 
     @property
     def _makes_blocks(self) -> bool:
@@ -267,10 +277,12 @@ class _ChatChild:
         kwargs = {**self._kwargs, **request.kwargs}
         if request.output is None:
             kwargs = bound_tools(self._model, kwargs)
-            return Begun(self._model, messages, request.stop, kwargs)
-        form = self.form_for(request.output.shape)
-        kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
-        return Begun(form.model, messages, request.stop, kwargs)
+            begun = Begun(self._model, messages, request.stop, kwargs)
+        else:
+            form = self.form_for(request.output.shape)
+            kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
+            begun = Begun(form.model, messages, request.stop, kwargs)
+        return self._reader.settled(begun, request.messages)
 
     @property
     def is_rate_limited(self) -> bool:

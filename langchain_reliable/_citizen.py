@@ -6,6 +6,7 @@ who it says it is, what it can do, how it counts. Calling never does.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 
 from langchain_core.caches import BaseCache
@@ -155,8 +156,7 @@ class Citizen(BaseChatModel):
     @property
     def _first_model(self) -> BaseChatModel | None:
         """The model that is asked first: what a reliable model mostly is."""
-        first = bare_model(self._roster.candidates[0])
-        return first if isinstance(first, BaseChatModel) else None
+        return self._roster.first_model
 
     @property
     @override
@@ -174,13 +174,15 @@ class Citizen(BaseChatModel):
         first = self._first_model
         if first is None:
             return super()._get_ls_params(stop=stop, **kwargs)
+        if not (stop or kwargs):
+            return self._roster.first_ls_params.copy()
         return first._get_ls_params(stop=stop, **kwargs)
 
     @override
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        return super()._get_invocation_params(stop=stop, **without_ours(kwargs))
+        return {**self.asdict(), "stop": stop, **without_ours(kwargs)}
 
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
@@ -207,10 +209,17 @@ class Citizen(BaseChatModel):
         tools: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> int:
-        """Count with the first model's tokenizer; its API may be asked for it."""
-        if (first := self._first_model) is None:
+        """Count as the first model that can; its API may be asked for it."""
+        if self._first_model is None:
             return super().get_num_tokens_from_messages(messages, tools, **kwargs)
-        return first.get_num_tokens_from_messages(messages, tools, **kwargs)
+        first, *others = self._roster.children()
+        try:
+            return first.tokens_in(messages, tools, **kwargs)
+        except Exception:
+            for other in others:
+                with suppress(Exception):
+                    return other.tokens_in(messages, tools, **kwargs)
+            raise
 
     @classmethod
     @override
@@ -240,14 +249,9 @@ class Citizen(BaseChatModel):
         Without it two wrappers would answer from each other's entries (seen in
         langchain-core 1.7.2).
         """
+        roster = self._roster
         return {
-            "model_name": self.model_name,
-            "models": [_identity(one) for one in self._roster.candidates],
+            "model_name": roster.model_name,
+            "models": roster.identifying_params,
             "model_fallbacks": self.model_fallbacks,
         }
-
-
-def _identity(candidate: Candidate) -> dict[str, Any]:
-    model = bare_model(candidate)
-    params = model._identifying_params if isinstance(model, BaseChatModel) else {}
-    return {"class": type(model).__qualname__, "kwargs": candidate.kwargs, **params}

@@ -46,11 +46,19 @@ def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
                 else:
                     call.succeeded(attempt, answer, clock.now())
             case Wait(until):
-                clock.sleep_until(until)
+                _sleep(call, until, clock)
             case Settle(answer):
                 return answer
             case GiveUp(error):
                 raise error
+
+
+def _sleep(call: Call[T], until: float, clock: Clock) -> None:
+    try:
+        clock.sleep_until(until)
+    except BaseException:
+        call.abandoned(None, clock.now())
+        raise
 
 
 async def adrive(
@@ -71,11 +79,19 @@ async def adrive(
                 else:
                     call.succeeded(attempt, answer, clock.now())
             case Wait(until):
-                await clock.asleep_until(until)
+                await _asleep(call, until, clock)
             case Settle(answer):
                 return answer
             case GiveUp(error):
                 raise error
+
+
+async def _asleep(call: Call[T], until: float, clock: Clock) -> None:
+    try:
+        await clock.asleep_until(until)
+    except BaseException:
+        call.abandoned(None, clock.now())
+        raise
 
 
 async def _heeding_cancellation(attempt: Awaitable[T]) -> T:

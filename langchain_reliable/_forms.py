@@ -14,7 +14,7 @@ from langchain_core.language_models.chat_models import _gen_info_and_msg_metadat
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_reliable._speech import finish_of, says_something
+from langchain_reliable._speech import finish_among, says_something
 from langchain_reliable._streams import check_finish, check_wordless
 from langchain_reliable.errors import IncompleteStream
 
@@ -45,10 +45,10 @@ def checked(result: ChatResult) -> ChatResult:
 
 
 def _finish(result: ChatResult) -> str | None:
-    for generation in result.generations:
-        info = {**(result.llm_output or {}), **(generation.generation_info or {})}
-        merged = ChatGeneration(message=generation.message, generation_info=info)
-        if (finish := finish_of(merged)) is not None:
+    shared = result.llm_output or {}
+    for one in result.generations:
+        info, metadata = one.generation_info or {}, one.message.response_metadata
+        if (finish := finish_among(info, shared, metadata)) is not None:
             return finish
     return None
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_reliable import _classify
 from langchain_reliable._clock import epoch
 from langchain_reliable.errors import AnswerRejected
 from langchain_reliable.failures import Failure, FailureKind, Propagate
@@ -33,7 +32,7 @@ def classify(exception: BaseException) -> Failure | None:
     """
     if isinstance(exception, AnswerRejected):
         return exception.failure
-    return _classify.classify(exception, now=epoch())
+    return _interpreter()(exception, now=epoch())
 
 
 def judge_with(
@@ -47,6 +46,7 @@ def judge_with(
     Returns:
         A function to `Failure`, or to `None` for what is not a provider's failure.
     """
+    _interpreter()  # ready before the first failure
     if callback is None:
         return classify
 
@@ -62,6 +62,13 @@ def judge_with(
                 return _as(FailureKind(kind), error)
 
     return judge
+
+
+def _interpreter() -> Callable[..., Failure | None]:
+    """Return our reading of exceptions; its tables are not part of our import."""
+    from langchain_reliable import _classify  # noqa: PLC0415 - on purpose
+
+    return _classify.classify
 
 
 def _as(kind: FailureKind, error: Exception) -> Failure:

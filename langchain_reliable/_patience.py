@@ -6,7 +6,8 @@ Timers and threads never do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_reliable.errors import (
     AttemptTimeout,
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 AFTER_FINISH = 5.0
 """Seconds spent on what may follow a finish marker (usage, `[DONE]`)."""
+
+_MARGIN = 1.0
+"""Seconds by which a client's read time-out is longer than our limit, so that ours is
+the one that is told."""
+
+
+_Deadline: TypeAlias = "tuple[float, type[TimeLimitExceeded], float]"
+"""A moment, and of which limit: its error and its seconds."""
 
 
 class Patience:
@@ -42,17 +51,14 @@ class Patience:
         """
         self._idle = limits.idle if streams else None
         self._silence: float | None = None
-        self._until: list[tuple[float, TimeLimitExceeded]] = []
-        self._exceeded: TimeLimitExceeded | None = None
-        if limits.attempt is not None:
-            error: TimeLimitExceeded = AttemptTimeout(limits.attempt)
-            self._until.append((now + limits.attempt, error))
+        self._until: list[_Deadline] = []
+        self._exceeded: _Deadline | None = None
+        if (span := limits.attempt) is not None:
+            self._until.append((now + span, AttemptTimeout, span))
         if limits.deadline is not None:
-            error = TotalTimeout(limits.total or 0.0)
-            self._until.append((limits.deadline, error))
-        if streams and limits.first_chunk is not None:
-            error = FirstChunkTimeout(limits.first_chunk)
-            self._until.append((now + limits.first_chunk, error))
+            self._until.append((limits.deadline, TotalTimeout, limits.total or 0.0))
+        if streams and (span := limits.first_chunk) is not None:
+            self._until.append((now + span, FirstChunkTimeout, span))
 
     @property
     def limited(self) -> bool:
@@ -65,12 +71,11 @@ class Patience:
 
     def spoke(self) -> None:
         """Take note that a chunk has said something."""
-        first = FirstChunkTimeout
-        self._until = [one for one in self._until if not isinstance(one[1], first)]
+        self._until = [one for one in self._until if one[1] is not FirstChunkTimeout]
 
     def finished(self, now: float) -> None:
         """Take note of the finish marker: little may follow."""
-        self._until.append((now + AFTER_FINISH, IdleTimeout(AFTER_FINISH)))
+        self._until.append((now + AFTER_FINISH, IdleTimeout, AFTER_FINISH))
 
     @property
     def has_deadlines(self) -> bool:
@@ -79,16 +84,34 @@ class Patience:
 
     def extend(self, seconds: float) -> None:
         """Give back the time in which the consumer worked."""
-        self._until = [(moment + seconds, error) for moment, error in self._until]
+        self._until = [(when + seconds, kind, span) for when, kind, span in self._until]
 
     def left(self, now: float) -> float | None:
         """Return how many seconds the next wait may last; `None` for any number."""
         span, self._exceeded = self._silence, None
-        for moment, error in self._until:
-            if span is None or moment - now < span:
-                span, self._exceeded = max(0.0, moment - now), error
+        for deadline in self._until:
+            rest = deadline[0] - now
+            if span is None or rest < span:
+                span, self._exceeded = max(0.0, rest), deadline
         return span
 
     def exceeded(self) -> TimeLimitExceeded:
         """Return the error of the limit that `left` went by last."""
-        return self._exceeded or IdleTimeout(self._silence or 0.0)
+        if self._exceeded is None:
+            return IdleTimeout(self._silence or 0.0)
+        _, kind, span = self._exceeded
+        return kind(span)
+
+
+def longest_silence(limits: Limits, *, streams: bool) -> float | None:
+    """Return after which silence a client may as well give up its socket.
+
+    Rounded up in steps of a fifth: a client is prepared once for each such span, and
+    `CallOptions.total_timeout` may be another number in every call.
+    """
+    spans = [span for span in (limits.attempt, limits.total) if span is not None]
+    if streams and limits.first_chunk is not None and limits.idle is not None:
+        spans.append(max(limits.first_chunk, limits.idle))
+    if not spans:
+        return None
+    return 2 ** (math.ceil(4 * math.log2(min(spans))) / 4) + _MARGIN

@@ -10,7 +10,6 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from langchain_core.runnables.config import var_child_runnable_config
-from langchain_core.tracers.context import _configure_hooks, tracing_v2_callback_var
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -22,12 +21,13 @@ def quiet_context() -> Context:
     An empty `callbacks` list alone does not keep them away: LangChain finds the hooks
     of context managers, the parent run and LangSmith by itself (seen in 1.7.2).
     """
-    from langsmith.run_helpers import tracing_context  # noqa: PLC0415 - slow to import
+    from langchain_core.tracers import context as tracers  # noqa: PLC0415 - slow
+    from langsmith.run_helpers import tracing_context  # noqa: PLC0415 - as above
 
     with tracing_context(enabled=False, parent=False):
         quiet = copy_context()
     quiet.run(var_child_runnable_config.set, None)
-    quiet.run(tracing_v2_callback_var.set, None)
-    for variable, *_ in _configure_hooks:
+    quiet.run(tracers.tracing_v2_callback_var.set, None)
+    for variable, *_ in tracers._configure_hooks:  # noqa: SLF001 - no public way
         quiet.run(variable.set, None)
     return quiet

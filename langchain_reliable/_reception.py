@@ -17,7 +17,7 @@ from langchain_reliable._judge import judge_with
 from langchain_reliable._options import plan_for, within_total
 from langchain_reliable._roster import Roster
 from langchain_reliable._steps import Limits
-from langchain_reliable._telling import teller
+from langchain_reliable._telling import Teller
 from langchain_reliable._wishes import OPTIONS, OUTPUT
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.policies import Policy
@@ -72,7 +72,11 @@ class Reception:
         self._bucket = None if budget is None else model.health.bucket(budget)
         self._require_streaming = model.require_streaming
         self._judge = judge_with(model.classify)
-        self._tell = teller((_LOG, *model.observers))
+        self._tell = Teller((_LOG, *model.observers))
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Be `None` in a deep or pickled copy of a model: its fields are its own."""
+        return type(None), ()
 
     def ask(
         self,

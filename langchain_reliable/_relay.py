@@ -4,12 +4,15 @@ In order and unmodified, with the trail on the last chunk, and closed whatever h
 Opening a stream is `_streams`' work; how a broken one ends is decided by its call.
 
 The twins differ by `await` and by the alarm. Per chunk the relay remembers it, looks
-whether it is the last, and hands it on.
+whether it is the last, and hands it on; it does so without a call of its own, which
+would cost more than all the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.messages import AIMessageChunk
@@ -17,7 +20,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable._speech import finish_of
 from langchain_reliable._streams import check_finish, close_stream
-from langchain_reliable._trail import UNKNOWN_USAGE
+from langchain_reliable._usage import usage_at_end
 from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:
@@ -29,12 +32,10 @@ if TYPE_CHECKING:
         Iterator,
     )
 
-    from langchain_core.messages import BaseMessage
-
     from langchain_reliable._alarm import Alarm
     from langchain_reliable._clock import Clock
     from langchain_reliable._streams import AsyncOpened, Opened, Reading
-    from langchain_reliable._trail import Usage
+    from langchain_reliable._usage import Usage
 
 _LAST = 8
 """Chunks among which a finish marker and usage are looked for at the end."""
@@ -45,6 +46,12 @@ class Ending(Protocol):
 
     def trail(self) -> dict[str, object]:
         """Return what happened, for the last chunk."""
+
+    def settled(self) -> None:
+        """Take note that the call has settled on a stream."""
+
+    def is_whole(self, shown: list[ChatGenerationChunk]) -> bool:
+        """Return whether what was shown is all, though the wire broke after it."""
 
     def broken_off(
         self, error: Exception, shown: list[ChatGenerationChunk]
@@ -69,12 +76,16 @@ def relay(
         clock: Time.
     """
     opened = open_()
+    ending.settled()
     relayed = _Relayed(ending, opened.reading, clock)
+    keep = relayed.chunks.append
     try:
-        for chunk in opened.held:
-            yield relayed.noted(chunk)
-        for chunk in opened.rest:
-            yield relayed.noted(chunk)
+        for chunk in chain(opened.held, opened.rest):
+            keep(chunk)
+            last = getattr(chunk.message, "chunk_position", None)
+            if last is not None or chunk.generation_info is not None:
+                relayed.look_for_the_end(chunk)
+            yield chunk
         relayed.check_end()
     except Exception as error:  # noqa: BLE001 - judged there
         relayed.broke_off(error)
@@ -91,34 +102,34 @@ async def arelay(
 ) -> AsyncGenerator[ChatGenerationChunk]:
     """Hand on a committed stream to its end; the twin of `relay`."""
     opened = await open_()
-    alarm, this_task = opened.alarm, asyncio.current_task
-    now = asyncio.get_running_loop().time
+    ending.settled()
+    alarm, now = opened.alarm, opened.alarm.time
+    this_task = partial(asyncio.current_task, asyncio.get_running_loop())
     relayed = _Relayed(ending, opened.reading, clock, alarm)
+    keep = relayed.chunks.append
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
         alarm.set()
         async for chunk in opened.rest:
-            if alarm.rang:
-                break
             alarm.task = None
-            yield relayed.noted(chunk)
+            if not alarm.armed:
+                if alarm.rang:
+                    break
+                relayed.handed_at = clock.now()
+            keep(chunk)
+            last = getattr(chunk.message, "chunk_position", None)
+            if last is not None or chunk.generation_info is not None:
+                relayed.look_for_the_end(chunk)
+            yield chunk
             if alarm.armed and alarm.owner is (task := this_task()):
                 alarm.since, alarm.task = now(), task
             else:
                 relayed.resumed()
         alarm.off()
         relayed.check_end()
-    except BaseException as error:
-        if alarm.took_back():
-            relayed.broke_off(opened.reading.patience.exceeded())
-        elif isinstance(error, Exception) and not alarm.cancelled:
-            relayed.broke_off(error)
-        else:
-            ending.left()
-            if alarm.cancelled and isinstance(error, Exception):
-                raise asyncio.CancelledError from error
-            raise
+    except BaseException as error:  # noqa: BLE001 - judged there
+        relayed.stopped(error, alarm)
     finally:
         await opened.aclose()
     for chunk in relayed.end():
@@ -130,49 +141,50 @@ class _Relayed:
 
     __slots__ = (
         "_alarm",
-        "_chunks",
         "_clock",
         "_ending",
         "_finish",
-        "_handed_at",
         "_marked",
         "_reading",
+        "chunks",
+        "handed_at",
     )
 
     def __init__(
         self, ending: Ending, reading: Reading, clock: Clock, alarm: Alarm | None = None
     ) -> None:
+        self.chunks: list[ChatGenerationChunk] = []
+        self.handed_at = 0.0
         self._alarm = alarm
-        self._chunks: list[ChatGenerationChunk] = []
         self._clock = clock
         self._ending = ending
         self._finish: str | None = None
-        self._handed_at = 0.0
         self._marked = False
         self._reading = reading
 
     def noted(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
-        """Take note of a chunk on its way out; most are like any other."""
-        self._chunks.append(chunk)
+        """Take note of a chunk on its way out, as the loops do for most by hand."""
+        self.chunks.append(chunk)
         last = getattr(chunk.message, "chunk_position", None)
         if last is not None or chunk.generation_info is not None:
-            self._look_for_the_end(chunk)
+            self.look_for_the_end(chunk)
         if self._alarm is not None and not self._alarm.armed:
-            self._handed_at = self._clock.now()
+            self.handed_at = self._clock.now()
         return chunk
 
     def resumed(self) -> None:
         """The consumer wants another chunk; what it took for itself is not counted."""
         alarm = cast("Alarm", self._alarm)
         if not alarm.armed:
-            self._reading.patience.extend(self._clock.now() - self._handed_at)
+            self._reading.patience.extend(self._clock.now() - self.handed_at)
         alarm.set()
 
-    def _look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
+    def look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
         """See whether a chunk tells why the model stopped; stamp the last one."""
         if self._finish is None and (finish := finish_of(chunk)) is not None:
             self._finish = finish
-            self._reading.patience.finished(self._clock.now())
+            self.handed_at = now = self._clock.now()
+            self._reading.patience.finished(now)
             if self._alarm is not None:
                 self._alarm.armed = False  # for less time than it was set for
         if getattr(chunk.message, "chunk_position", None) == "last":
@@ -182,7 +194,7 @@ class _Relayed:
     @property
     def _finished(self) -> str | None:
         """Why the model stopped; some say it in the metadata of any chunk."""
-        return self._finish or _finish_among(self._chunks)
+        return self._finish or _finish_among(self.chunks)
 
     def check_end(self) -> None:
         """Raise if a stream that ended by itself was cut, or ended in an error."""
@@ -192,29 +204,33 @@ class _Relayed:
 
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
-        if self._finished not in (None, "error"):
+        finished = self._finished not in (None, "error")
+        if finished and self._ending.is_whole(self.chunks):
             return
-        interrupted = self._ending.broken_off(error, self._chunks)
+        interrupted = self._ending.broken_off(error, self.chunks)
         if interrupted is None:
             raise error
         raise interrupted from error
 
+    def stopped(self, error: BaseException, alarm: Alarm) -> None:
+        """Raise what the caller shall see of what ended an async relay."""
+        if alarm.took_back():
+            self.broke_off(self._reading.patience.exceeded())
+        elif isinstance(error, Exception) and not alarm.cancelled:
+            self.broke_off(error)
+        else:
+            self._ending.left()
+            if alarm.cancelled and isinstance(error, Exception):
+                raise asyncio.CancelledError from error
+            raise error
+
     def end(self) -> Iterator[ChatGenerationChunk]:
         """Yield the chunk that marks the end, where the child has not."""
         finished = self._finished is not None
-        if not self._marked and self._chunks:
-            yield self.noted(_last_chunk(self._chunks[-1]))
-        usage = map(usage_of, (one.message for one in reversed(self._chunks[-_LAST:])))
-        known = next((one for one in usage if one != UNKNOWN_USAGE), UNKNOWN_USAGE)
-        self._ending.handed_over(finished=finished, usage=known)
-
-
-def usage_of(message: BaseMessage) -> Usage:
-    """Return the tokens that a message or chunk says it has cost."""
-    usage = getattr(message, "usage_metadata", None)
-    if not usage:
-        return UNKNOWN_USAGE
-    return usage.get("input_tokens"), usage.get("output_tokens")
+        if not self._marked and self.chunks:
+            yield self.noted(_last_chunk(self.chunks[-1]))
+        usage = usage_at_end(self.chunks, _LAST)
+        self._ending.handed_over(finished=finished, usage=usage)
 
 
 def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:

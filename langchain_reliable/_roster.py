@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models import BaseChatModel, LangSmithParams
 
 from langchain_reliable._children import (
     Preparation,
@@ -57,6 +59,7 @@ class Roster:
         self._max_retries = max_retries
         self._manage_retries = manage_retries
         self._limits = limits
+        self._children: dict[tuple[int, float | None], tuple[Seat, Child]] = {}
         self._plans: dict[str | None, Plan] = {}
         self._routes: dict[int, tuple[list[list[Route]], list[Seat]]] = {}
 
@@ -65,31 +68,68 @@ class Roster:
         """All candidates, in order."""
         return [one for item in self._items for one in members_of(item)]
 
-    def plan(self, asked: str | None) -> Plan:
-        """Return who may be asked for a model, each group in its order of this call."""
-        plan = self._declared(asked)
-        turns = {
-            at: item.in_turn()
+    @cached_property
+    def first_model(self) -> BaseChatModel | None:
+        """The chat model that is asked first, if it is one."""
+        first = bare_model(self.candidates[0])
+        return first if isinstance(first, BaseChatModel) else None
+
+    @cached_property
+    def first_ls_params(self) -> LangSmithParams:
+        """What the first model tells tracers of itself, if nothing is asked of it."""
+        first = self.first_model
+        return LangSmithParams() if first is None else first._get_ls_params()
+
+    @cached_property
+    def identifying_params(self) -> list[dict[str, Any]]:
+        """What tells the candidates from others, as their classes say."""
+        return [_identifying(one) for one in self.candidates]
+
+    @cached_property
+    def _turning(self) -> dict[int, Group]:
+        """The groups whose order changes from call to call, by place."""
+        return {
+            at: item
             for at, item in enumerate(self._items)
             if isinstance(item, Group) and item.order != "ordered"
         }
-        return [_turned(item, turns) for item in plan] if turns else plan
+
+    def plan(self, asked: str | None) -> Plan:
+        """Return who may be asked for a model, each group in its order of this call."""
+        plan = self.declared(asked)
+        if not self._turning:
+            return plan
+        turns = {at: group.in_turn() for at, group in self._turning.items()}
+        return [_turned(item, turns) for item in plan]
 
     @cached_property
     def model_name(self) -> str:
         """What the candidates are called, in the order of `models`."""
-        return " | ".join(seat.label for item in self._declared(None) for seat in item)
+        return " | ".join(seat.label for item in self.declared() for seat in item)
 
-    def _declared(self, asked: str | None) -> Plan:
+    def declared(self, asked: str | None = None) -> Plan:
+        """Return who may be asked for a model, in the order of `models`."""
         if (plan := self._plans.get(asked)) is None:
             plan = planned(self._members(), self._fallbacks, asked)
             self._plans[asked] = plan
         return plan
 
+    def candidate(self, seat: Seat) -> Candidate:
+        """Return who sits there."""
+        return members_of(self._items[seat.member.item])[seat.member.place]
+
     def child(self, seat: Seat, read_timeout: float | None = None) -> Child:
         """Return the child of a seat, ready to be called."""
+        if (known := self._children.get((id(seat), read_timeout))) is not None:
+            return known[1]
         how = Preparation(seat.model, self._manage_retries, read_timeout)
-        return child_of(self._candidate(seat), how)
+        child = child_of(self.candidate(seat), how)
+        self._children[id(seat), read_timeout] = seat, child  # kept, so the id stays
+        return child
+
+    def children(self) -> list[Child]:
+        """Return all children in the order of `models`, ready to be called."""
+        return [self.child(seat) for item in self.declared() for seat in item]
 
     def routes(self, plan: Plan) -> tuple[list[list[Route]], list[Seat]]:
         """Return what the study needs to know of a plan, and the seats by place."""
@@ -131,11 +171,8 @@ class Roster:
             for place, candidate in enumerate(members_of(item))
         ]
 
-    def _candidate(self, seat: Seat) -> Candidate:
-        return members_of(self._items[seat.member.item])[seat.member.place]
-
     def _route(self, seat: Seat, place: int) -> Route:
-        candidate = self._candidate(seat)
+        candidate = self.candidate(seat)
         retries = candidate.max_retries
         return Route(
             place=place,
@@ -163,6 +200,12 @@ def _member(candidate: Candidate, item: int, place: int) -> Member:
         name=candidate.name,
         kind=type(bare_model(candidate)).__name__,
     )
+
+
+def _identifying(candidate: Candidate) -> dict[str, Any]:
+    model = bare_model(candidate)
+    params = model._identifying_params if isinstance(model, BaseChatModel) else {}
+    return {"class": type(model).__qualname__, "kwargs": candidate.kwargs, **params}
 
 
 def _window(candidate: Candidate) -> int | None:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._forms import as_result, piece_as_chunk
 from langchain_reliable._quiet import quiet_context
-from langchain_reliable._structured import SchemaNotBound
 from langchain_reliable._within import within
+from langchain_reliable.errors import SchemaNotBound
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
+    from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable
 
@@ -85,6 +86,14 @@ class RunnableChild:
             SchemaNotBound: Always.
         """
         raise SchemaNotBound(type(self._runnable).__name__)
+
+    def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
+        """Refuse: a Runnable does not count.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(f"{type(self._runnable).__name__} counts no tokens")
 
     def _keywords(self, request: Request) -> dict[str, Any]:
         stop = {"stop": request.stop} if request.stop is not None else {}

@@ -100,12 +100,17 @@ def is_reasoning_only(message: BaseMessage) -> bool:
 
 def finish_of(generation: ChatGeneration) -> str | None:
     """Return why the model stopped, in lower case; `None` if it did not say."""
-    info = generation.generation_info or {}
     metadata = generation.message.response_metadata
+    return finish_among(generation.generation_info or {}, metadata)
+
+
+def finish_among(*sources: Mapping[str, Any]) -> str | None:
+    """Return why the model stopped, by what is said of its answer."""
     for key in _FINISH_KEYS:
-        reason = info.get(key) or metadata.get(key)
-        if reason and isinstance(reason, str) and reason not in _UNFINISHED:
-            return reason.lower()
+        for source in sources:
+            reason = source.get(key)
+            if reason and isinstance(reason, str) and reason not in _UNFINISHED:
+                return reason.lower()
     return None
 
 

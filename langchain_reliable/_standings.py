@@ -85,11 +85,13 @@ class Standings:
         self._items = items
         self._last: Route | None = None
         self._ledger = ledger
-        self._standing = {route.place: Standing() for item in items for route in item}
+        self._standing: dict[int, Standing] = {}
 
     def __getitem__(self, route: Route) -> Standing:
         """Return where a route stands."""
-        return self._standing[route.place]
+        if (known := self._standing.get(route.place)) is None:
+            known = self._standing[route.place] = Standing()
+        return known
 
     def __iter__(self) -> Iterator[Route]:
         """Iterate over all routes, in the order of the plan."""
@@ -98,7 +100,7 @@ class Standings:
     @property
     def alone(self) -> bool:
         """Whether the plan has but one candidate."""
-        return len(self._standing) == 1
+        return sum(map(len, self._items)) == 1
 
     @property
     def asked(self) -> list[Standing]:
@@ -124,9 +126,12 @@ class Standings:
         back whom this call has not asked yet; a retry of its own is this call's affair.
         """
         routes = self if self.at_last_item else self._items[self._at]
-        alive = [route for route in routes if not self[route].out]
-        held = [route for route in alive if self.held_until(route, now) > now]
-        return [route for route in alive if route not in held], held
+        free: list[Route] = []
+        held: list[Route] = []
+        for route in routes:
+            if not self[route].out:
+                (held if self.held_until(route, now) > now else free).append(route)
+        return free, held
 
     def held_until(self, route: Route, now: float) -> float:
         """Return until when its health keeps a route out of this call; `now` if not."""
@@ -159,6 +164,8 @@ class Standings:
 
     def in_turn(self, free: list[Route]) -> Route:
         """Pick a free one: of the current item, not yet asked, after the last asked."""
+        if len(free) == 1:
+            return free[0]
         last = self._last.place if self._last is not None else -1
         here = [route for route in free if route in self._items[self._at]]
         fresh = [route for route in here if not self[route].attempts]

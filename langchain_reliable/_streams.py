@@ -22,6 +22,7 @@ from langchain_reliable._speech import (
     may_end_without_words,
     says_something,
 )
+from langchain_reliable._steps import Seen
 from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ class Reading:
         patience: Its time limits.
         commit_on: What it has to show before it is let out.
         expects_finish: Whether an end without a finish reason is a cut.
+        seen: Takes note of what comes before the commit.
     """
 
     patience: Patience
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
+    seen: Seen = field(default_factory=Seen)
 
 
 @dataclass(slots=True)
@@ -162,6 +165,7 @@ class _Held:
 
     def __init__(self, reading: Reading, clock: Clock) -> None:
         self.chunks: list[ChatGenerationChunk] = []
+        reading.seen.parts = self.chunks
         self._characters = 0
         self._clock = clock
         self._finish: str | None = None
@@ -170,6 +174,8 @@ class _Held:
 
     def commits_with(self, chunk: ChatGenerationChunk) -> bool:
         """Take a chunk in; return whether the stream commits with it."""
+        if not self.chunks:
+            self._reading.seen.opened_at = self._clock.now()
         self.chunks.append(chunk)
         patience = self._reading.patience
         patience.arrived()
@@ -179,6 +185,8 @@ class _Held:
         commits = self._commits_with(chunk)
         if commits or self._spoke:
             patience.spoke()
+        if not commits:
+            self._reading.seen.held += 1
         return commits
 
     def _commits_with(self, chunk: ChatGenerationChunk) -> bool:

@@ -5,6 +5,7 @@ live here. No rule about retries, failover or streams does.
 """
 
 import difflib
+import inspect
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -14,7 +15,7 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import aclosing, closing
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -37,17 +38,14 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._ask import Ask
-from langchain_reliable._check import acheck, check
 from langchain_reliable._children import bare_model, own_model
 from langchain_reliable._citizen import Citizen
 from langchain_reliable._clock import Clock, SystemClock
 from langchain_reliable._closing import StreamBottom
-from langchain_reliable._display import shown
 from langchain_reliable._drive import adrive, drive
 from langchain_reliable._judge import Opinion
 from langchain_reliable._reception import Reception
 from langchain_reliable._relay import arelay, relay
-from langchain_reliable._report import CheckReport
 from langchain_reliable._roster import Roster, members_of
 from langchain_reliable._streams import CommitOn
 from langchain_reliable._written import read
@@ -57,6 +55,21 @@ from langchain_reliable.events import Observer
 from langchain_reliable.failures import FailureKind, Verdict
 from langchain_reliable.health import Health
 from langchain_reliable.policies import CircuitBreaker, RetryBudget
+
+if TYPE_CHECKING:
+    from langchain_reliable._report import CheckReport
+
+_Hook = TypeVar("_Hook", bound=Callable[..., Any])
+
+
+def _signed(hook: _Hook) -> _Hook:
+    """Keep a hook's signature with it.
+
+    LangChain asks for it in every `invoke` and would work it out each time, at a fifth
+    of the price of the whole call (seen in langchain-core 1.7.2).
+    """
+    hook.__signature__ = inspect.signature(hook)  # type: ignore[attr-defined]
+    return hook
 
 
 class ReliableChatModel(Citizen):
@@ -216,6 +229,7 @@ class ReliableChatModel(Citizen):
     # --- the four hooks -----------------------------------------------------------
 
     @override
+    @_signed
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -227,6 +241,7 @@ class ReliableChatModel(Citizen):
         return ask.stamped(drive(ask.call, ask.answer, self._clock))
 
     @override
+    @_signed
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -355,7 +370,7 @@ class ReliableChatModel(Citizen):
 
     # --- for people ---------------------------------------------------------------
 
-    def check(self, timeout: float = 30.0) -> CheckReport:
+    def check(self, timeout: float = 30.0) -> "CheckReport":
         """Ask each candidate for one short answer, and report who works.
 
         Each is asked once, side by side and as it is: without retries, and whatever
@@ -365,13 +380,19 @@ class ReliableChatModel(Citizen):
         Args:
             timeout: Seconds that each may take.
         """
+        from langchain_reliable._check import check  # noqa: PLC0415 - seldom used
+
         return check(self, timeout)
 
-    async def acheck(self, timeout: float = 30.0) -> CheckReport:  # noqa: ASYNC109 - each candidate's own
+    async def acheck(self, timeout: float = 30.0) -> "CheckReport":  # noqa: ASYNC109 - each candidate's own
         """Ask each candidate for one short answer; the twin of `check`."""
+        from langchain_reliable._check import acheck  # noqa: PLC0415 - as above
+
         return await acheck(self, timeout)
 
     def _repr_html_(self) -> str:
+        from langchain_reliable._display import shown  # noqa: PLC0415 - as above
+
         return shown(self)
 
     @property

@@ -16,7 +16,7 @@ from langchain_reliable import _circuit
 from langchain_reliable._bucket import Bucket
 from langchain_reliable._circuit import CLOSED, Circuit, State
 from langchain_reliable._clock import SystemClock
-from langchain_reliable.errors import described
+from langchain_reliable._wording import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -133,11 +133,10 @@ class Health:
 
     def free_at(self, key: Hashable, name: str, now: float) -> float:
         """Return when a candidate may be asked; `now` if it may at once."""
-        with self._lock:
-            if name in self._isolated:
-                return float("inf")
-            circuit = self._circuits.get(key)
-        return now if circuit is None else circuit.free_at(now)
+        if name in self._isolated:
+            return float("inf")
+        circuit = self._circuits.get(key, CLOSED)  # one look, so no lock
+        return now if circuit is CLOSED else circuit.free_at(now)
 
     def admit(self, key: Hashable, name: str, now: float) -> bool:
         """Note that a candidate is asked; return whether it is as a probe."""
@@ -155,6 +154,8 @@ class Health:
         Returns:
             Whether it is asked as a probe; `None` if somebody else was faster.
         """
+        if self._circuits.get(key) is CLOSED:
+            return False  # anybody may; mostly it is so
         with self._lock:
             self._names[key] = name
             circuit = self._circuits.setdefault(key, CLOSED)
@@ -188,7 +189,7 @@ class Health:
     def spoke(self, key: Hashable) -> bool:
         """Take note that an answer has begun; return whether that closed a circuit."""
         before = self._circuits.get(key, CLOSED)
-        return self._change(key, _circuit.spoke) is not before
+        return before is not CLOSED and self._change(key, _circuit.spoke) is not before
 
     def answered(self, key: Hashable) -> None:
         """Take note of a whole answer."""

@@ -338,6 +338,8 @@ def test_the_trail_is_plain_json():
                 "status": None,
                 "seconds": 0.0,
                 "wait": 0.0,
+                "opened": None,
+                "usage": None,
             },
             {
                 "candidate": "b",
@@ -345,6 +347,8 @@ def test_the_trail_is_plain_json():
                 "status": None,
                 "seconds": 0.0,
                 "wait": 0.0,
+                "opened": None,
+                "usage": None,
             },
         ],
         "skipped": [],

@@ -205,6 +205,7 @@ def printed(report, width=80):
 def test_is_a_table_in_a_terminal_and_in_a_notebook():
     ill = CandidateCheck(name="<b>", works=False, advice="look <here>", detail="no")
     report = CheckReport((CandidateCheck(name="a", works=True), ill))
+    assert repr(report) == str(report)  # what a prompt shows
     assert str(report).splitlines() == [
         "a    works  first chunk after 0 ms, whole answer after 0 ms",
         "<b>  fails  look <here>",

@@ -7,8 +7,9 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import FakeListChatModel
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
-from langchain_reliable import _copies
+from langchain_reliable import CallOptions, _copies
 from langchain_reliable._copies import for_model, managed
+from langchain_reliable.testing import ScriptedChatModel
 
 MODEL = "claude-sonnet-4-5"
 OTHER = "claude-3-5-haiku-20241022"
@@ -144,3 +145,10 @@ class TestForModel:
                     raise RuntimeError("never b")
 
         assert for_model(Once(responses=["hi"], model="a"), "b") is None
+
+
+def test_deadlines_of_single_calls_share_their_clients(reliable):
+    model = reliable(ScriptedChatModel())
+    for total in range(60, 120):
+        model.invoke("Hi", reliable=CallOptions(total_timeout=total))
+    assert len(model._reception.roster.candidates[0]._kept) <= 6

@@ -10,6 +10,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable import ReliableChatModel, events, observers
 from langchain_reliable._clock import SystemClock
@@ -19,7 +21,9 @@ from langchain_reliable.testing import ScriptedChatModel, says
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURE = DOCS / "timeline.svg"
 PAGES = sorted(
-    page for page in DOCS.glob("*.md") if page.stem not in ("failures", "agents")
+    page
+    for page in DOCS.glob("*.md")
+    if page.stem not in ("failures", "agents", "soak")
 )
 SKELETON = [
     "In eight lines",
@@ -131,6 +135,9 @@ def drawn():
 
     class Down(ScriptedChatModel):
         def _stream(self, *args, **kwargs):
+            if not clock.time:  # the first time it begins, and says nothing
+                clock.time += 0.16
+                yield ChatGenerationChunk(message=AIMessageChunk(content=""))
             clock.time += 0.31
             raise ConnectionError("reset by peer")
 

@@ -12,8 +12,10 @@ from langchain_reliable.errors import (
     AllModelsFailed,
     FirstChunkTimeout,
     IncompleteStream,
+    SchemaNotBound,
     StreamInterrupted,
     ToolsNotBound,
+    Unparsed,
     described,
 )
 from langchain_reliable.events import AttemptRecord
@@ -117,6 +119,8 @@ def test_propagate_reads_well():
         ),
         FirstChunkTimeout(3.0),
         ToolsNotBound("Whole"),
+        SchemaNotBound("Whole"),
+        Unparsed("half"),
         IncompleteStream(),
     ],
     ids=lambda error: type(error).__name__,

@@ -11,11 +11,11 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_reliable import _alarm, _streams
-from langchain_reliable._alarm import READ_AHEAD, Reader
+from langchain_reliable import _reader, _streams
 from langchain_reliable._clock import SystemClock
 from langchain_reliable._closing import StreamBottom
 from langchain_reliable._patience import Patience
+from langchain_reliable._reader import READ_AHEAD, Reader
 from langchain_reliable._relay import arelay, relay
 from langchain_reliable._steps import NO_LIMITS, Limits
 from langchain_reliable._streams import Reading, aopen_stream, open_stream
@@ -49,6 +49,12 @@ class Ending:
 
     def trail(self):
         return {"served_by": "test"}
+
+    def settled(self):
+        self.is_settled = True
+
+    def is_whole(self, shown):
+        return True
 
     def broken_off(self, error, shown):
         self.shown = shown
@@ -522,21 +528,84 @@ def test_a_reader_that_is_left_closes_its_stream():
         next(reader)
 
 
+def set_free(*chunks):
+    """Return a reader whose consumer has taken a chunk and waits for nothing else."""
+    tap = Tap(*chunks)
+    reader = Reader(tap.stream, reading(NO_LIMITS).patience, CLOCK)
+    first = next(reader)
+    reader.set_free()
+    return tap, reader, first
+
+
+def test_a_reader_that_is_set_free_leaves_the_stream_to_its_consumer():
+    chunks = [chunk(str(number)) for number in range(200)]
+    _, reader, first = set_free(*chunks)
+    second = next(reader)
+    third = next(reader)
+    assert has_no_thread(reader)
+    assert [first, second, third, *reader] == chunks
+    with pytest.raises(StopIteration):
+        next(reader)
+
+
+def test_what_a_stream_keeps_in_its_context_outlives_its_thread():
+    kept = ContextVar("kept")
+
+    def stream():
+        token = kept.set("so")
+        for _ in range(5):
+            yield kept.get()
+        kept.reset(token)
+
+    reader = Reader(stream, reading(NO_LIMITS).patience, CLOCK)
+    first = next(reader)
+    reader.set_free()
+    assert [first, *reader] == ["so"] * 5
+    assert kept.get(None) is None
+
+
+@pytest.mark.parametrize("taken", [0, 1, 3])
+def test_a_stream_that_was_set_free_is_closed_by_whoever_has_it(taken):
+    tap, reader, _ = set_free(*[chunk("a")] * 500)
+    for _ in range(taken):
+        next(reader)
+    reader.close()
+    with pytest.raises(StopIteration):
+        next(reader)
+    assert has_no_thread(reader)
+    assert tap.closed
+
+
+def test_an_error_after_it_was_set_free_comes_as_it_is():
+    error = ConnectionError("cut")
+    _, reader, _ = set_free(chunk("a"), chunk("b"), chunk("c"), error)
+    with pytest.raises(ConnectionError) as caught:
+        list(reader)
+    assert caught.value is error
+
+
+def has_no_thread(reader):
+    deadline = CLOCK.now() + 2
+    while not reader._over and CLOCK.now() < deadline:
+        threading.Event().wait(0.001)
+    return reader._over
+
+
 def nobody_is_left_behind():
     deadline = CLOCK.now() + 2
-    while _alarm.abandoned_readers() and CLOCK.now() < deadline:
+    while _reader.abandoned_readers() and CLOCK.now() < deadline:
         threading.Event().wait(0.001)
-    return _alarm.abandoned_readers() == 0
+    return _reader.abandoned_readers() == 0
 
 
 def test_readers_that_are_left_behind_are_counted_and_bounded(monkeypatch):
     assert nobody_is_left_behind()
-    monkeypatch.setattr(_alarm, "MAX_ABANDONED", 1)
+    monkeypatch.setattr(_reader, "MAX_ABANDONED", 1)
     stuck = Stuck()
     reader = Reader(stuck.stream, reading(Limits(first_chunk=0.01)).patience, CLOCK)
     with pytest.raises(FirstChunkTimeout):
         next(reader)
-    assert _alarm.abandoned_readers() == 1
+    assert _reader.abandoned_readers() == 1
     with pytest.raises(TooManyStuck, match="1 earlier requests"):
         Reader(stuck.stream, reading(Limits(idle=5)).patience, CLOCK)
     stuck.let_go.set()

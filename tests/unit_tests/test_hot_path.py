@@ -1,0 +1,186 @@
+"""What a token, a call and an import cost, counted in calls instead of seconds.
+
+A timing tells little on a busy machine; the number of calls that our own code makes is
+the same on every one. The bounds are what was measured when they were written. Raising
+one is a decision about speed: run the benchmark before and after.
+"""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+import langchain_reliable
+from langchain_reliable import ReliableChatModel, Timeline
+from langchain_reliable.observers import CustomEventObserver
+
+HOUSE = str(Path(langchain_reliable.__file__).parent)
+WITHOUT_LIMITS = {"idle_timeout": None, "first_chunk_timeout": None}
+
+
+class Instant(BaseChatModel):
+    """Says as many words as it is told to, at once."""
+
+    words: int = 1
+
+    @property
+    def _llm_type(self):
+        return "instant"
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("word"))])
+
+    async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs):
+        return self._generate(messages)
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        for _ in range(self.words):
+            yield ChatGenerationChunk(message=AIMessageChunk(content="word "))
+
+    async def _astream(self, messages, stop=None, run_manager=None, **kwargs):
+        for _ in range(self.words):
+            yield ChatGenerationChunk(message=AIMessageChunk(content="word "))
+
+
+def our_model(words=1, **settings):
+    children = [Instant(words=words), Instant(words=words)]
+    return ReliableChatModel(models=children, **settings)
+
+
+@contextmanager
+def counted():
+    """Count what our code does: its frames entered, and its calls of C functions."""
+    found = Counter()
+
+    def look(frame, event, _):
+        ours = frame.f_code.co_filename.startswith(HOUSE)
+        if ours and event in ("call", "c_call"):
+            found["frames" if event == "call" else "C calls"] += 1
+
+    gc.collect()
+    gc.disable()  # what others have left to it is not counted here
+    threading.setprofile(look)
+    sys.setprofile(look)
+    try:
+        yield found
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+        gc.enable()
+
+
+def heard_sync(model):
+    return sum(1 for _ in model.stream("Hi"))
+
+
+async def heard_async(model):
+    return sum([1 async for _ in model.astream("Hi")])
+
+
+def per_chunk(short, long):
+    """Return what each further word costs, from streams of 100 and of 600."""
+    return {name: (long[name] - short[name]) / 500 for name in ("frames", "C calls")}
+
+
+def streamed(words, **settings):
+    model = our_model(words, **settings)
+    heard_sync(model)
+    with counted() as found:
+        heard_sync(model)
+    return found
+
+
+async def astreamed(words, **settings):
+    model = our_model(words, **settings)
+    await heard_async(model)
+    with counted() as found:
+        await heard_async(model)
+    return found
+
+
+OBSERVED = {"observers": [Timeline(), CustomEventObserver()]}
+
+
+@pytest.mark.parametrize("settings", [{}, OBSERVED], ids=["alone", "observed"])
+def test_a_token_costs_one_frame_in_sync(settings):
+    cost = per_chunk(*(streamed(n, **WITHOUT_LIMITS, **settings) for n in (100, 600)))
+    assert cost["frames"] == 1  # the relay goes on
+    assert cost["C calls"] <= 2
+
+
+def test_a_token_costs_few_frames_in_sync_with_limits():
+    cost = per_chunk(streamed(100), streamed(600))
+    assert cost["frames"] <= 6  # the relay, its reader, and a wait
+    assert cost["C calls"] <= 12
+
+
+@pytest.mark.parametrize("settings", [{}, OBSERVED], ids=["alone", "observed"])
+async def test_a_token_costs_two_frames_in_async(settings):
+    cost = per_chunk(*[await astreamed(n, **settings) for n in (100, 600)])
+    assert cost["frames"] == 2  # the relay goes on, and what closes it
+    assert cost["C calls"] <= 4
+
+
+@pytest.mark.parametrize("settings", [{}, WITHOUT_LIMITS], ids=["limits", "none"])
+def test_a_token_takes_no_memory_of_ours(settings):
+    def kept(words):
+        model = our_model(words, **settings)
+        heard_sync(model)
+        chunks = model.stream("Hi")
+        tracemalloc.start()
+        try:
+            for _ in range(words):
+                next(chunks)
+            taken = tracemalloc.take_snapshot()
+        finally:
+            tracemalloc.stop()
+        for _ in chunks:
+            pass
+        here = tracemalloc.Filter(inclusive=True, filename_pattern=f"{HOUSE}/*")
+        ours = taken.filter_traces([here])
+        return sum(one.size for one in ours.statistics("filename"))
+
+    assert (kept(1100) - kept(100)) / 1000 <= 12  # a place in a list of chunks
+
+
+def test_a_healthy_invoke_costs_a_bounded_number_of_frames():
+    model = our_model()
+    model.invoke("Hi")
+    with counted() as found:
+        model.invoke("Hi")
+    assert found["frames"] <= 130
+
+
+async def test_a_healthy_ainvoke_costs_a_bounded_number_of_frames():
+    model = our_model()
+    await model.ainvoke("Hi")
+    with counted() as found:
+        await model.ainvoke("Hi")
+    assert found["frames"] <= 130
+
+
+def test_an_import_leaves_alone_what_few_programs_use():
+    code = (
+        "import sys, langchain_core.language_models.chat_models;"
+        "before = set(sys.modules);"
+        "import langchain_reliable;"
+        "print(*(set(sys.modules) - before))"
+    )
+    run = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    loaded = set(run.stdout.split())
+    late = {"_classify", "_check", "_display", "observers._timeline", "observers._otel"}
+    assert not {f"langchain_reliable.{name}" for name in late} & loaded
+    assert not {"tenacity", "langsmith.run_helpers"} & loaded
