@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint types format format-check check record failover-bench \
+.PHONY: help demo test lint types format format-check check record failover-bench bench soak \
 	conformance notebooks clean
 
 help:  ## Show this list
@@ -35,6 +35,12 @@ record: $(VENV)/.dev  ## Record the cassettes anew (cassettes/README.md says fro
 
 failover-bench: $(VENV)/.dev  ## Sixteen faults, our row beside the published ones
 	$(BIN)/python tests/failover_bench/failover_bench.py
+
+bench: $(VENV)/.dev  ## What it costs beside the bare model (`BENCH="--only import"`)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+soak: $(VENV)/.dev  ## Minutes of every fault, breaks, leaks (`SOAK="--seed 2"`)
+	$(BIN)/python -m benchmarks.soak $(SOAK)
 
 conformance: $(VENV)/.dev  ## The partner packages' own suites with the model wrapped
 	$(BIN)/python tests/conformance/run.py

@@ -1,0 +1,115 @@
+"""Who is measured: the bare model, LangChain's own fallbacks, and ours in several ways.
+
+Building them from a row's children lives here. What is asked of them never does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_reliable import ReliableChatModel, Timeline
+from langchain_reliable.observers import CustomEventObserver, OpenTelemetryObserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_core.runnables import Runnable
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import (
+        InMemorySpanExporter,
+    )
+
+    from benchmarks.children import Children
+    from langchain_reliable.events import Observer
+
+BARE: Final = "bare"
+BARE_AGAIN: Final = "bare_again"
+WITH_FALLBACKS: Final = "with_fallbacks"
+OURS: Final = "ours"
+NO_IDLE: Final = "ours_no_idle_timeout"
+NO_LIMITS: Final = "ours_no_limits"
+OBSERVED: Final = "ours_observed"
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One who is measured: a title for the table, and how it is built."""
+
+    title: str
+    make: Callable[[Children], Runnable[Any, Any]]
+
+
+def _direct(children: Children) -> Runnable[Any, Any]:
+    return children.direct
+
+
+def _with_fallbacks(children: Children) -> Runnable[Any, Any]:
+    first, *others = children.models
+    return first.with_fallbacks(others)
+
+
+def _ours(**settings: Any) -> Callable[[Children], Runnable[Any, Any]]:
+    return lambda children: ReliableChatModel(models=list(children.models), **settings)
+
+
+def _observed(children: Children) -> Runnable[Any, Any]:
+    return _ours(observers=[CustomEventObserver(), _otel(), Timeline()])(children)
+
+
+CONTESTANTS: Final = {
+    BARE: Contestant("bare", _direct),
+    BARE_AGAIN: Contestant("bare again", _direct),
+    WITH_FALLBACKS: Contestant("with_fallbacks", _with_fallbacks),
+    OURS: Contestant("ours", _ours()),
+    NO_IDLE: Contestant("ours, idle_timeout=None", _ours(idle_timeout=None)),
+    NO_LIMITS: Contestant(
+        "ours, no limits", _ours(idle_timeout=None, first_chunk_timeout=None)
+    ),
+    OBSERVED: Contestant("ours, all observers", _observed),
+}
+EVERYBODY: Final = (
+    BARE,
+    OURS,
+    NO_IDLE,
+    BARE_AGAIN,
+    OBSERVED,
+    NO_LIMITS,
+    WITH_FALLBACKS,
+)
+"""In the order of a round: the bare ones far apart, so that their ratio shows as much
+of the machine's unrest as any other."""
+WHERE_LIMITS_NEED_NO_THREAD: Final = tuple(one for one in EVERYBODY if one != NO_LIMITS)
+"""For async and `invoke`, where no limits at all would be no news."""
+
+
+@cache
+def _exporter() -> InMemorySpanExporter:
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import (  # noqa: PLC0415 - an extra
+        InMemorySpanExporter,
+    )
+
+    return InMemorySpanExporter()
+
+
+@cache
+def _otel() -> Observer:
+    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - an extra
+    from opentelemetry.sdk.metrics.export import (  # noqa: PLC0415 - as above
+        InMemoryMetricReader,
+    )
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
+    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - as above
+        SimpleSpanProcessor,
+    )
+
+    tracers = TracerProvider()
+    tracers.add_span_processor(SimpleSpanProcessor(_exporter()))
+    return OpenTelemetryObserver(
+        tracer_provider=tracers, meter_provider=MeterProvider([InMemoryMetricReader()])
+    )
+
+
+def drop_spans() -> None:
+    """Forget the spans that were exported, so that they don't pile up."""
+    _exporter().clear()

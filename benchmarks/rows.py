@@ -1,0 +1,368 @@
+"""What is measured, how often, and what it may cost at most.
+
+The rows and their targets live here; how anything is measured never does. Rounds and
+sizes are chosen for three to five minutes in all, on two cores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from benchmarks import children, works
+from benchmarks.contestants import (
+    NO_IDLE,
+    NO_LIMITS,
+    OBSERVED,
+    OURS,
+    WHERE_LIMITS_NEED_NO_THREAD,
+)
+from benchmarks.imports import Imports
+from benchmarks.rounds import Race
+from benchmarks.works import Size
+from langchain_reliable import ReliableChatModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmarks.rounds import Cast, Round, Stage
+    from benchmarks.works import Model, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A line of the table.
+
+    Attributes:
+        name: What works call it.
+        title: What is added to the row's title.
+        unit: In which it is shown.
+        per_unit: How many of a second, byte or piece make one of the unit.
+        shows: The ratio to the bare contestant, or what is added to it.
+        more_is_better: Whether a target is a least, not a most.
+        targets: Contestant to what it is held to.
+    """
+
+    name: str
+    title: str = ""
+    unit: str
+    per_unit: float = 1.0
+    shows: Literal["ratio", "added"] = "ratio"
+    more_is_better: bool = False
+    targets: Mapping[str, float] = field(default_factory=dict)
+
+
+class Measuring(Protocol):
+    """Something that can be measured in rounds."""
+
+    def tiny(self) -> Measuring:
+        """Return the same, as small as can be."""
+
+    def rounds(self, count: int, stage: Stage) -> list[Round]:
+        """Measure."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement, which makes a line for each of its metrics."""
+
+    name: str
+    title: str
+    measuring: Measuring
+    metrics: tuple[Metric, ...]
+    _: KW_ONLY
+    rounds: int
+
+    def tiny(self) -> Row:
+        """Return the same row, in one round and as small as can be."""
+        return replace(self, measuring=self.measuring.tiny(), rounds=1)
+
+
+# --- lines ------------------------------------------------------------------------
+
+
+def _chunk(**targets: float) -> tuple[Metric, ...]:
+    return (Metric(name="per_chunk", unit="µs/chunk", per_unit=1e-6, targets=targets),)
+
+
+def _crowd(**targets: float) -> tuple[Metric, ...]:
+    return (
+        Metric(
+            name="throughput",
+            title="throughput",
+            unit="k chunks/s",
+            per_unit=1e3,
+            more_is_better=True,
+            targets=targets,
+        ),
+        Metric(name="p50", title="p50 of a stream", unit="ms", per_unit=1e-3),
+        Metric(name="p99", title="p99 of a stream", unit="ms", per_unit=1e-3),
+    )
+
+
+_SYNC = {OURS: 1.4, NO_IDLE: 1.05}
+_ASYNC = {OURS: 1.05}
+_WIRE = {OURS: 1.05, NO_IDLE: 1.05, NO_LIMITS: 1.05, OBSERVED: 1.05}
+_WIRE_ASYNC = {OURS: 1.05, NO_IDLE: 1.05, OBSERVED: 1.05}
+
+FIRST = (
+    Metric(name="first", unit="ms", per_unit=1e-3, shows="added", targets={OURS: 0.3}),
+)
+CALL = (Metric(name="per_call", unit="µs", per_unit=1e-6, targets={OURS: 1.15}),)
+CALL_ADDED = (Metric(name="per_call", unit="µs", per_unit=1e-6, shows="added"),)
+PEAK = (Metric(name="peak", unit="MiB", per_unit=2**20, targets={OURS: 1.02}),)
+IMPORT = (
+    Metric(
+        name="seconds",
+        title="after `BaseChatModel`",
+        unit="ms",
+        per_unit=1e-3,
+        shows="added",
+        targets={OURS: 100},
+    ),
+    Metric(
+        name="modules",
+        title="modules, after `BaseChatModel`",
+        unit="modules",
+        shows="added",
+    ),
+    Metric(
+        name="seconds_after_core",
+        title="after `langchain_core` alone",
+        unit="ms",
+        per_unit=1e-3,
+        shows="added",
+    ),
+    Metric(
+        name="modules_after_core",
+        title="modules, after `langchain_core` alone",
+        unit="modules",
+        shows="added",
+    ),
+)
+
+
+# --- races ------------------------------------------------------------------------
+
+
+def _all(cast: Cast, work: Work, **size: int) -> Race:
+    return Race(cast, work, Size(**size))
+
+
+def _few(cast: Cast, work: Work, **size: int) -> Race:
+    return Race(cast, work, Size(**size), contestants=WHERE_LIMITS_NEED_NO_THREAD)
+
+
+def _once(cast: Cast, work: Work, **size: int) -> Race:
+    """Skip the warm-up: what is counted is no time."""
+    return replace(_few(cast, work, **size), warm_ups=0)
+
+
+def _all_forgotten(model: Model) -> None:
+    """Let a call be the first one that finds the dead model dead."""
+    if isinstance(model, ReliableChatModel):
+        model.health.reset()
+
+
+def _known_to_be_dead(model: Model) -> None:
+    if isinstance(model, ReliableChatModel):
+        model.health.isolate("dead")
+
+
+_INSTANT, _OPENAI, _ANTHROPIC = children.instant, children.openai, children.anthropic
+_TURNS = children.taking_turns
+_AFTER_DEAD = children.instant_after_a_dead_one
+_AFTER_MISSING = children.openai_after_a_missing_one
+_CALLS = partial(works.calls, before=_all_forgotten)
+_ACALLS = partial(works.acalls, before=_all_forgotten)
+_KNOWN = partial(works.calls, before=_known_to_be_dead)
+
+
+# --- the table --------------------------------------------------------------------
+
+ROWS: tuple[Row, ...] = (
+    Row(
+        "stream-1000",
+        "stream of 1,000 chunks, sync",
+        _all(_INSTANT, works.drain, chunks=1_000),
+        _chunk(**_SYNC),
+        rounds=35,
+    ),
+    Row(
+        "astream-1000",
+        "stream of 1,000 chunks, async",
+        _few(_INSTANT, works.adrain, chunks=1_000),
+        _chunk(**_ASYNC),
+        rounds=35,
+    ),
+    Row(
+        "stream-20000",
+        "stream of 20,000 chunks, sync",
+        _all(_INSTANT, works.drain, chunks=20_000),
+        _chunk(**_SYNC),
+        rounds=5,
+    ),
+    Row(
+        "astream-20000",
+        "stream of 20,000 chunks, async",
+        _few(_INSTANT, works.adrain, chunks=20_000),
+        _chunk(**_ASYNC),
+        rounds=5,
+    ),
+    Row(
+        "stream-openai",
+        "`ChatOpenAI`, 1,000 chunks, sync",
+        _all(_OPENAI, works.drain, chunks=1_000),
+        _chunk(**_WIRE),
+        rounds=9,
+    ),
+    Row(
+        "astream-openai",
+        "`ChatOpenAI`, 1,000 chunks, async",
+        _few(_OPENAI, works.adrain, chunks=1_000),
+        _chunk(**_WIRE_ASYNC),
+        rounds=9,
+    ),
+    Row(
+        "stream-anthropic",
+        "`ChatAnthropic`, 1,000 chunks, sync",
+        _all(_ANTHROPIC, works.drain, chunks=1_000),
+        _chunk(),
+        rounds=7,
+    ),
+    Row(
+        "astream-anthropic",
+        "`ChatAnthropic`, 1,000 chunks, async",
+        _few(_ANTHROPIC, works.adrain, chunks=1_000),
+        _chunk(),
+        rounds=7,
+    ),
+    Row(
+        "first",
+        "first word, sync",
+        _all(_INSTANT, works.first_word, chunks=20, calls=50),
+        FIRST,
+        rounds=25,
+    ),
+    Row(
+        "afirst",
+        "first word, async",
+        _few(_INSTANT, works.afirst_word, chunks=20, calls=50),
+        FIRST,
+        rounds=25,
+    ),
+    Row(
+        "first-openai",
+        "first word of `ChatOpenAI`, sync",
+        _all(_OPENAI, works.first_word, chunks=20, calls=10),
+        FIRST,
+        rounds=25,
+    ),
+    Row(
+        "afirst-openai",
+        "first word of `ChatOpenAI`, async",
+        _few(_OPENAI, works.afirst_word, chunks=20, calls=10),
+        FIRST,
+        rounds=25,
+    ),
+    Row(
+        "invoke",
+        "`invoke`",
+        _few(_INSTANT, works.calls, calls=100),
+        CALL,
+        rounds=35,
+    ),
+    Row(
+        "ainvoke",
+        "`ainvoke`",
+        _few(_INSTANT, works.acalls, calls=100),
+        CALL,
+        rounds=35,
+    ),
+    Row(
+        "invoke-openai",
+        "`invoke` of `ChatOpenAI`",
+        _few(_OPENAI, works.calls, chunks=3, calls=10),
+        CALL,
+        rounds=25,
+    ),
+    Row(
+        "ainvoke-openai",
+        "`ainvoke` of `ChatOpenAI`",
+        _few(_OPENAI, works.acalls, chunks=3, calls=10),
+        CALL,
+        rounds=25,
+    ),
+    Row(
+        "tasks",
+        "200 `astream` at once",
+        _few(_TURNS, works.tasks, chunks=50, crowd=200),
+        _crowd(**{OURS: 0.95}),
+        rounds=7,
+    ),
+    Row(
+        "tasks-openai",
+        "200 `astream` of `ChatOpenAI` at once",
+        _few(_OPENAI, works.tasks, chunks=20, crowd=200),
+        _crowd(**{OURS: 0.95}),
+        rounds=4,
+    ),
+    Row(
+        "threads",
+        "32 threads in `stream`",
+        _all(_INSTANT, works.threads, chunks=200, crowd=32),
+        _crowd(),
+        rounds=7,
+    ),
+    Row(
+        "threads-openai",
+        "32 threads in `stream` of `ChatOpenAI`",
+        _all(_OPENAI, works.threads, chunks=20, crowd=32),
+        _crowd(),
+        rounds=7,
+    ),
+    Row(
+        "failover",
+        "`invoke` after a failure",
+        _few(_AFTER_DEAD, _CALLS, calls=50),
+        CALL_ADDED,
+        rounds=25,
+    ),
+    Row(
+        "afailover",
+        "`ainvoke` after a failure",
+        _few(_AFTER_DEAD, _ACALLS, calls=50),
+        CALL_ADDED,
+        rounds=25,
+    ),
+    Row(
+        "failover-openai",
+        "`invoke` of `ChatOpenAI` after a 404",
+        _few(_AFTER_MISSING, _CALLS, chunks=3, calls=5),
+        CALL_ADDED,
+        rounds=15,
+    ),
+    Row(
+        "failover-known",
+        "`invoke` past a model known to be out",
+        _few(_AFTER_DEAD, _KNOWN, calls=50),
+        CALL_ADDED,
+        rounds=25,
+    ),
+    Row(
+        "memory",
+        "peak of 20,000 chunks, sync",
+        _once(_INSTANT, works.memory, chunks=20_000),
+        PEAK,
+        rounds=2,
+    ),
+    Row(
+        "amemory",
+        "peak of 20,000 chunks, async",
+        _once(_INSTANT, works.amemory, chunks=20_000),
+        PEAK,
+        rounds=2,
+    ),
+    Row("import", "import", Imports(), IMPORT, rounds=7),
+)

@@ -1,0 +1,141 @@
+"""What is still there when nothing is under way: leaks and memory.
+
+Counting tasks, threads, sockets, streams and blocks of memory lives here. It is done
+between the rounds of a soak, when every call is over, so that whatever is found was
+left behind by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+import threading
+import time
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx2
+
+from langchain_reliable._reader import abandoned_readers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.soak_stage import Stage
+
+SETTLE: Final = 3.0
+"""Seconds that what was left behind gets to end; a client's own time-out is 1 s."""
+_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+_OURS = ("langchain_reliable", "langchain_core", "openai", "anthropic", "httpx")
+
+
+def found(
+    loop: asyncio.AbstractEventLoop, stage: Stage, threads: set[threading.Thread]
+) -> dict[str, int]:
+    """Return what calls have left behind, once it had time to end.
+
+    Args:
+        loop: Where the tasks ran.
+        stage: Whom they asked.
+        threads: Those that are no call's.
+    """
+    until = time.monotonic() + SETTLE
+    while any((left := _left(loop, stage, threads)).values()):
+        if time.monotonic() > until:
+            break
+        time.sleep(0.05)
+    return left
+
+
+def _left(
+    loop: asyncio.AbstractEventLoop, stage: Stage, threads: set[threading.Thread]
+) -> dict[str, int]:
+    tasks = asyncio.run_coroutine_threadsafe(_tasks(), loop).result()
+    executor = "asyncio_"  # the loop's own threads, kept for its next call
+    others = [
+        one
+        for one in set(threading.enumerate()) - threads
+        if not one.name.startswith(executor)
+    ]
+    return {
+        "tasks": len(tasks),
+        "threads": len(others),
+        "abandoned readers": abandoned_readers(),
+        "generators": sum(map(_is_open_generator, gc.get_objects())),
+        "streams at the provider": stage.state()["streams"],
+        "busy connections": sum(map(_busy, http_clients())),
+    }
+
+
+async def _tasks() -> set[asyncio.Task[Any]]:
+    gc.collect()  # here, where no generator of the loop is running meanwhile
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+def _is_open_generator(one: Any) -> bool:
+    """Return whether something is a generator that began and was not closed."""
+    kind = type(one)  # not `isinstance`: it would wake the SDKs' lazy proxies
+    if kind is types.AsyncGeneratorType:
+        frame, code = one.ag_frame, one.ag_code
+    elif kind is types.GeneratorType:
+        frame, code = one.gi_frame, one.gi_code
+    else:
+        return False
+    return frame is not None and any(f"/{name}" in code.co_filename for name in _OURS)
+
+
+def http_clients() -> list[Any]:
+    """Return the HTTP clients of this process; the partner packages hide theirs."""
+    kinds = httpx2.Client, httpx2.AsyncClient
+    return [one for one in gc.get_objects() if issubclass(type(one), kinds)]
+
+
+def _busy(client: Any) -> int:
+    """Return how many of a client's connections are still in use by nobody."""
+    pool = getattr(client._transport, "_pool", None)  # noqa: SLF001 - nothing tells
+    known = getattr(pool, "connections", ())
+    return sum(not one.is_idle() and not one.is_closed() for one in known)
+
+
+def sockets() -> int:
+    """Return how many sockets this process has open."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            count += descriptor.readlink().name.startswith("socket:")
+        except OSError:  # the one that was open for listing them
+            continue
+    return count
+
+
+def memory() -> dict[str, int]:
+    """Return how much memory is in use: pages in kB, and Python's own blocks."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return {"kB": pages * _PAGE_KB, "blocks": sys.getallocatedblocks()}
+
+
+# --- numbers ----------------------------------------------------------------------
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float | None:
+    """Return by how much a value grows with each thousand calls, by a linear fit."""
+    count = len(points)
+    if count < 3:
+        return None
+    mean_x = sum(x for x, _ in points) / count
+    mean_y = sum(y for _, y in points) / count
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    if not spread:
+        return None
+    return 1000 * sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+
+def quantile(values: Sequence[float], share: float) -> float | None:
+    """Return the value below which a share of all values lies."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(int(share * len(ordered)), len(ordered) - 1)]
