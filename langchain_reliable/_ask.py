@@ -8,7 +8,6 @@ never do.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.language_models.chat_models import generate_from_stream
@@ -35,31 +34,13 @@ if TYPE_CHECKING:
     from langchain_reliable._call import Call, Judge
     from langchain_reliable._children import Child, Request
     from langchain_reliable._clock import Clock
+    from langchain_reliable._manner import Manner
     from langchain_reliable._steps import Attempt
-    from langchain_reliable._streams import AsyncOpened, CommitOn, Opened
+    from langchain_reliable._streams import AsyncOpened, Opened
     from langchain_reliable._usage import Usage
 
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How a call reads its streams.
-
-    Attributes:
-        commit_on: What a stream has to show before it is let out.
-        require_finish_reason: Whether a stream without one is a cut; `"auto"` goes by
-            what is known of the child.
-    """
-
-    commit_on: CommitOn = "payload"
-    require_finish_reason: bool | str = "auto"
-
-    def expects_finish(self, child: Child) -> bool:
-        """Return whether a stream of this child has to end with a finish reason."""
-        required = self.require_finish_reason
-        return child.sends_finish if required == "auto" else bool(required)
 
 
 class Ask:
@@ -114,26 +95,26 @@ class Ask:
         child = self._asked(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=False):
             with _empty_as_result():
-                opened = self._open(child, attempt, self._wholly)
+                opened = self._open(child, attempt, self._manner.wholly)
             return self._read(_joined(opened.held))
         self._take_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
         answer = self._limited(lambda: child.answer(self._request), patience)
         attempt.seen.parts = answer.generations[:1]
-        return self._read(checked(answer))
+        return self._checked(answer)
 
     async def aanswer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer; the twin of `answer`."""
         child = self._asked(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=True):
             with _empty_as_result():
-                opened = await self._aopen(child, attempt, self._wholly)
+                opened = await self._aopen(child, attempt, self._manner.wholly)
             return self._read(_joined(opened.held))
         await self._atake_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
         answer = await self._alimited(child.aanswer(self._request), patience)
         attempt.seen.parts = answer.generations[:1]
-        return self._read(checked(answer))
+        return self._checked(answer)
 
     def _asked(self, attempt: Attempt, *, streams: bool) -> Child:
         read_timeout = longest_silence(attempt.limits, streams=streams)
@@ -168,14 +149,13 @@ class Ask:
 
     def _reading(self, child: Child, attempt: Attempt, manner: Manner) -> Reading:
         patience = Patience(attempt.limits, self._clock.now(), streams=True)
-        expects_finish = manner.expects_finish(child)
-        return Reading(patience, manner.commit_on, expects_finish, attempt.seen)
-
-    @property
-    def _wholly(self) -> Manner:
-        return replace(self._manner, commit_on="complete")
+        return manner.reading(child, patience, attempt.seen)
 
     # --- structured output ----------------------------------------------------------
+
+    def _checked(self, answer: ChatResult) -> ChatResult:
+        accepts = self._manner.accepts_empty
+        return self._read(checked(answer, accepts_empty=accepts))
 
     def _read(self, answer: ChatResult) -> ChatResult:
         """Read an answer by its form, if it was asked for in one."""

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     )
 
 
-def checked(result: ChatResult) -> ChatResult:
+def checked(result: ChatResult, *, accepts_empty: bool) -> ChatResult:
     """Return an answer unless it is none.
+
+    Args:
+        result: A child's answer.
+        accepts_empty: Whether one that finished without a word is an answer.
 
     Raises:
         EmptyAnswer: It finished and said nothing.
@@ -40,7 +44,7 @@ def checked(result: ChatResult) -> ChatResult:
     finish = _finish(result)
     check_finish(finish)
     if not any(says_something(one.message) for one in result.generations):
-        check_wordless(finish or "unknown", result)
+        check_wordless(finish or "unknown", result, accepted=accepts_empty)
     return result
 
 

@@ -10,10 +10,11 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_reliable._ask import Ask, Manner
+from langchain_reliable._ask import Ask
 from langchain_reliable._call import Call
 from langchain_reliable._children import Request
 from langchain_reliable._judge import judge_with
+from langchain_reliable._manner import Manner
 from langchain_reliable._options import plan_for, within_total
 from langchain_reliable._roster import Roster
 from langchain_reliable._steps import Limits
@@ -66,6 +67,7 @@ class Reception:
         self._manner = Manner(
             commit_on=model.commit_on,
             require_finish_reason=model.require_finish_reason,
+            accepts_empty=model.on_empty == "accept",
         )
         self._health = model.health
         budget = model.retry_budget

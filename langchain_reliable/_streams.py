@@ -54,12 +54,14 @@ class Reading:
         patience: Its time limits.
         commit_on: What it has to show before it is let out.
         expects_finish: Whether an end without a finish reason is a cut.
+        accepts_empty: Whether one that finished without a word is an answer.
         seen: Takes note of what comes before the commit.
     """
 
     patience: Patience
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
+    accepts_empty: bool = False
     seen: Seen = field(default_factory=Seen)
 
 
@@ -222,7 +224,8 @@ class _Held:
         """Return a stream that ended before its commit, if it is an answer."""
         check_finish(self._finish)
         if not self._spoke:
-            check_wordless(self._finish, opened)
+            accepted = self._reading.accepts_empty
+            check_wordless(self._finish, opened, accepted=accepted)
         elif self._finish is None and self._reading.expects_finish:
             raise IncompleteStream
         return opened
@@ -234,11 +237,11 @@ def check_finish(finish: str | None) -> None:
         raise FinishedWithError
 
 
-def check_wordless(finish: str | None, answer: object) -> None:
-    """Raise unless an answer without a word is valid with this finish reason."""
+def check_wordless(finish: str | None, answer: object, *, accepted: bool) -> None:
+    """Raise unless an answer without a word is accepted, or valid as it finished."""
     if finish is None:
         raise IncompleteStream
-    if not may_end_without_words(finish):
+    if not accepted and not may_end_without_words(finish):
         raise EmptyAnswer(answer)
 
 

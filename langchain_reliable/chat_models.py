@@ -152,6 +152,11 @@ class ReliableChatModel(Citizen):
     """Whether a stream that ends without a finish reason was cut. `"auto"` expects one
     of the families known to send it and of any child that has sent one before."""
 
+    on_empty: Literal["retry", "accept"] = "retry"
+    """What becomes of an answer that finished in the usual way without a word:
+    `"retry"` asks once more, then the next, and returns it if nobody says more;
+    `"accept"` returns it at once (where silence is an answer, as after a tool)."""
+
     require_streaming: bool = False
     """If true, `stream` and `astream` skip models that cannot stream, and raise
     `StreamingUnavailable` at once if none can. Otherwise such a model's answer arrives

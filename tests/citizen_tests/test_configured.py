@@ -134,6 +134,7 @@ WISHES = [
         BROKEN,
         **STREAM,
     ),
+    Wish("on_empty", "accept", [says(""), "yes"], "a: empty, a", "a"),
     Wish(
         "require_streaming",
         True,

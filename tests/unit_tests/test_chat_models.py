@@ -478,3 +478,13 @@ def test_a_prompt_too_long_is_not_sent_to_a_window_known_to_be_no_larger(
         classify=lambda _: FailureKind.CONTEXT_OVERFLOW,
     )
     assert surface(model).attempts == ["small: context_overflow", "large: answered"]
+
+
+@pytest.mark.parametrize("finish", ["stop", None])
+def test_an_empty_answer_may_be_accepted_if_it_is_finished(surface, reliable, finish):
+    first = ScriptedChatModel(model="first", script=[says("", finish=finish)])
+    second = ScriptedChatModel(model="second", script=["Hi."])
+    outcome = surface(reliable(first, second, on_empty="accept", max_retries=0))
+    cut = finish is None and surface.streams
+    assert outcome.text == ("Hi." if cut else "")
+    assert second.request_count == cut

@@ -54,7 +54,7 @@ FLOORS = [
     {"_citizen"},
     {"_reception", "_check", "_display"},
     {"_ask", "_roster", "_judge", "_report"},
-    {"_identity"},
+    {"_identity", "_manner"},
     {"_views", "_options"},
     {"_children", "_tools", "_copies"},
     {
