@@ -203,6 +203,22 @@ def _stack_of(thread: threading.Thread) -> str:
 
 
 @contextmanager
+def _hearing(report: Report) -> Iterator[None]:
+    """Hear of exceptions that are raised where nobody could catch them."""
+    before = sys.unraisablehook
+
+    def ignored(what: sys.UnraisableHookArgs) -> None:
+        place = getattr(what.object, "__qualname__", type(what.object).__qualname__)
+        report.ignored(f"{what.exc_value!r} in {place}")
+
+    sys.unraisablehook = ignored
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
     """Let our own log lines be: every call is a failure."""
     logger = logging.getLogger("langchain_reliable")
@@ -223,9 +239,10 @@ def run(seconds: float, seed: int, round_: float = ROUND) -> Report:
         before = soak_rest.sockets()
         soak = Soak(stage, seed)
         rounds = max(1, round(seconds / round_))
-        for number in range(rounds):
-            soak.round(number, seconds / rounds)
-        soak.close(before)
+        with _hearing(soak.report):
+            for number in range(rounds):
+                soak.round(number, seconds / rounds)
+            soak.close(before)
         return soak.report
 
 

@@ -39,6 +39,7 @@ class Report:
         self._errors: Counter[str] = Counter()
         self._ways: Counter[str] = Counter()
         self._told: list[str] = []
+        self._ignored: Counter[str] = Counter()
         self._times: dict[tuple[str, str, str], array[float]] = defaultdict(
             lambda: array("d")  # no objects: they would look like a leak of the calls'
         )
@@ -65,6 +66,10 @@ class Report:
         with self._lock:
             self._answers["lost"] += 1
         self._tell(f"lost: {where}")
+
+    def ignored(self, what: str) -> None:
+        """Take note of an exception that nobody could catch."""
+        self._ignored[what] += 1
 
     def time(self, when: str, who: str, call: Call, seconds: float) -> None:
         """Take note of how long a healthy call took."""
@@ -110,6 +115,7 @@ class Report:
                 when: {way: self._added(when, way) for way in _TIMED}
                 for when in ("under load", "at rest")
             },
+            "ignored by Python": dict(self._ignored),
             "told": self._told,
             "measured on": described(),
         }
@@ -153,6 +159,7 @@ def table(report: dict[str, Any]) -> str:
         *_listed("errors", report["errors"]),
         *_listed("ways", report["ways"]),
         *_listed("left behind", report["left behind"]),
+        *_listed("exceptions ignored by Python", report["ignored by Python"]),
         *_listed("memory per 1,000 calls", report["memory per 1,000 calls"]),
     ]
     for when, ways in report["milliseconds"].items():

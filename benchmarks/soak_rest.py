@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx2
 
 from langchain_reliable._reader import abandoned_readers
+from langchain_reliable._workers import IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def _left(
     others = [
         one
         for one in set(threading.enumerate()) - threads
-        if not one.name.startswith(executor)
+        if not one.name.startswith((executor, IDLE))
     ]
     return {
         "tasks": len(tasks),

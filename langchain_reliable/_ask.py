@@ -134,10 +134,12 @@ class Ask:
         request, clock = self._request, self._clock
         if not reading.patience.limited:
             return open_stream(child.chunks(request), reading, clock)
-        reader = Reader(lambda: child.chunks(request), reading.patience, clock)
+        ahead = int(manner.commit_on == "complete")  # no word is waited for
+        reader = Reader(
+            lambda: child.chunks(request), reading.patience, clock, ahead=ahead
+        )
         opened = open_stream(reader, reading, clock)
-        if not reading.patience.limited:
-            reader.set_free()
+        reader.go_ahead()
         return opened
 
     async def _aopen(
@@ -194,7 +196,7 @@ class Ask:
     def _limited(self, work: Callable[[], T], patience: Patience) -> T:
         if not patience.limited:
             return work()
-        reader = Reader(lambda: iter([work()]), patience, self._clock)
+        reader = Reader(lambda: iter([work()]), patience, self._clock, ahead=1)
         try:
             return next(reader)
         except BaseException:

@@ -16,6 +16,7 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from langchain_reliable._workers import in_a_thread
 from langchain_reliable.errors import TooManyStuck
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ MAX_ABANDONED = 256
 """Threads that may be left behind to silent sockets before no more are started."""
 
 READ_AHEAD = 64
-"""Chunks that a reader may be ahead of its consumer, once that has taken as many; the
-first is handed over before the next is read."""
+"""Chunks that a reader may be ahead of its consumer at most."""
 
 
 _abandoned: set[object] = set()
@@ -56,7 +56,12 @@ class Reader(Generic[T]):
     """An iterator over a child's chunks that gives up when a wait lasts too long."""
 
     def __init__(
-        self, chunks: Callable[[], Iterator[T]], patience: Patience, clock: Clock
+        self,
+        chunks: Callable[[], Iterator[T]],
+        patience: Patience,
+        clock: Clock,
+        *,
+        ahead: int = 0,
     ) -> None:
         """Start reading.
 
@@ -64,6 +69,9 @@ class Reader(Generic[T]):
             chunks: Opens the child's stream; runs in the reader's thread.
             patience: The limits.
             clock: Time.
+            ahead: Chunks that it may read before they are asked for. None until
+                `go_ahead`, so that the first word does not have to wait for the
+                interpreter's lock while the second is read.
 
         Raises:
             TooManyStuck: Too many earlier ones were left behind.
@@ -75,7 +83,8 @@ class Reader(Generic[T]):
         self._clock = clock
         self._out: queue.SimpleQueue[T | _Ended] = queue.SimpleQueue()
         self._handed_at: float | None = None
-        self._taken = 0
+        self._ahead = ahead
+        self._asked_for = 0
         self._room = threading.Event()
         self._room_for = 1
         self._left = False
@@ -84,9 +93,7 @@ class Reader(Generic[T]):
         self._is_free = False
         self._rest: Iterator[T] | None = None
         self._run = copy_context().run
-        threading.Thread(
-            target=self._read, name="langchain_reliable", daemon=True
-        ).start()
+        in_a_thread(self._read)
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -100,6 +107,9 @@ class Reader(Generic[T]):
             if self._rest is None:
                 raise StopIteration
             return self._run(next, self._rest)
+        self._asked_for += 1
+        if not self._room.is_set():
+            self._room.set()
         if self._patience.has_deadlines or self._out.empty():
             item = self._waited()
         else:
@@ -109,9 +119,6 @@ class Reader(Generic[T]):
             if item.error is not None:
                 raise item.error
             return next(self)
-        self._taken += 1
-        if not self._room.is_set():
-            self._room.set()
         return item
 
     def _waited(self) -> T | _Ended:
@@ -130,9 +137,13 @@ class Reader(Generic[T]):
             self._handed_at = self._clock.now()
         return item
 
-    def set_free(self) -> None:
-        """From here on nothing is limited: let the consumer read without a thread."""
-        self._is_free = True
+    def go_ahead(self) -> None:
+        """The first word is out: read on while the consumer is busy with it.
+
+        If nothing is limited any more, the consumer reads by itself.
+        """
+        self._ahead = 1
+        self._is_free = not self._patience.limited
         self._room.set()
 
     def close(self) -> None:
@@ -187,15 +198,15 @@ class Reader(Generic[T]):
             self._run(_close, rest)
 
     def _wait_for_room(self, given: int) -> None:
-        while not (self._has_room(given) or self._left):
+        while not self._has_room(given):
             self._room.clear()
-            if not (self._has_room(given) or self._left):
+            if not self._has_room(given):
                 self._room.wait()
+        self._ahead = min(READ_AHEAD, 2 * self._ahead)
 
     def _has_room(self, given: int) -> bool:
-        taken = self._taken
-        self._room_for = taken + min(READ_AHEAD, taken + 1)
-        return given < self._room_for
+        self._room_for = self._asked_for + self._ahead
+        return given < self._room_for or self._left or self._is_free
 
 
 def _close(stream: object) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.messages import AIMessageChunk
@@ -80,7 +79,8 @@ def relay(
     relayed = _Relayed(ending, opened.reading, clock)
     keep = relayed.chunks.append
     try:
-        for chunk in chain(opened.held, opened.rest):
+        yield from map(relayed.noted, opened.held)
+        for chunk in opened.rest:
             keep(chunk)
             last = getattr(chunk.message, "chunk_position", None)
             if last is not None or chunk.generation_info is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from dataclasses import dataclass
 
 import httpx
@@ -17,6 +16,7 @@ from langchain_core.exceptions import (
     ModelError,
     ModelRateLimitError,
 )
+from our_threads import wait_for_rest
 
 from langchain_reliable import (
     AllModelsFailed,
@@ -160,9 +160,7 @@ class Play:
         self.way = Way(way, asyncio.run)
         with self.gate:
             self.told = self.way(self.model)
-        for thread in threading.enumerate():
-            if thread.name == "langchain_reliable":
-                thread.join(5)
+        assert wait_for_rest()
         return self
 
     @property

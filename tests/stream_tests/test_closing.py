@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import threading
 from contextlib import aclosing, asynccontextmanager, closing, suppress
 
 import anyio
@@ -13,6 +12,7 @@ import pytest
 from by_hand import ByHand, chunk
 from langchain_core.callbacks.base import BaseCallbackHandler
 from langgraph.errors import GraphInterrupt
+from our_threads import wait_for_rest
 from pydantic import Field
 
 from langchain_reliable import (
@@ -427,9 +427,7 @@ def test_a_lost_stream_is_closed_before_the_next_or_left_to_its_thread(loses):
 
 def closed_soon(*children):
     """Wait for the daemon threads that were left behind."""
-    for thread in threading.enumerate():
-        if thread.name == "langchain_reliable":
-            thread.join(LONG)
+    assert wait_for_rest(LONG)
     assert [child.open_streams for child in children] == [0] * len(children)
 
 

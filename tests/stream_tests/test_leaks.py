@@ -15,8 +15,10 @@ from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
+from our_threads import at_work, others, wait_for_rest
 
 from langchain_reliable import ReliableChatModel, _patience
+from langchain_reliable._workers import IDLE, MAX_IDLE
 from langchain_reliable.testing import FAULTS
 
 CALLS = int(os.environ.get("LANGCHAIN_RELIABLE_LEAK_CALLS", "300"))
@@ -120,10 +122,6 @@ def sockets():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def readers():
-    return [one for one in threading.enumerate() if one.name == "langchain_reliable"]
-
-
 @pytest.fixture
 def mix(clients, monkeypatch, caplog):
     monkeypatch.setattr(_patience, "AFTER_FINISH", LIMIT)
@@ -132,7 +130,7 @@ def mix(clients, monkeypatch, caplog):
 
 
 def test_sync_calls_leave_nothing_behind(mix):
-    threads = set(threading.enumerate())
+    threads = others()
     before = sockets()
     for _ in range(CALLS // 2):
         try:
@@ -141,10 +139,10 @@ def test_sync_calls_leave_nothing_behind(mix):
             mix.came_to[type(error).__name__] += 1
         else:
             mix.came_to["ended well"] += 1
-    print(f"{mix.came_to}, {len(readers())} readers left behind")  # noqa: T201 - with -s
-    for reader in readers():
-        reader.join(2 * CLIENTS_OWN)
-    assert set(threading.enumerate()) == threads
+    print(f"{mix.came_to}, {len(at_work())} readers left behind")  # noqa: T201 - with -s
+    assert wait_for_rest(2 * CLIENTS_OWN)
+    assert others() == threads
+    assert sum(one.name == IDLE for one in threading.enumerate()) <= MAX_IDLE
     mix.sim.wait_closed()
     for client in mix.clients.values():
         sdk = getattr(client, "root_client", None) or client._client
@@ -163,7 +161,7 @@ async def several(mix, count):
 
 
 def test_async_calls_leave_nothing_behind(mix, run):
-    threads = set(threading.enumerate())
+    threads = others()
     before = sockets()
 
     async def calls():
@@ -176,5 +174,5 @@ def test_async_calls_leave_nothing_behind(mix, run):
 
     assert run(calls()) == set()
     print(mix.came_to)  # noqa: T201 - with -s
-    assert set(threading.enumerate()) - threads == set()
+    assert others() - threads == set()
     assert sockets() <= before

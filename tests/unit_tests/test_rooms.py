@@ -71,7 +71,7 @@ FLOORS = [
     {"_relay"},
     {"_streams"},
     {"_closing", "_alarm", "_reader"},
-    {"_within", "_patience"},
+    {"_within", "_patience", "_workers"},
     {"_call", "_plan", "_speech", "_telling"},
     {"_sentence"},
     {"_standings", "_trail", "health"},
