@@ -62,14 +62,14 @@ class Soak:
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.report = Report(seed)
+        self._before = soak_rest.Before()
         self._stage = stage
         self._seed = seed
         self._load = Load(stage.url, seed)
         self._loop = asyncio.new_event_loop()
-        self._threads = {*threading.enumerate()}
         runs = threading.Thread(target=self._loop.run_forever, name="loop", daemon=True)
         runs.start()
-        self._threads.add(runs)
+        self._before.threads.add(runs)
 
     def round(self, number: int, seconds: float) -> None:
         """Call for some seconds, come to rest, and look around."""
@@ -87,9 +87,9 @@ class Soak:
             thread.join(seconds + 2 * LOST)
             if thread.is_alive():
                 self.report.lose(_stack_of(thread))
-                self._threads.add(thread)
+                self._before.threads.add(thread)
         tasks.result(seconds + 4 * LOST)
-        found = soak_rest.found(self._loop, self._stage, self._threads)
+        found = self._before.found(self._loop, self._stage)
         self.report.rest(found, soak_rest.memory())
         self._compare(number)
 
@@ -162,20 +162,20 @@ class Soak:
 
     # --- the end ------------------------------------------------------------------
 
-    def close(self, sockets: int) -> None:
+    def close(self) -> None:
         """Close the clients, and see that nothing of them is left."""
-        clients = soak_rest.http_clients()
+        clients = self._before.clients_since()
         asyncio.run_coroutine_threadsafe(_aclose(clients), self._loop).result(LOST)
         for client in clients:
             if hasattr(client, "close"):
                 client.close()
         self._stop()
         until = time.monotonic() + soak_rest.SETTLE
-        while time.monotonic() < until and soak_rest.sockets() > sockets:
+        while time.monotonic() < until and self._before.sockets_since():
             time.sleep(0.05)
         self.report.closed(
             {
-                "sockets": max(0, soak_rest.sockets() - sockets),
+                "sockets": self._before.sockets_since(),
                 "connections at the provider": self._stage.state()["connections"],
             }
         )
@@ -236,13 +236,12 @@ def run(seconds: float, seed: int, round_: float = ROUND) -> Report:
     """Soak for so many seconds of load, and return what was seen."""
     with running() as stage, _quiet():
         stage.state()
-        before = soak_rest.sockets()
         soak = Soak(stage, seed)
         rounds = max(1, round(seconds / round_))
         with _hearing(soak.report):
             for number in range(rounds):
                 soak.round(number, seconds / rounds)
-            soak.close(before)
+            soak.close()
         return soak.report
 
 

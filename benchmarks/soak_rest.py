@@ -33,47 +33,64 @@ _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _OURS = ("langchain_reliable", "langchain_core", "openai", "anthropic", "httpx")
 
 
-def found(
-    loop: asyncio.AbstractEventLoop, stage: Stage, threads: set[threading.Thread]
-) -> dict[str, int]:
-    """Return what calls have left behind, once it had time to end.
+class Before:
+    """What was there before any call, and is no call's."""
 
-    Args:
-        loop: Where the tasks ran.
-        stage: Whom they asked.
-        threads: Those that are no call's.
-    """
-    until = time.monotonic() + SETTLE
-    while any((left := _left(loop, stage, threads)).values()):
-        if time.monotonic() > until:
-            break
-        time.sleep(0.05)
-    return left
+    def __init__(self) -> None:
+        gc.collect()
+        self.threads = {*threading.enumerate()}
+        self.sockets = sockets()
+        self._clients = http_clients()
+        self._generators = _open_generators()
 
+    def found(self, loop: asyncio.AbstractEventLoop, stage: Stage) -> dict[str, int]:
+        """Return what calls have left behind, once it had time to end.
 
-def _left(
-    loop: asyncio.AbstractEventLoop, stage: Stage, threads: set[threading.Thread]
-) -> dict[str, int]:
-    tasks = asyncio.run_coroutine_threadsafe(_tasks(), loop).result()
-    executor = "asyncio_"  # the loop's own threads, kept for its next call
-    others = [
-        one
-        for one in set(threading.enumerate()) - threads
-        if not one.name.startswith((executor, IDLE))
-    ]
-    return {
-        "tasks": len(tasks),
-        "threads": len(others),
-        "abandoned readers": abandoned_readers(),
-        "generators": sum(map(_is_open_generator, gc.get_objects())),
-        "streams at the provider": stage.state()["streams"],
-        "busy connections": sum(map(_busy, http_clients())),
-    }
+        Args:
+            loop: Where the tasks ran.
+            stage: Whom they asked.
+        """
+        until = time.monotonic() + SETTLE
+        while any((left := self._left(loop, stage)).values()):
+            if time.monotonic() > until:
+                break
+            time.sleep(0.05)
+        return left
+
+    def _left(self, loop: asyncio.AbstractEventLoop, stage: Stage) -> dict[str, int]:
+        tasks = asyncio.run_coroutine_threadsafe(_tasks(), loop).result()
+        executor = "asyncio_"  # the loop's own threads, kept for its next call
+        others = [
+            one
+            for one in set(threading.enumerate()) - self.threads
+            if not one.name.startswith((executor, IDLE))
+        ]
+        return {
+            "tasks": len(tasks),
+            "threads": len(others),
+            "abandoned readers": abandoned_readers(),
+            "generators": max(0, _open_generators() - self._generators),
+            "streams at the provider": stage.state()["streams"],
+            "busy connections": sum(map(_busy, self.clients_since())),
+        }
+
+    def clients_since(self) -> list[Any]:
+        """Return the HTTP clients that were made since."""
+        known = set(map(id, self._clients))
+        return [one for one in http_clients() if id(one) not in known]
+
+    def sockets_since(self) -> int:
+        """Return how many more sockets are open."""
+        return max(0, sockets() - self.sockets)
 
 
 async def _tasks() -> set[asyncio.Task[Any]]:
     gc.collect()  # here, where no generator of the loop is running meanwhile
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+def _open_generators() -> int:
+    return sum(map(_is_open_generator, gc.get_objects()))
 
 
 def _is_open_generator(one: Any) -> bool:

@@ -96,7 +96,7 @@ class Ask:
         if child.answers_in_pieces(self._request, async_api=False):
             with _empty_as_result():
                 opened = self._open(child, attempt, self._manner.wholly)
-            return self._read(_joined(opened.held))
+            return self._read_whole(opened)
         self._take_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
         answer = self._limited(lambda: child.answer(self._request), patience)
@@ -109,7 +109,7 @@ class Ask:
         if child.answers_in_pieces(self._request, async_api=True):
             with _empty_as_result():
                 opened = await self._aopen(child, attempt, self._manner.wholly)
-            return self._read(_joined(opened.held))
+            return self._read_whole(opened)
         await self._atake_turn(child, attempt)
         patience = Patience(attempt.limits, self._clock.now(), streams=False)
         answer = await self._alimited(child.aanswer(self._request), patience)
@@ -169,9 +169,20 @@ class Ask:
         if self._request.output is None or self._manner.commit_on != "complete":
             return
         try:
-            self._read(_joined(opened.held))
+            self._read_whole(opened)
         except EmptyAnswer as error:
             error.answer = opened
+            raise
+
+    def _read_whole(self, opened: Opened | AsyncOpened) -> ChatResult:
+        """Read a stream at its end; what broke there may be why it can't be read."""
+        try:
+            return self._read(_joined(opened.held))
+        except EmptyAnswer:
+            raise
+        except Exception as error:
+            if (broke := opened.reading.seen.broke) is not None:
+                raise broke from error
             raise
 
     # --- within limits ------------------------------------------------------------

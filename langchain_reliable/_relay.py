@@ -11,7 +11,6 @@ would cost more than all the rest.
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from langchain_core.messages import AIMessageChunk
@@ -104,7 +103,7 @@ async def arelay(
     opened = await open_()
     ending.settled()
     alarm, now = opened.alarm, opened.alarm.time
-    this_task = partial(asyncio.current_task, asyncio.get_running_loop())
+    this_task, loop = asyncio.current_task, asyncio.get_running_loop()
     relayed = _Relayed(ending, opened.reading, clock, alarm)
     keep = relayed.chunks.append
     try:
@@ -122,7 +121,7 @@ async def arelay(
             if last is not None or chunk.generation_info is not None:
                 relayed.look_for_the_end(chunk)
             yield chunk
-            if alarm.armed and alarm.owner is (task := this_task()):
+            if alarm.armed and alarm.owner is (task := this_task(loop)):
                 alarm.since, alarm.task = now(), task
             else:
                 relayed.resumed()

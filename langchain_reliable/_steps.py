@@ -77,11 +77,13 @@ class Seen:
         opened_at: When the first chunk of its stream came, whatever it held.
         held: How many chunks were held back.
         parts: What has come before the commit: chunks, or an answer in one piece.
+        broke: What broke after the last word of an answer that is whole all the same.
     """
 
     opened_at: float | None = None
     held: int = 0
     parts: Sequence[ChatGeneration] = ()
+    broke: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,7 +218,10 @@ class _Held:
         """
         if not isinstance(error, Exception) or self._finish in (None, "error"):
             return False
-        return self._spoke or not getattr(error, "body", None)
+        if not self._spoke and getattr(error, "body", None):
+            return False
+        self._reading.seen.broke = error
+        return True
 
     def whole(self, opened: T) -> T:
         """Return a stream that ended before its commit, if it is an answer."""

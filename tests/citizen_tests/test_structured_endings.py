@@ -7,7 +7,7 @@ from contextlib import aclosing, closing
 import pytest
 from pydantic import BaseModel
 
-from langchain_reliable import StreamInterrupted
+from langchain_reliable import AllModelsFailed, StreamInterrupted
 from langchain_reliable.testing import (
     Gate,
     ScriptedChatModel,
@@ -80,6 +80,19 @@ def test_a_form_that_the_wire_swallowed_after_the_finish_is_an_interruption(
         run(asked()) if way == "astream" else list(view.stream("?"))
     assert caught.value.partial.text == WHOLE
     assert caught.value.kind == "connection"
+
+
+@pytest.mark.parametrize("settings", [{}, {"streaming": True}], ids=["held", "joined"])
+def test_what_swallowed_it_is_what_the_trail_names(reliable, clients, settings):
+    clients.sim.script("gpt", finish_then_cut(WHOLE))
+    clients.sim.script("claude", error_status(503))
+    models = [clients.openai("gpt", **settings), clients.anthropic("claude")]
+    model = reliable(*models, max_retries=0, commit_on="complete")
+    view = model.with_structured_output(Joke)
+    with pytest.raises(AllModelsFailed) as caught:
+        view.invoke("?") if settings else list(view.stream("?"))
+    kinds = [one.failure.kind for one in caught.value.attempts]
+    assert kinds == ["connection", "server_error"]
 
 
 def test_a_form_that_can_be_read_is_whole_though_the_wire_broke(reliable, clients):
