@@ -117,6 +117,8 @@ class Call(Generic[T]):
         """
         standings = self._standings
         pool, held = standings.pool(now)
+        if self._must_ask_others():
+            pool = [route for route in pool if not standings[route].attempts]
         for route in held:
             self.trail.held_back(route, standings.held_until(route, now) - now)
         if free := [route for route in pool if standings.free_at(route) <= now]:
@@ -131,6 +133,12 @@ class Call(Generic[T]):
             route, probe = standings.claim_anyway(held, now)
             return Launch(self._book(route, now, probe=probe))
         return self._give_up(self._why(pool, held, now), now)
+
+    def _must_ask_others(self) -> bool:
+        """Whether what is left of `max_attempts` is for those not asked yet."""
+        spent = len(self.trail.records)
+        left = self._policy.max_attempts - spent
+        return bool(spent) and left <= self._standings.unasked
 
     def _launch(self, route: Route, now: float) -> Launch | None:
         probe = self._standings.claim(route, now)
@@ -185,8 +193,12 @@ class Call(Generic[T]):
         verdict = self._court.sentence(attempt.route, failure, now, chance)
         if verdict is Verdict.RAISE:
             self._fatal = error
-        if self._fell_ill(attempt.route, failure, now, chance) or attempt.probe:
-            self._standings[attempt.route].out = True
+        standing = self._standings[attempt.route]
+        ill = self._fell_ill(attempt.route, failure, now, chance)
+        if attempt.probe or (ill and standing.last_resort):
+            standing.out = True  # known to be ill before: one request is enough
+        elif ill:
+            standing.put_off = True
         self._idle_since = now
         return True
 
@@ -297,8 +309,7 @@ class Call(Generic[T]):
         if len(errors) == 1 or self._all_overflowed():
             return self._let_out(errors[-1], now, why)
         self.trail.gave_up(now)
-        soonest = self._standings.soonest(now)
-        retry_after = soonest if self._policy.fail_fast else None
+        retry_after = self._standings.soonest(now) if self._policy.fail_fast else None
         return GiveUp(AllModelsFailed(self.trail.records, why, retry_after))
 
     def _all_overflowed(self) -> bool:
@@ -318,7 +329,8 @@ class Call(Generic[T]):
         """Say what ended the call, where it was not simply the last failure."""
         if held:
             names = ", ".join(route.name for route in held)
-            soonest = self._standings.soonest(now)
+            if (soonest := self._standings.soonest(now)) is None:
+                return f"{names} held back until reset"
             return f"{names} held back; the soonest returns in {soonest:.0f} s"
         return self._too_long(pool) if pool else ""
 

@@ -105,7 +105,13 @@ def _retold_one(generation: Any) -> Any:
         return generation
     message = generation.message
     story = message.response_metadata.get("reliable", {})
-    told = {"served_by": story.get("served_by", ""), "cached": True}
+    told = {
+        "served_by": story.get("served_by", ""),
+        "attempts": [],
+        "skipped": [],
+        "failed_over": False,
+        "cached": True,
+    }
     metadata = {**message.response_metadata, "reliable": told}
     copy = message.model_copy(update={"response_metadata": metadata})
     return generation.model_copy(update={"message": copy})

@@ -6,6 +6,7 @@ holds back. What a failure means, and when the call is over, is the study's.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,6 +60,8 @@ class Standing:
     Attributes:
         attempts: How often it was asked.
         out: Whether it is not to be asked again.
+        put_off: Whether it is asked again only when nobody else is left.
+        last_resort: Whether it is asked although its health speaks against it.
         free_at: When it may be asked again, by what it said itself.
         kinds: How its attempts failed.
         paid: What its present retry has cost of the budget of all calls.
@@ -66,6 +69,8 @@ class Standing:
 
     attempts: int = 0
     out: bool = False
+    put_off: bool = False
+    last_resort: bool = False
     free_at: float = float("-inf")
     kinds: list[FailureKind] = field(default_factory=list)
     paid: float = 0.0
@@ -108,6 +113,11 @@ class Standings:
         return [standing for standing in self._standing.values() if standing.kinds]
 
     @property
+    def unasked(self) -> int:
+        """How many may be asked and have not been."""
+        return sum(not (self[one].attempts or self[one].out) for one in self)
+
+    @property
     def at_last_item(self) -> bool:
         """Whether there is no item to move on to."""
         return self._at >= len(self._items) - 1
@@ -122,14 +132,17 @@ class Standings:
     def pool(self, now: float) -> tuple[list[Route], list[Route]]:
         """Return who may be asked from here, and whom their health holds back.
 
-        At the last item, those are meant as well who were put off before. Health holds
+        At the last item, those are meant as well who were put off before: for a long
+        wait, or because their circuit opened in the middle of this call. Health holds
         back whom this call has not asked yet; a retry of its own is this call's affair.
         """
-        routes = self if self.at_last_item else self._items[self._at]
+        at_last = self.at_last_item
+        routes = self if at_last else self._items[self._at]
         free: list[Route] = []
         held: list[Route] = []
         for route in routes:
-            if not self[route].out:
+            standing = self[route]
+            if not standing.out and (at_last or not standing.put_off):
                 (held if self.held_until(route, now) > now else free).append(route)
         return free, held
 
@@ -147,18 +160,22 @@ class Standings:
         """Return whether another route could be asked this moment."""
         return any(
             other is not route
-            and not self[other].out
+            and not (self[other].out or self[other].put_off)
             and self.free_at(other) <= now
             and self.held_until(other, now) <= now
             for other in self
         )
 
-    def soonest(self, now: float) -> float:
-        """Return in how many seconds the first candidate may be asked by any call."""
+    def soonest(self, now: float) -> float | None:
+        """Return in how many seconds the first candidate may be asked by any call.
+
+        `None` if they are isolated, which no time ends.
+        """
         if self._ledger is None:
             return 0.0
         free = [self._ledger.free_at(one.key, one.name, now) for one in self]
-        return max(0.0, min(free) - now)
+        wait = max(0.0, min(free) - now)
+        return wait if math.isfinite(wait) else None
 
     # --- asking -------------------------------------------------------------------
 
@@ -183,6 +200,7 @@ class Standings:
     def claim_anyway(self, held: list[Route], now: float) -> tuple[Route, bool]:
         """Take the soonest to return of those that are held back."""
         route = min(held, key=lambda one: self.held_until(one, now))
+        self[route].last_resort = True
         ledger = self._ledger
         probe = ledger is not None and ledger.admit(route.key, route.name, now)
         return route, probe

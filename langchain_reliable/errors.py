@@ -23,7 +23,8 @@ are never rewritten.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from langchain_core.exceptions import ModelError, ModelTimeoutError
 
@@ -31,7 +32,7 @@ from langchain_reliable._wording import described, table_of
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.messages import AIMessage
 
@@ -78,8 +79,7 @@ class AllModelsFailed(ModelError):
                 self.response = response
 
     def __reduce__(self) -> Pickled:
-        state = {name: v for name, v in self.__dict__.items() if name != "response"}
-        return _restored, (type(self), self.args, state)
+        return _restored, (type(self), self.args, _without_originals(self.__dict__))
 
 
 class StreamInterrupted(ModelError):
@@ -117,7 +117,7 @@ class StreamInterrupted(ModelError):
         )
 
     def __reduce__(self) -> Pickled:
-        return _restored, (type(self), self.args, self.__dict__)
+        return _restored, (type(self), self.args, _without_originals(self.__dict__))
 
 
 class StreamingUnavailable(ModelError):
@@ -257,6 +257,14 @@ class TotalTimeout(TimeLimitExceeded):
     """The whole call took longer than `total_timeout`."""
 
     text = "the call took longer than total_timeout={}"
+
+
+def _without_originals(state: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what SDKs raised: many of their errors can't be unpickled."""
+    attempts = cast("tuple[AttemptRecord, ...]", state["attempts"])
+    told = tuple(replace(tried, error=None) for tried in attempts)
+    kept = {name: value for name, value in state.items() if name != "response"}
+    return {**kept, "attempts": told}
 
 
 def _restored(

@@ -7,7 +7,7 @@ the tables, and what is done about a failure is never decided here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from langchain_reliable._classify import codes, phrases, statuses, types, waits
@@ -116,8 +116,8 @@ def _ours(exception: Exception, names: tuple[str, ...]) -> Failure | None:
         attempts = peek(exception, "attempts")
         last = attempts[-1] if isinstance(attempts, tuple | list) and attempts else None
         failure = peek(last, "failure")
-        if isinstance(failure, Failure):
-            return failure
+        if isinstance(failure, Failure):  # it has tried again by itself
+            return replace(failure, should_retry=False)
         return Failure(kind=Kind.UNKNOWN, summary=names[0].split(":")[1])
     return None
 

@@ -696,8 +696,9 @@ _LAST_RESORT: Final = (
             "certificate verify failed",
             "broken pipe",
             "upstream connect error",
+            "event loop is closed",
         ),
-        "texts without a status",
+        "texts without a status; a pooled connection that outlived its event loop",
     ),
 )
 

@@ -488,3 +488,28 @@ def test_an_empty_answer_may_be_accepted_if_it_is_finished(surface, reliable, fi
     cut = finish is None and surface.streams
     assert outcome.text == ("Hi." if cut else "")
     assert second.request_count == cut
+
+
+@pytest.mark.parametrize("count", [2, 5, 12])
+def test_max_attempts_leaves_one_for_everybody(surface, reliable, count):
+    dead = [
+        ScriptedChatModel(model=f"dead {at}", script=[ConnectionError("no")])
+        for at in range(count - 1)
+    ]
+    healthy = ScriptedChatModel(model="healthy", script=["Hi."])
+    model = reliable(*dead, healthy, max_attempts=max(count, 6))
+    assert surface(model).text == "Hi."
+    assert sum(one.request_count for one in (*dead, healthy)) <= max(count, 6)
+
+
+def test_the_keys_of_one_provider_leave_an_attempt_for_the_next(surface, reliable):
+    keys = [ScriptedChatModel(model=f"{at}", script=[Status(503)]) for at in range(4)]
+    outcome = surface(reliable(keys, ScriptedChatModel(model="next", script=["Hi."])))
+    assert outcome.text == "Hi."
+
+
+def test_a_nested_model_is_not_asked_for_its_retries_again(surface, reliable):
+    child = ScriptedChatModel(model="inner", script=[ConnectionError("no")])
+    outer = reliable(reliable(child), ScriptedChatModel(script=["Hi."]))
+    assert surface(outer).text == "Hi."
+    assert child.request_count == 3

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
+import httpx
+import openai
 import pytest
 from langchain_core.exceptions import ModelError
 from langchain_core.messages import AIMessage
@@ -130,3 +133,18 @@ def test_every_error_survives_pickling(error):
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert again.failure == error.failure
+
+
+def test_an_error_can_be_unpickled_though_those_of_sdks_cannot():
+    request = httpx.Request("POST", "https://api.example.com")
+    response = httpx.Response(503, request=request)
+    sdk = openai.APIStatusError("down", response=response, body=None)
+    attempt = replace(tried(1, status=503), error=sdk)
+    failure, said = attempt.failure, AIMessage("half an ans")
+    broken = StreamInterrupted(
+        partial=said, served_by="a", attempts=[attempt], failure=failure
+    )
+    for error in (AllModelsFailed([attempt]), broken):
+        copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+        assert str(copy) == str(error)
+        assert [one.failure for one in copy.attempts] == [failure]

@@ -84,6 +84,27 @@ class TestCircuit:
         surface(reliable(dead, scripted("b"), max_retries=9))
         assert dead.request_count == 3
 
+    def test_or_puts_it_off_until_nobody_else_is_left(self, surface, reliable):
+        first = scripted("a", DEAD, DEAD, DEAD, "back already")
+        outcome = surface(reliable(first, scripted("b", Status(401)), max_retries=9))
+        assert outcome.text == "back already"
+        assert outcome.attempts[-2:] == ["b: auth", "a: answered"]
+
+    def test_a_single_model_has_all_its_retries(self, surface, reliable):
+        child = scripted("a", *[DEAD] * 5, "back already")
+        assert surface(reliable(child, max_retries=5)).text == "back already"
+
+    async def test_nor_do_the_failures_of_other_calls_end_them(self, reliable):
+        class TakesTurns(ScriptedChatModel):
+            async def _agenerate(self, *args, **kwargs):
+                await asyncio.sleep(0)
+                return await super()._agenerate(*args, **kwargs)
+
+        child = TakesTurns(model="a", script=[*[DEAD] * 10, "well again"])
+        model = reliable(child)
+        answers = await asyncio.gather(*[model.ainvoke("hello?") for _ in range(10)])
+        assert {answer.text for answer in answers} == {"well again"}
+
     def test_it_can_be_turned_off_and_tuned(self, surface, reliable):
         dead = scripted("a", DEAD)
         model = reliable(dead, scripted("b"), circuit_breaker=None)
@@ -122,6 +143,13 @@ class TestCircuit:
         assert outcome.text == "back already"
         assert outcome.attempts == ["b: auth", "a: answered"]
         assert clock.slept == [0.25, 0.5]
+
+    def test_fail_fast_knows_no_seconds_for_an_isolation(self, surface, reliable):
+        model = reliable(scripted("a"), fail_fast=True)
+        model.health.isolate("a")
+        error = surface(model).error
+        assert error.retry_after is None
+        assert "until reset" in str(error)
 
     def test_fail_fast_says_how_long_to_wait(self, surface, reliable):
         model = reliable(
