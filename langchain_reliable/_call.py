@@ -117,7 +117,7 @@ class Call(Generic[T]):
         """
         standings = self._standings
         pool, held = standings.pool(now)
-        if self._must_ask_others():
+        if self.trail.records and self._must_ask_others():
             pool = [route for route in pool if not standings[route].attempts]
         for route in held:
             self.trail.held_back(route, standings.held_until(route, now) - now)
@@ -136,9 +136,8 @@ class Call(Generic[T]):
 
     def _must_ask_others(self) -> bool:
         """Whether what is left of `max_attempts` is for those not asked yet."""
-        spent = len(self.trail.records)
-        left = self._policy.max_attempts - spent
-        return bool(spent) and left <= self._standings.unasked
+        left = self._policy.max_attempts - len(self.trail.records)
+        return left <= self._standings.unasked
 
     def _launch(self, route: Route, now: float) -> Launch | None:
         probe = self._standings.claim(route, now)

@@ -16,6 +16,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from langchain_reliable._children import bare_model
+from langchain_reliable._greeting import checked_seconds
 from langchain_reliable._report import CandidateCheck, CheckReport
 from langchain_reliable._scrub import HIDDEN, clean
 from langchain_reliable.events import (
@@ -66,7 +67,7 @@ def check(model: ReliableChatModel, timeout: float = 30.0) -> CheckReport:
         model: Whose candidates to ask.
         timeout: Seconds that each may take.
     """
-    probes = list(_probes(model, timeout))
+    probes = list(_probes(model, checked_seconds(timeout)))
     with ThreadPoolExecutor(len(probes), "langchain_reliable_check") as pool:
         jobs = [pool.submit(_by_itself().run, probe.run) for probe in probes]
         return CheckReport(tuple(job.result() for job in jobs))
@@ -74,10 +75,10 @@ def check(model: ReliableChatModel, timeout: float = 30.0) -> CheckReport:
 
 async def acheck(model: ReliableChatModel, timeout: float = 30.0) -> CheckReport:  # noqa: ASYNC109 - each candidate's own
     """Ask each candidate for one short answer; the twin of `check`, in tasks."""
+    probes = list(_probes(model, checked_seconds(timeout)))
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(probe.arun(), context=_by_itself())
-            for probe in _probes(model, timeout)
+            group.create_task(probe.arun(), context=_by_itself()) for probe in probes
         ]
     return CheckReport(tuple(task.result() for task in tasks))
 

@@ -233,10 +233,9 @@ class _ChatChild:
 
     async def aanswer(self, request: Request) -> ChatResult:
         told = self._bound(request)
-        remembered = self._aremembered(told)
         if self._listeners is None:
-            return await remembered
-        return await self._listeners.atold_of(told, remembered)
+            return await self._aremembered(told)
+        return await self._listeners.atold_of(told, lambda: self._aremembered(told))
 
     def _remembered(self, told: Begun) -> ChatResult:
         memory = memory_of(told.model, told.messages, told.stop, told.kwargs)

@@ -35,7 +35,7 @@ from langchain_reliable._children import Child, bare_model
 from langchain_reliable._memory import Veil
 from langchain_reliable._profile import common_profile
 from langchain_reliable._roster import Roster, members_of
-from langchain_reliable._structured import Form, Shape
+from langchain_reliable._structured import Form, Shape, check_wish
 from langchain_reliable._tools import ToolForm
 from langchain_reliable._views import StructuredView
 from langchain_reliable._wishes import ours_in, without_ours
@@ -97,7 +97,12 @@ class Citizen(BaseChatModel):
                 last misfit is then returned instead of raised.
             **kwargs: `method`, `strict` and what else the children understand; a child
                 that does not know one of these uses its own best.
+
+        Raises:
+            TypeError: No model could read the schema.
+            ValueError: No model knows the method.
         """
+        check_wish(schema, kwargs)
         shape = Shape(schema, kwargs, include_raw=include_raw)
         return StructuredView(model=self, shape=shape)
 
@@ -146,6 +151,19 @@ class Citizen(BaseChatModel):
         if cache is None:
             return self
         return self.model_copy(update={"cache": Veil(cache)})
+
+    @override
+    def _combine_llm_outputs(
+        self, _llm_outputs: list[dict[str, Any] | None], /
+    ) -> dict[str, Any]:
+        """Sum up what several answers cost, as the first model does."""
+        told = any(_llm_outputs)  # mostly nothing is said there
+        if not told or (first := self._first_model) is None:
+            return {}
+        try:
+            return first._combine_llm_outputs(_llm_outputs)
+        except Exception:  # noqa: BLE001 - another model's words, unknown to the first
+            return {}
 
     @property
     def _first_child(self) -> Child:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.language_models import BaseChatModel
 
 from langchain_reliable.policies import CallOptions
 
@@ -35,16 +34,17 @@ def checked_observers(value: Any) -> Any:
     Raises:
         ValueError: One of them can't hear events; the text says what to write.
     """
-    if isinstance(value, (str, type)) or _is_handler(value) or callable(value):
+    if isinstance(value, (str, BaseCallbackHandler)) or callable(value):
         msg = "`observers` is a list: observers=[Timeline()]"
         raise ValueError(msg)
-    if not isinstance(value, (list, tuple)):
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
         return value  # pydantic says it
-    for place, one in enumerate(value):
+    observers = tuple(value)
+    for place, one in enumerate(observers):
         if says := _why_deaf(one):
             msg = f"observers[{place}]: {says}"
             raise ValueError(msg)
-    return value
+    return observers
 
 
 def _why_deaf(observer: Any) -> str:
@@ -53,7 +53,7 @@ def _why_deaf(observer: Any) -> str:
         name = observer.__name__
         return f"got the class {name} (call it: {name}())"
     kind = type(observer).__name__
-    if _is_handler(observer):
+    if isinstance(observer, BaseCallbackHandler) and not callable(observer):
         return (
             f"{kind} is a LangChain callback handler, and hears of runs, not of "
             f"attempts; write callbacks=[{kind}(...)]"
@@ -68,13 +68,10 @@ def _why_deaf(observer: Any) -> str:
     return ""
 
 
-def _is_handler(value: object) -> bool:
-    return isinstance(value, BaseCallbackHandler) and not callable(value)
-
-
 def _is_async(value: Any) -> bool:
-    call = getattr(type(value), "__call__", None)
-    return any(map(inspect.iscoroutinefunction, (value, call)))
+    if not callable(value):
+        return False
+    return any(map(inspect.iscoroutinefunction, (value, type(value).__call__)))
 
 
 def checked_name(asked: object) -> str:
@@ -102,8 +99,8 @@ def checked_options(given: object) -> CallOptions:
     """
     if isinstance(given, CallOptions):
         return given
-    known: Mapping[str, Any] = CallOptions.model_fields
-    named = [name for name in given if name in known] if _is_dict(given) else []
+    written = given if isinstance(given, dict) else {}
+    named = [name for name in CallOptions.model_fields if name in written]
     say = ", ".join(f"{name}=..." for name in named or ["start_at"])
     kind = type(given).__name__
     msg = f"reliable= got a value of type {kind}; write reliable=CallOptions({say})"

@@ -6,15 +6,24 @@ What an exception means never does: that is the interpreter's.
 
 from __future__ import annotations
 
+import logging
+import threading
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_reliable._clock import epoch
+from langchain_reliable._own import is_own
 from langchain_reliable.errors import AnswerRejected
 from langchain_reliable.failures import Failure, FailureKind, Propagate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger("langchain_reliable")
+
+_lock = threading.Lock()
+_reported: set[tuple[object, str]] = set()
 
 Opinion: TypeAlias = FailureKind | Failure | Propagate | None
 
@@ -32,6 +41,8 @@ def classify(exception: BaseException) -> Failure | None:
     """
     if isinstance(exception, AnswerRejected):
         return exception.failure
+    if is_own(exception):
+        return None
     return _interpreter()(exception, now=epoch())
 
 
@@ -51,7 +62,7 @@ def judge_with(
         return classify
 
     def judge(error: Exception) -> Failure | None:
-        match callback(error):
+        match _opinion(callback, error):
             case None:
                 return classify(error)
             case Propagate():
@@ -59,9 +70,47 @@ def judge_with(
             case Failure() as failure:
                 return failure
             case kind:
-                return _as(FailureKind(kind), error)
+                return _as(kind, error)
 
     return judge
+
+
+def _opinion(callback: Callable[[Exception], Opinion], error: Exception) -> Opinion:
+    """Return the user's opinion; none if it raises or says what means nothing."""
+    try:
+        said = callback(error)
+    except Exception as bug:  # noqa: BLE001 - a call must not suffer
+        _report_once(callback, f"raised {type(bug).__name__}{_where(bug)}")
+        return None
+    if said is None or isinstance(said, (Failure, Propagate)):
+        return said
+    try:
+        return FailureKind(said)
+    except ValueError:
+        kind = type(said).__name__
+        _report_once(callback, f"returned a value of type {kind} that is no opinion")
+        return None
+
+
+def _where(bug: Exception) -> str:
+    """Return where an exception was raised; its text may hold a prompt."""
+    _, *below = traceback.extract_tb(bug.__traceback__, limit=2)
+    return "".join(
+        f" in {one.name}, line {one.lineno} of {one.filename}" for one in below
+    )
+
+
+def _report_once(callback: Callable[..., object], what: str) -> None:
+    known = getattr(callback, "__code__", type(callback)), what
+    with _lock:
+        if known in _reported:
+            return
+        _reported.add(known)
+    logger.error(
+        "the `classify` callback %s; our own reading counts then. It returns a "
+        "FailureKind, a Failure, PROPAGATE or None",
+        what,
+    )
 
 
 def _interpreter() -> Callable[..., Failure | None]:

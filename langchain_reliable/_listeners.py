@@ -21,6 +21,8 @@ from langchain_core.callbacks import (
 from langchain_core.outputs import LLMResult
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
+from langchain_reliable._own import own_code
+
 if TYPE_CHECKING:
     from collections.abc import (
         AsyncGenerator,
@@ -58,20 +60,26 @@ class Listeners:
         try:
             result = answer()
         except BaseException as error:
-            run.on_llm_error(error, response=LLMResult(generations=[]))
+            with own_code():
+                run.on_llm_error(error, response=LLMResult(generations=[]))
             raise
-        run.on_llm_end(_as_told(result))
+        with own_code():
+            run.on_llm_end(_as_told(result))
         return result
 
-    async def atold_of(self, begun: Begun, answer: Awaitable[ChatResult]) -> ChatResult:
+    async def atold_of(
+        self, begun: Begun, answer: Callable[[], Awaitable[ChatResult]]
+    ) -> ChatResult:
         """Get an answer and tell of it; the twin of `told_of`."""
         run = await self._astart(begun)
         try:
-            result = await answer
+            result = await answer()
         except BaseException as error:
-            await run.on_llm_error(error, response=LLMResult(generations=[]))
+            with own_code():
+                await run.on_llm_error(error, response=LLMResult(generations=[]))
             raise
-        await run.on_llm_end(_as_told(result))
+        with own_code():
+            await run.on_llm_end(_as_told(result))
         return result
 
     # --- a stream -----------------------------------------------------------------
@@ -85,15 +93,17 @@ class Listeners:
         try:
             with closing(cast("Generator[ChatGenerationChunk]", chunks)):
                 for chunk in chunks:
-                    run.on_llm_new_token(
-                        cast("str", chunk.message.content), chunk=chunk
-                    )
+                    content = cast("str", chunk.message.content)
+                    with own_code():
+                        run.on_llm_new_token(content, chunk=chunk)
                     heard.append(chunk)
                     yield chunk
         except BaseException as error:
-            run.on_llm_error(error, response=_so_far(heard))
+            with own_code():
+                run.on_llm_error(error, response=_so_far(heard))
             raise
-        run.on_llm_end(_so_far(heard))
+        with own_code():
+            run.on_llm_end(_so_far(heard))
 
     async def ahearing(
         self, begun: Begun, chunks: AsyncIterator[ChatGenerationChunk]
@@ -105,28 +115,33 @@ class Listeners:
             async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
                 async for chunk in chunks:
                     content = cast("str", chunk.message.content)
-                    await run.on_llm_new_token(content, chunk=chunk)
+                    with own_code():
+                        await run.on_llm_new_token(content, chunk=chunk)
                     heard.append(chunk)
                     yield chunk
         except BaseException as error:
-            await run.on_llm_error(error, response=_so_far(heard))
+            with own_code():
+                await run.on_llm_error(error, response=_so_far(heard))
             raise
-        await run.on_llm_end(_so_far(heard))
+        with own_code():
+            await run.on_llm_end(_so_far(heard))
 
     # --- managers -----------------------------------------------------------------
 
     def _start(self, begun: Begun) -> CallbackManagerForLLMRun:
         manager = self._manager(CallbackManager)
-        [run] = manager.on_chat_model_start(
-            begun.model._serialized, [begun.messages], **self._told(begun)
-        )
+        with own_code():
+            [run] = manager.on_chat_model_start(
+                begun.model._serialized, [begun.messages], **self._told(begun)
+            )
         return run
 
     async def _astart(self, begun: Begun) -> AsyncCallbackManagerForLLMRun:
         manager = self._manager(AsyncCallbackManager)
-        [run] = await manager.on_chat_model_start(
-            begun.model._serialized, [begun.messages], **self._told(begun)
-        )
+        with own_code():
+            [run] = await manager.on_chat_model_start(
+                begun.model._serialized, [begun.messages], **self._told(begun)
+            )
         return run
 
     def _manager(self, kind: type[M]) -> M:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_reliable._ask import Ask
 from langchain_reliable._call import Call
 from langchain_reliable._children import Request
+from langchain_reliable._greeting import checked_name, checked_options
 from langchain_reliable._judge import judge_with
 from langchain_reliable._manner import Manner
 from langchain_reliable._options import plan_for, within_total
@@ -80,6 +81,14 @@ class Reception:
         """Be `None` in a deep or pickled copy of a model: its fields are its own."""
         return type(None), ()
 
+    def __eq__(self, other: object) -> bool:
+        """Tell no two models apart: it is made of fields, and they tell."""
+        return other is None or isinstance(other, Reception)
+
+    def __hash__(self) -> int:
+        """Be the same for all, as they are equal."""
+        return hash(Reception)
+
     def ask(
         self,
         messages: list[BaseMessage],
@@ -100,15 +109,16 @@ class Reception:
             streams: The hook that asks, if it wants a stream.
             as_events: Whether LangChain makes protocol events of the chunks.
         """
-        plan = self.roster.plan(kwargs.pop("model", None))
+        asked, options = kwargs.pop("model", None), kwargs.pop(OPTIONS, None)
+        plan = self.roster.plan(None if asked is None else checked_name(asked))
         output: Output | None = kwargs.pop(OUTPUT, None)
         judge = self._judge if output is None else output.judging(self._judge)
         request = Request(messages, stop, kwargs, output, as_events)
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
-        policy, options = self._policy, kwargs.pop(OPTIONS, None)
+        policy = self._policy
         if options is not None:
-            plan = plan_for(plan, options)
+            plan = plan_for(plan, checked_options(options))
         routes, seats = self.roster.routes(plan)
         if options is not None and (total := options.total_timeout) is not None:
             policy = replace(policy, total_timeout=total)

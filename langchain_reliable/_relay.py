@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_reliable._own import is_own
 from langchain_reliable._speech import finish_of
 from langchain_reliable._streams import check_finish, close_stream
 from langchain_reliable._usage import usage_at_end
@@ -203,7 +204,7 @@ class _Relayed:
 
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
-        finished = self._finished not in (None, "error")
+        finished = self._finished not in (None, "error") and not is_own(error)
         if finished and self._ending.is_whole(self.chunks):
             return
         interrupted = self._ending.broken_off(error, self.chunks)

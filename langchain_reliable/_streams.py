@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from langchain_reliable._alarm import Alarm
 from langchain_reliable._closing import StreamBottom
+from langchain_reliable._own import is_own
 from langchain_reliable._speech import (
     finish_of,
     is_reasoning_only,
@@ -217,6 +218,8 @@ class _Held:
         provider itself tells of, after a marker and without a word, is the answer.
         """
         if not isinstance(error, Exception) or self._finish in (None, "error"):
+            return False
+        if is_own(error):
             return False
         if not self._spoke and getattr(error, "body", None):
             return False

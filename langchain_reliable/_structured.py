@@ -22,6 +22,7 @@ from langchain_core.runnables import (
     RunnableSequence,
 )
 from langchain_core.utils.function_calling import convert_to_json_schema
+from pydantic import BaseModel
 
 from langchain_reliable._quiet import quiet_context
 from langchain_reliable.errors import SchemaNotBound, Unparsed
@@ -37,6 +38,11 @@ if TYPE_CHECKING:
 _FOR_TRACERS = ("ls_structured_output_format", "structured_output_format")
 """Keywords that `BaseChatModel` takes out of a call before it reaches the hooks."""
 
+_METHODS = ("function_calling", "json_mode", "json_schema", "tool_calling")
+"""What partner packages call their methods; the last is `langchain-cohere`'s."""
+
+_NO_SCHEMAS = (str, bytes, int, float, list, tuple, set)
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -49,6 +55,30 @@ class Form:
     def read(self, message: BaseMessage) -> Any:
         """Return what an answer says, where no listener hears of it."""
         return quiet_context().run(self.parser.invoke, message)
+
+
+def check_wish(schema: object, settings: Mapping[str, Any]) -> None:
+    """Look at a wish before anybody is asked for it.
+
+    Raises:
+        TypeError: No model could read the schema.
+        ValueError: No model knows the method.
+    """
+    if isinstance(schema, (*_NO_SCHEMAS, BaseModel)) and not _is_tool(schema):
+        kind = type(schema).__name__
+        msg = (
+            f"schema is a value of type {kind}, which no model can read; write a "
+            "pydantic class, a TypedDict, a JSON schema (a dict) or a tool"
+        )
+        raise TypeError(msg)
+    method = settings.get("method")
+    if method is not None and method not in _METHODS:
+        msg = f"method={method!r} is unknown; write one of {', '.join(_METHODS)}"
+        raise ValueError(msg)
+
+
+def _is_tool(schema: object) -> bool:
+    return hasattr(schema, "args_schema")
 
 
 class Shape:

@@ -3,6 +3,7 @@
 Their settings, and checking them at the door, live here. Calling a child never does.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -203,7 +204,16 @@ def _child(value: Any) -> Runnable[Any, Any]:
     if not isinstance(value, Runnable):
         msg = f"got {_called(value)}, which is no model; {_SAY}"
         raise ValueError(msg)
+    if _is_prompt(value):
+        msg = f"got {_called(value)}, which goes before the model: prompt | model"
+        raise ValueError(msg)
     return value
+
+
+def _is_prompt(value: Runnable[Any, Any]) -> bool:
+    """Return whether a Runnable is a prompt template: it never answers."""
+    prompts = sys.modules.get("langchain_core.prompts.base")  # else there is none yet
+    return prompts is not None and isinstance(value, prompts.BasePromptTemplate)
 
 
 def _called(value: object) -> str:
@@ -213,6 +223,9 @@ def _called(value: object) -> str:
 
 
 def _from_string(value: str) -> BaseChatModel:
+    if not value.strip():
+        msg = f"got an empty name; {_SAY}"
+        raise ValueError(msg)
     try:
         from langchain.chat_models import init_chat_model  # noqa: PLC0415 - optional
     except ImportError:

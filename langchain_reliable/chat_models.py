@@ -21,7 +21,7 @@ from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
     CallbackManagerForLLMRun,
 )
-from langchain_core.language_models import LanguageModelInput
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
@@ -43,6 +43,7 @@ from langchain_reliable._citizen import Citizen
 from langchain_reliable._clock import Clock, SystemClock
 from langchain_reliable._closing import StreamBottom
 from langchain_reliable._drive import adrive, drive
+from langchain_reliable._greeting import checked_classifier, checked_observers
 from langchain_reliable._judge import Opinion
 from langchain_reliable._reception import Reception
 from langchain_reliable._relay import arelay, relay
@@ -231,6 +232,16 @@ class ReliableChatModel(Citizen):
                     raise ValueError(msg)
         return value
 
+    @field_validator("classify", mode="before")
+    @classmethod
+    def _is_asked_within_a_call(cls, value: Any) -> Any:
+        return checked_classifier(value)
+
+    @field_validator("observers", mode="before")
+    @classmethod
+    def _hear_events(cls, value: Any) -> Any:
+        return checked_observers(value)
+
     # --- the four hooks -----------------------------------------------------------
 
     @override
@@ -348,7 +359,7 @@ class ReliableChatModel(Citizen):
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
+        super().__setattr__(name, _checked(name, value))
         if name in type(self).model_fields:
             super().__setattr__("_known_reception", None)
 
@@ -356,7 +367,8 @@ class ReliableChatModel(Citizen):
     def model_copy(
         self, *, update: Mapping[str, Any] | None = None, deep: bool = False
     ) -> Self:
-        copy = super().model_copy(update=update, deep=deep)
+        given = {name: _checked(name, value) for name, value in (update or {}).items()}
+        copy = super().model_copy(update=given, deep=deep)
         copy._known_reception = None
         return copy
 
@@ -442,6 +454,19 @@ def _shown(item: Candidate | Group) -> str:
         for one in members_of(item)
     ]
     return f"[{', '.join(names)}]" if isinstance(item, Group) else names[0]
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return a field's value as it is taken at construction; others as they are.
+
+    It is checked on a model without anything else: a subclass may set a field in a
+    validator, and what it validates would then have no end.
+    """
+    if name not in ReliableChatModel.model_fields.keys() - BaseChatModel.model_fields:
+        return value
+    scratch = ReliableChatModel.model_construct(models=())
+    scratch.__pydantic_validator__.validate_assignment(scratch, name, value)
+    return scratch.__dict__[name]
 
 
 def _unknown(name: str, known: list[str]) -> str:

@@ -126,10 +126,19 @@ def _add_check(command: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
     if not 0 < seconds < _LONGEST:
         raise argparse.ArgumentTypeError("write a number of seconds, such as 30")
     return seconds
+
+
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("write a name, such as openai:gpt-5.4")
+    return text
 
 
 def _add_models(command: argparse.ArgumentParser) -> None:
@@ -137,6 +146,7 @@ def _add_models(command: argparse.ArgumentParser) -> None:
         "--model",
         action="append",
         required=True,
+        type=_name,
         metavar="PROVIDER:MODEL",
         help="such as openai:gpt-5.4; give it again for each further model",
     )

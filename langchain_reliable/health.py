@@ -91,7 +91,14 @@ class Health:
             self._isolated -= {name} if name is not None else self._isolated.copy()
 
     def isolate(self, name: str) -> None:
-        """Leave a candidate alone until `reset(name)`, as long as others can answer."""
+        """Leave a candidate alone until `reset(name)`, as long as others can answer.
+
+        Raises:
+            TypeError: The name is no string.
+        """
+        if not isinstance(name, str):
+            msg = f"isolate takes a candidate's name, no {type(name).__name__}"
+            raise TypeError(msg)
         with self._lock:
             self._isolated.add(name)
 

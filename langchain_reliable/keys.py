@@ -6,8 +6,10 @@ that each key has a health of its own, follows from their identities.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from langchain_reliable._copies import with_key
@@ -16,9 +18,9 @@ from langchain_reliable.candidates import Candidate, Group
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_core.language_models import BaseChatModel
-
     from langchain_reliable.policies import Order
+
+_SAY = 'rotate_keys(ChatOpenAI(model=...), ["key1", "key2"])'
 
 
 def rotate_keys(
@@ -40,14 +42,33 @@ def rotate_keys(
             (`"round_robin"`).
 
     Raises:
-        ValueError: There is no key, one is empty, or the model's key can't be found.
+        TypeError: The model is no chat model, or a key is no string.
+        ValueError: There is no key, one is empty or missing, or the model's key can't
+            be found.
     """
-    if isinstance(keys, (str, SecretStr)) or not keys:
-        msg = 'rotate_keys takes a list of keys: rotate_keys(model, ["key1", "key2"])'
+    if not isinstance(model, BaseChatModel):
+        kind = type(model).__name__
+        msg = f"the model comes first, not a value of type {kind}: {_SAY}"
+        raise TypeError(msg)
+    if isinstance(keys, (str, SecretStr, Mapping)) or not keys:
+        msg = f"rotate_keys takes a list of keys: {_SAY}"
         raise ValueError(msg)
-    secrets = [key if isinstance(key, SecretStr) else SecretStr(key) for key in keys]
-    if empty := [
-        at for at, key in enumerate(secrets) if not key.get_secret_value().strip()
-    ]:
-        raise ValueError(f"key {empty[0]} is empty")
+    if not isinstance(keys, Iterable):
+        msg = f"rotate_keys takes a list of keys, no {type(keys).__name__}: {_SAY}"
+        raise TypeError(msg)
+    secrets = [_secret(key, at) for at, key in enumerate(keys)]
     return Group([Candidate(with_key(model, key)) for key in secrets], order=order)
+
+
+def _secret(key: object, at: int) -> SecretStr:
+    if key is None:
+        msg = f"key {at} is None: is the environment variable set that it comes from?"
+        raise ValueError(msg)
+    if not isinstance(key, (str, SecretStr)):
+        msg = f"key {at} is of type {type(key).__name__}; write a string or a SecretStr"
+        raise TypeError(msg)
+    secret = key if isinstance(key, SecretStr) else SecretStr(key)
+    if not secret.get_secret_value().strip():
+        msg = f"key {at} is empty"
+        raise ValueError(msg)
+    return secret

@@ -7,9 +7,9 @@ beyond looking a rule up. State never does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from langchain_reliable.failures import VERDICTS, FailureKind, Verdict
 
@@ -40,6 +40,17 @@ class CircuitBreaker(_Setting):
     """How long it stays open the first time; times the number of trips after that."""
     max_open_for: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Where that ends."""
+
+    @model_validator(mode="after")
+    def _can_grow(self) -> Self:
+        if self.open_for > self.max_open_for:
+            msg = (
+                f"open_for={self.open_for:g} is longer than "
+                f"max_open_for={self.max_open_for:g}; set both, such as "
+                f"CircuitBreaker(open_for=400, max_open_for=800)"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class RetryBudget(_Setting):

@@ -59,13 +59,23 @@ class LoggingObserver:
         }
     )
 
-    def __init__(self, logger: logging.Logger | None = None) -> None:
+    def __init__(self, logger: logging.Logger | str | None = None) -> None:
         """Choose the logger.
 
         Args:
-            logger: Where the lines go; by default the logger `langchain_reliable`.
+            logger: Where the lines go: a logger or its name; by default the logger
+                `langchain_reliable`.
+
+        Raises:
+            TypeError: It is neither.
         """
-        self._logger = logger or logging.getLogger("langchain_reliable")
+        if isinstance(logger, str) or logger is None:
+            logger = logging.getLogger(logger or "langchain_reliable")
+        if not hasattr(logger, "log"):
+            kind = type(logger).__name__
+            msg = f"got a value of type {kind}; write a logger or its name"
+            raise TypeError(msg)
+        self._logger = logger
         self._begun: dict[int, _Line] = {}
 
     def __call__(self, event: Event, /) -> None:

@@ -101,7 +101,7 @@ def test_the_request_is_the_bare_childs(surface, reliable, clients):
     assert ours == bare
 
 
-@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
 def test_a_method_that_one_child_has_not_is_its_own_best_there(
     reliable, clients, method
 ):
@@ -109,11 +109,25 @@ def test_a_method_that_one_child_has_not_is_its_own_best_there(
         "claude", CALLED if method == "function_calling" else says(WHOLE)
     )
     model = reliable(clients.anthropic("claude")).with_structured_output(
-        Joke, method="nonsense" if method == "json_mode" else method
+        Joke, method=method
     )
-    if method == "json_mode":
-        clients.sim.script("claude", CALLED)
     assert model.invoke("?") == Joke(**TOLD)
+
+
+@pytest.mark.parametrize(
+    ("schema", "settings", "error", "said"),
+    [
+        (Joke, {"method": "zzz"}, ValueError, "one of function_calling, json_mode, js"),
+        ("Joke", {}, TypeError, "of type str, .* write a pydantic class"),
+        (Joke(**TOLD), {}, TypeError, "of type Joke"),
+    ],
+)
+def test_a_wish_that_nobody_could_grant_is_refused_when_it_is_made(
+    reliable, clients, schema, settings, error, said
+):
+    model = reliable(clients.openai("gpt"))
+    with pytest.raises(error, match=said):
+        model.with_structured_output(schema, **settings)
 
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke"])

@@ -242,3 +242,11 @@ def test_a_childs_rate_limiter_is_waited_for(surface, reliable):
     limiter = InMemoryRateLimiter(requests_per_second=1000, check_every_n_seconds=0.001)
     child = ScriptedChatModel(model="a", rate_limiter=limiter)
     assert surface(reliable(child)).text == "Hello from a."
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_generate_tells_what_it_cost_as_the_child_does(reliable, clients, family):
+    child = clients.of(family, "m")
+    bare = child.generate([[HumanMessage("?")]]).llm_output
+    assert reliable(child).generate([[HumanMessage("?")]]).llm_output == bare
+    assert family == "anthropic" or bare["token_usage"]["total_tokens"] > 0

@@ -6,12 +6,20 @@ import builtins
 import sys
 
 import pytest
+from langchain_core.callbacks import StdOutCallbackHandler
+from langchain_core.prompts import ChatPromptTemplate
 from pydantic import ValidationError
 
 from langchain_reliable import Candidate, Group, ReliableChatModel
+from langchain_reliable.observers import Timeline
 from langchain_reliable.testing import ScriptedChatModel
 
 CHILD = ScriptedChatModel(model="a")
+
+
+async def later(_: object) -> None:
+    """Answer too late."""
+
 
 BAD = {
     "no models at all": ({}, ["models", "Field required"]),
@@ -59,6 +67,39 @@ BAD = {
         {"models": [CHILD], "classify": 3},
         ["classify", "callable"],
     ),
+    "an asynchronous classifier": (
+        {"models": [CHILD], "classify": later},
+        ["classify", "write `def`, not `async def`"],
+    ),
+    "an observer without the list": (
+        {"models": [CHILD], "observers": Timeline()},
+        ["observers=[Timeline()]"],
+    ),
+    "an observer that is no function": (
+        {"models": [CHILD], "observers": [print, "sk-secret"]},
+        ["observers[1]", "of type str", "a function that takes an event"],
+    ),
+    "an observer's class": (
+        {"models": [CHILD], "observers": [Timeline]},
+        ["observers[0]", "the class Timeline (call it: Timeline())"],
+    ),
+    "an asynchronous observer": (
+        {"models": [CHILD], "observers": [later]},
+        ["observers[0]", "write `def`, not `async def`"],
+    ),
+    "a callback handler": (
+        {"models": [CHILD], "observers": [StdOutCallbackHandler()]},
+        ["observers[0]", "callbacks=[StdOutCallbackHandler(...)]"],
+    ),
+    "an empty name": ({"models": [""]}, ["models[0]", "an empty name"]),
+    "a prompt": (
+        {"models": [CHILD, ChatPromptTemplate.from_template("sk-secret")]},
+        ["models[1]", "ChatPromptTemplate", "prompt | model"],
+    ),
+    "a circuit breaker that can't grow": (
+        {"models": [CHILD], "circuit_breaker": {"open_for": 400}},
+        ["circuit_breaker", "open_for=400 is longer than max_open_for=300"],
+    ),
 }
 
 
@@ -75,6 +116,7 @@ def test_bad_construction_says_what_to_write(given, said):
     ("make", "said"),
     [
         (lambda: Candidate(3), "of type int"),
+        (lambda: Candidate(""), "an empty name"),
         (lambda: Candidate(CHILD, max_retries=-1), "max_retries"),
         (lambda: Candidate(CHILD, weight=0), "weight"),
         (lambda: Candidate(CHILD, context_window=0), "context_window"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatResult
@@ -513,3 +514,33 @@ def test_a_nested_model_is_not_asked_for_its_retries_again(surface, reliable):
     outer = reliable(reliable(child), ScriptedChatModel(script=["Hi."]))
     assert surface(outer).text == "Hi."
     assert child.request_count == 3
+
+
+class Complains(BaseCallbackHandler):
+    raise_error = True
+
+    def __init__(self, at):
+        self.at = at
+
+    def _complain(self, at):
+        if at == self.at:
+            raise RuntimeError("not in my shift")
+
+    def on_chat_model_start(self, *args, **kwargs):
+        self._complain("start")
+
+    def on_llm_new_token(self, *args, **kwargs):
+        self._complain("token")
+
+    def on_llm_end(self, *args, **kwargs):
+        self._complain("end")
+
+
+@pytest.mark.parametrize("at", ["start", "token", "end"])
+def test_a_listener_of_a_child_that_raises_is_no_failure_of_it(surface, reliable, at):
+    child = ScriptedChatModel(model="a", script=["Hi."], callbacks=[Complains(at)])
+    other = ScriptedChatModel(model="b", script=["Hi from b."])
+    outcome = surface(reliable(child, other))
+    if surface.streams or at != "token":
+        assert str(outcome.error) == "not in my shift"
+    assert other.request_count == 0

@@ -290,11 +290,19 @@ def test_so_it_does_where_none_can_be_opened(capsys):
     assert "nobody:nothing  fails" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("timeout", ["0", "soon", "-3"])
+@pytest.mark.parametrize("timeout", ["0", "soon", "-3", "nan"])
 def test_a_timeout_is_a_number_of_seconds(timeout, capsys):
     with pytest.raises(SystemExit):
         main((*ARGUMENTS, "--timeout", timeout))
-    assert "--timeout" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--timeout: write a number of seconds, such as 30" in said
+
+
+@pytest.mark.parametrize("command", [("ask", "?"), ("check",)])
+def test_a_model_has_a_name(command, capsys):
+    with pytest.raises(SystemExit):
+        main((*command, "--model", " "))
+    assert "--model: write a name, such as openai:gpt" in capsys.readouterr().err
 
 
 def test_a_terminal_gets_colors(sim, monkeypatch):

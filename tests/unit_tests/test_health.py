@@ -294,6 +294,10 @@ def _tool(x: int) -> int:
 
 
 class TestShowing:
+    def test_a_candidate_is_isolated_by_its_name(self):
+        with pytest.raises(TypeError, match="a candidate's name, no list"):
+            Health().isolate(["a"])
+
     def test_a_table(self, reliable, clock):
         model = reliable(scripted("a", Status(401)), scripted("b", "hello"))
         model.health._clock = clock
@@ -389,6 +393,25 @@ class TestKeys:
         child = ChatOpenAI(model="gpt-5.4", api_key="sk-old")
         with pytest.raises(ValueError, match="key"):
             rotate_keys(child, keys)
+
+    @pytest.mark.parametrize(
+        ("keys", "error", "said"),
+        [
+            (["sk-1", None], ValueError, "key 1 is None: is the environment variable"),
+            (["sk-1", 3], TypeError, "key 1 is of type int"),
+            ({"east": "sk-1"}, ValueError, "takes a list of keys: rotate_keys"),
+            (3, TypeError, "takes a list of keys"),
+        ],
+    )
+    def test_what_is_no_key_is_told(self, keys, error, said):
+        child = ChatOpenAI(model="gpt-5.4", api_key="sk-old")
+        with pytest.raises(error, match=said) as caught:
+            rotate_keys(child, keys)
+        assert "sk-" not in str(caught.value)
+
+    def test_the_model_comes_first_and_is_no_name(self):
+        with pytest.raises(TypeError, match="the model comes first"):
+            rotate_keys("openai:gpt-5.4", ["sk-1"])
 
     def test_a_model_whose_key_cannot_be_told(self):
         with pytest.raises(ValueError, match="can't be told"):

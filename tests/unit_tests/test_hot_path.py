@@ -159,7 +159,7 @@ def test_a_healthy_invoke_costs_a_bounded_number_of_frames():
     model.invoke("Hi")
     with counted() as found:
         model.invoke("Hi")
-    assert found["frames"] <= 130
+    assert found["frames"] <= 135
 
 
 async def test_a_healthy_ainvoke_costs_a_bounded_number_of_frames():
@@ -167,7 +167,7 @@ async def test_a_healthy_ainvoke_costs_a_bounded_number_of_frames():
     await model.ainvoke("Hi")
     with counted() as found:
         await model.ainvoke("Hi")
-    assert found["frames"] <= 130
+    assert found["frames"] <= 135
 
 
 def test_an_import_leaves_alone_what_few_programs_use():

@@ -77,7 +77,7 @@ FLOORS = [
     {"_standings", "_trail", "health"},
     {"_circuit", "_bucket"},
     {"_classify"},
-    {"_steps", "_clock", "candidates", "_families", "_wishes", "_usage"},
+    {"_steps", "_clock", "candidates", "_families", "_wishes", "_usage", "_greeting"},
     {"policies", "errors", "events", "_rotation"},
     {"_wording"},
     {"failures", "_scrub"},

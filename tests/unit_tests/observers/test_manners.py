@@ -192,14 +192,19 @@ def test_a_warning_says_what_to_do(reliable, caplog):
     assert "(check the API key and what it may do); switching to" in line.getMessage()
 
 
-def test_lines_go_where_they_are_sent(reliable, caplog):
-    mine = logging.getLogger("mine")
+@pytest.mark.parametrize("mine", [logging.getLogger("mine"), "mine"])
+def test_lines_go_where_they_are_sent(reliable, caplog, mine):
     caplog.set_level(logging.INFO, "mine")
     ill = ScriptedChatModel(script=[ConnectionError("no")])
     with pytest.raises(AllModelsFailed):
         reliable(ill, ill, observers=[LoggingObserver(mine)]).invoke("?")
     *_, last = [one.getMessage() for one in caplog.records if one.name == "mine"]
     assert last.endswith("; no model answered (4 attempts)")
+
+
+def test_lines_go_to_a_logger_or_to_its_name():
+    with pytest.raises(TypeError, match="of type int; write a logger or its name"):
+        LoggingObserver(3)
 
 
 # --- the trail --------------------------------------------------------------------
