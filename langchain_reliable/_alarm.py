@@ -31,7 +31,9 @@ class Alarm:
 
     Attributes:
         armed: Whether it may be relied on; if not, `set` begins the next wait. If so,
-            writing `since` and `task` by hand is enough, and costs a tenth.
+            writing `since`, `task` and `cancelling` by hand is enough, and costs a
+            tenth.
+        cancelling: How many cancellations the task had when its wait began.
         owner: The task that it was set for.
         rang: Whether it has ended a wait.
         since: When the present wait began, in the time of the event loop.
@@ -40,13 +42,14 @@ class Alarm:
     """
 
     __slots__ = (
-        "_cancelling",
         "_clock",
         "_handle",
         "_loop",
         "_patience",
+        "_rings_at",
         "_span",
         "armed",
+        "cancelling",
         "owner",
         "rang",
         "since",
@@ -62,23 +65,24 @@ class Alarm:
             clock: Time.
         """
         self.armed = False
+        self.cancelling = 0
         self.owner: asyncio.Task[Any] | None = None
         self.rang = False
         self.since = 0.0
         self.task: asyncio.Task[Any] | None = None
-        self._cancelling = 0
         self._clock = clock
         self._handle: asyncio.TimerHandle | None = None
+        self._rings_at = 0.0
         self._loop = loop = asyncio.get_running_loop()
         self._patience = patience
         self._span: float | None = None
-        usual = type(loop).time is asyncio.BaseEventLoop.time
+        usual = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
         self.time = time.monotonic if usual else loop.time  # what it calls, directly
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody else has cancelled the task since its wait began."""
-        return self.owner is not None and self.owner.cancelling() > self._cancelling
+        return self.owner is not None and self.owner.cancelling() > self.cancelling
 
     def set(self) -> None:
         """Begin a wait of the current task, and make sure that it can be ended.
@@ -91,7 +95,7 @@ class Alarm:
             raise self._patience.exceeded()
         self.since, self._span = self.time(), left
         self.task = self.owner = task = asyncio.current_task()
-        self._cancelling = task.cancelling() if task is not None else 0
+        self.cancelling = task.cancelling() if task is not None else 0
         self.armed = not self._patience.has_deadlines
         if left is not None:
             self._arm(left)
@@ -118,24 +122,25 @@ class Alarm:
         if not self.rang:
             return False
         self.rang = False
-        return cast("Task", self.owner).uncancel() <= self._cancelling
+        return cast("Task", self.owner).uncancel() <= self.cancelling
 
     def _arm(self, seconds: float) -> None:
         """Ring after so many seconds, or before: too early is looked at again."""
-        when = self.time() + seconds
+        rings_at = self.time() + seconds
         if self._handle is not None:
-            if self._handle.when() <= when:
+            if self._rings_at <= rings_at:
                 return
             self._handle.cancel()
-        self._handle = self._loop.call_at(when, self._ring)
+        self._rings_at = rings_at
+        self._handle = self._loop.call_later(seconds, self._ring)
 
     def _ring(self) -> None:
         """See how long the present wait has lasted; end it or look again later."""
         self._handle = None
-        if self.task is None:
-            self.armed = False  # nobody waits; the next wait will arm it again
+        if self.task is None or self._span is None:
+            self.armed = False  # nobody waits, or for ever; the next wait arms it again
             return
-        left = self.since + cast("float", self._span) - self.time()
+        left = self.since + self._span - self.time()
         if left > 0:
             self._arm(left)
             return

@@ -20,7 +20,7 @@ class Bucket:
     def __init__(self, budget: RetryBudget) -> None:
         """Begin full."""
         self._budget = budget
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come in between
         self._tokens = budget.tokens
 
     @property

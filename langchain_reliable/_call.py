@@ -131,7 +131,7 @@ class Call(Generic[T]):
             return None
         if held and not self._policy.fail_fast:
             route, probe = standings.claim_anyway(held, now)
-            return Launch(self._book(route, now, probe=probe))
+            return self._booked(route, now, probe=probe)
         return self._give_up(self._why(pool, held, now), now)
 
     def _must_ask_others(self) -> bool:
@@ -141,7 +141,16 @@ class Call(Generic[T]):
 
     def _launch(self, route: Route, now: float) -> Launch | None:
         probe = self._standings.claim(route, now)
-        return None if probe is None else Launch(self._book(route, now, probe=probe))
+        return None if probe is None else self._booked(route, now, probe=probe)
+
+    def _booked(self, route: Route, now: float, *, probe: bool) -> Launch:
+        """Book an attempt; if that is interrupted, give a probe's slot back."""
+        try:
+            return Launch(self._book(route, now, probe=probe))
+        except BaseException:
+            if probe and self._ledger is not None:
+                self._ledger.abandoned(route.key)
+            raise
 
     def _is_over(self, now: float) -> str:
         """Say why the call has nothing left to spend, if so; begin its time."""
@@ -159,8 +168,9 @@ class Call(Generic[T]):
     def succeeded(self, attempt: Attempt, answer: T, now: float) -> None:
         """Take note that an attempt has committed to an answer."""
         self._answer = Settle(answer)
+        closed = self._ledger is not None and self._ledger.spoke(attempt.route.key)
         self.trail.committed(attempt, now)
-        if self._ledger is not None and self._ledger.spoke(attempt.route.key):
+        if closed:
             self.trail.circuit_closed(attempt.route, now)
         if self._bucket is not None:
             paid = self._standings[attempt.route].paid
@@ -204,7 +214,9 @@ class Call(Generic[T]):
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Take note that nobody waits any more, for an attempt or for the next."""
         self.trail.left(attempt, now)
-        if attempt is not None and attempt.probe and self._ledger is not None:
+        if attempt is None or attempt is self.trail.winner:
+            return  # nobody's probe, or one that has closed the circuit
+        if attempt.probe and self._ledger is not None:
             self._ledger.abandoned(attempt.route.key)
 
     def answered(self, now: float, usage: Usage = UNKNOWN_USAGE) -> None:

@@ -206,7 +206,7 @@ class _ChatChild:
         if not self.streams(request, async_api=False):
             return iter([as_chunk(self.answer(request))])
         told = self._bound(request)
-        chunks = told.model._stream(told.messages, stop=told.stop, **told.kwargs)
+        chunks = iter(told.model._stream(told.messages, stop=told.stop, **told.kwargs))
         if self._makes_blocks and not request.as_events:
             chunks = in_blocks(chunks)
         return self._listeners.hearing(told, chunks) if self._listeners else chunks

@@ -39,7 +39,7 @@ class Patience:
     the consumer does with a chunk takes nothing from them.
     """
 
-    __slots__ = ("_exceeded", "_idle", "_silence", "_until")
+    __slots__ = ("_exceeded", "_handed_at", "_idle", "_silence", "_until")
 
     def __init__(self, limits: Limits, now: float, *, streams: bool) -> None:
         """Begin when the request goes out.
@@ -50,6 +50,7 @@ class Patience:
             streams: Whether chunks are waited for; the limits on them apply only then.
         """
         self._idle = limits.idle if streams else None
+        self._handed_at: float | None = None
         self._silence: float | None = None
         self._until: list[_Deadline] = []
         self._exceeded: _Deadline | None = None
@@ -74,7 +75,9 @@ class Patience:
         self._until = [one for one in self._until if one[1] is not FirstChunkTimeout]
 
     def finished(self, now: float) -> None:
-        """Take note of the finish marker: little may follow."""
+        """Take note of the finish marker on its way out: little may follow."""
+        self.asked(now)
+        self.handed(now)
         self._until.append((now + AFTER_FINISH, IdleTimeout, AFTER_FINISH))
 
     @property
@@ -82,8 +85,15 @@ class Patience:
         """Whether anything but silence is limited from here."""
         return bool(self._until)
 
-    def extend(self, seconds: float) -> None:
-        """Give back the time in which the consumer worked."""
+    def handed(self, now: float) -> None:
+        """Take note that the consumer has a chunk; what it does takes its own time."""
+        self._handed_at = now
+
+    def asked(self, now: float) -> None:
+        """Take note that it wants another, and give back the time it took."""
+        if self._handed_at is None:
+            return
+        seconds, self._handed_at = now - self._handed_at, None
         self._until = [(when + seconds, kind, span) for when, kind, span in self._until]
 
     def left(self, now: float) -> float | None:

@@ -35,7 +35,7 @@ READ_AHEAD = 64
 
 
 _abandoned: set[object] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a finalizer may come in between
 
 
 def abandoned_readers() -> int:
@@ -82,7 +82,6 @@ class Reader(Generic[T]):
         self._patience = patience
         self._clock = clock
         self._out: queue.SimpleQueue[T | _Ended] = queue.SimpleQueue()
-        self._handed_at: float | None = None
         self._ahead = ahead
         self._asked_for = 0
         self._room = threading.Event()
@@ -123,8 +122,7 @@ class Reader(Generic[T]):
 
     def _waited(self) -> T | _Ended:
         now = self._clock.now()
-        if self._handed_at is not None:
-            self._patience.extend(now - self._handed_at)
+        self._patience.asked(now)
         left = self._patience.left(now)
         try:
             if left is not None and left <= 0:
@@ -134,7 +132,7 @@ class Reader(Generic[T]):
             self.close()
             raise self._patience.exceeded() from None
         if self._patience.has_deadlines:
-            self._handed_at = self._clock.now()
+            self._patience.handed(self._clock.now())
         return item
 
     def go_ahead(self) -> None:
@@ -181,6 +179,8 @@ class Reader(Generic[T]):
                 self._out.put(chunk)
                 if given >= self._room_for:
                     self._wait_for_room(given)
+                if self._left:
+                    break
                 if self._is_free:
                     return stream
         except BaseException:

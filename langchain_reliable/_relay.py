@@ -11,7 +11,7 @@ would cost more than all the rest.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
@@ -104,28 +104,33 @@ async def arelay(
     opened = await open_()
     ending.settled()
     alarm, now = opened.alarm, opened.alarm.time
+    patience = opened.reading.patience
     this_task, loop = asyncio.current_task, asyncio.get_running_loop()
     relayed = _Relayed(ending, opened.reading, clock, alarm)
     keep = relayed.chunks.append
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
+            patience.asked(clock.now())
         alarm.set()
         async for chunk in opened.rest:
             alarm.task = None
             if not alarm.armed:
                 if alarm.rang:
                     break
-                relayed.handed_at = clock.now()
+                patience.handed(clock.now())
             keep(chunk)
             last = getattr(chunk.message, "chunk_position", None)
             if last is not None or chunk.generation_info is not None:
                 relayed.look_for_the_end(chunk)
             yield chunk
-            if alarm.armed and alarm.owner is (task := this_task(loop)):
+            task = this_task(loop)
+            if alarm.armed and alarm.owner is task is not None:
                 alarm.since, alarm.task = now(), task
+                alarm.cancelling = task.cancelling()
             else:
-                relayed.resumed()
+                patience.asked(clock.now())
+                alarm.set()
         alarm.off()
         relayed.check_end()
     except BaseException as error:  # noqa: BLE001 - judged there
@@ -147,14 +152,12 @@ class _Relayed:
         "_marked",
         "_reading",
         "chunks",
-        "handed_at",
     )
 
     def __init__(
         self, ending: Ending, reading: Reading, clock: Clock, alarm: Alarm | None = None
     ) -> None:
         self.chunks: list[ChatGenerationChunk] = []
-        self.handed_at = 0.0
         self._alarm = alarm
         self._clock = clock
         self._ending = ending
@@ -168,23 +171,15 @@ class _Relayed:
         last = getattr(chunk.message, "chunk_position", None)
         if last is not None or chunk.generation_info is not None:
             self.look_for_the_end(chunk)
-        if self._alarm is not None and not self._alarm.armed:
-            self.handed_at = self._clock.now()
+        if self._alarm is not None:
+            self._reading.patience.handed(self._clock.now())
         return chunk
-
-    def resumed(self) -> None:
-        """The consumer wants another chunk; what it took for itself is not counted."""
-        alarm = cast("Alarm", self._alarm)
-        if not alarm.armed:
-            self._reading.patience.extend(self._clock.now() - self.handed_at)
-        alarm.set()
 
     def look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
         """See whether a chunk tells why the model stopped; stamp the last one."""
         if self._finish is None and (finish := finish_of(chunk)) is not None:
             self._finish = finish
-            self.handed_at = now = self._clock.now()
-            self._reading.patience.finished(now)
+            self._reading.patience.finished(self._clock.now())
             if self._alarm is not None:
                 self._alarm.armed = False  # for less time than it was set for
         if getattr(chunk.message, "chunk_position", None) == "last":

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Plan = list[list[Seat]]
 
 
+_PLANS_KEPT = 256
+"""Names of models asked for in calls whose plans and children are kept."""
+
+
 class Roster:
     """The candidates of one model and the plans made of them."""
 
@@ -110,13 +114,21 @@ class Roster:
     def declared(self, asked: str | None = None) -> Plan:
         """Return who may be asked for a model, in the order of `models`."""
         if (plan := self._plans.get(asked)) is None:
+            if len(self._plans) >= _PLANS_KEPT:  # of names that callers made up
+                self._forget()
             plan = planned(self._members(), self._fallbacks, asked)
-            self._plans[asked] = plan
+            plan = self._plans.setdefault(asked, plan)
         return plan
 
     def candidate(self, seat: Seat) -> Candidate:
         """Return who sits there."""
         return members_of(self._items[seat.member.item])[seat.member.place]
+
+    def _forget(self) -> None:
+        for kept in (self._plans, self._routes, self._children):
+            kept.clear()
+        for candidate in self.candidates:
+            candidate._kept.clear()
 
     def child(self, seat: Seat, read_timeout: float | None = None) -> Child:
         """Return the child of a seat, ready to be called."""

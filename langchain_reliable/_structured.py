@@ -97,7 +97,7 @@ class Shape:
         self.schema = schema
         self.settings = settings
         self.include_raw = include_raw
-        self._forms: dict[int, Form] = {}
+        self._forms: dict[int, tuple[BaseChatModel, Form]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the forms out: they belong to these very objects."""
@@ -136,10 +136,10 @@ class Shape:
         Raises:
             SchemaNotBound: The child can't be asked for it.
         """
-        known = self._forms.get(id(model))  # a form keeps its model, so ids stay
-        if known is None:
-            known = self._forms.setdefault(id(model), self._form(model))
-        return known
+        if (known := self._forms.get(id(model))) is None:
+            made = model, self._form(model)  # the model too, so that its id stays
+            known = self._forms.setdefault(id(model), made)
+        return known[1]
 
     def _form(self, model: BaseChatModel) -> Form:
         first: Exception | None = None

@@ -45,9 +45,10 @@ def usage_at_end(chunks: Sequence[ChatGeneration], last: int) -> Usage:
     """Return the tokens of a whole stream.
 
     Most tell them once, among the last chunks; then nothing else is looked at. Some
-    tell each chunk's own (Gemini).
+    tell each chunk's own (Gemini), or begin with what the question has cost.
     """
-    told = [usage_of(one.message) for one in chunks[-last:]]
+    edges = chunks if len(chunks) <= last else (*chunks[:2], *chunks[-last:])
+    told = [usage_of(one.message) for one in edges]
     known = [usage for usage in told if usage != UNKNOWN_USAGE]
     if len(known) > 1:
         return usage_among(chunks)

@@ -68,7 +68,7 @@ class Health:
         self._circuits: dict[Hashable, Circuit] = {}
         self._clock: Clock = SystemClock()
         self._isolated: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come in between
         self._names: dict[Hashable, str] = {}
 
     # --- for people ---------------------------------------------------------------
@@ -195,8 +195,12 @@ class Health:
 
     def spoke(self, key: Hashable) -> bool:
         """Take note that an answer has begun; return whether that closed a circuit."""
-        before = self._circuits.get(key, CLOSED)
-        return before is not CLOSED and self._change(key, _circuit.spoke) is not before
+        if self._circuits.get(key, CLOSED) is CLOSED:
+            return False
+        with self._lock:
+            before = self._circuits.get(key, CLOSED)
+            self._circuits[key] = _circuit.spoke(before)
+        return before.open_until is not None
 
     def answered(self, key: Hashable) -> None:
         """Take note of a whole answer."""

@@ -101,7 +101,7 @@ class OpenTelemetryObserver:
         self._tracer = trace.get_tracer(NAME, tracer_provider=tracer_provider)
         self._meters = Meters(metrics.get_meter(NAME, meter_provider=meter_provider))
         self._calls: dict[int, _Open] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come in between
         self._anew = partial(
             type(self), tracer_provider=tracer_provider, meter_provider=meter_provider
         )

@@ -60,7 +60,7 @@ class Meters:
             f"{NAME}.open_circuits", "{candidate}", "Candidates that are left alone."
         )
         self._open: set[str] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come in between
 
     def ended(self, asked: Attributes, seconds: float, failure: Failure | None) -> None:
         """An attempt has committed or failed."""

@@ -87,7 +87,7 @@ class Timeline:
             raise ValueError("keep at least one call: Timeline(keep=1)")
         self._keep = keep
         self._calls: dict[int, list[Event]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may come in between
 
     def __call__(self, event: Event, /) -> None:
         """Keep an event."""

@@ -24,8 +24,12 @@ from langchain_reliable import (
     RetryBudget,
     rotate_keys,
 )
+from langchain_reliable._call import Call
 from langchain_reliable._identity import fingerprint, identity
-from langchain_reliable.events import CircuitClosed, CircuitOpened
+from langchain_reliable._steps import Route
+from langchain_reliable.events import AttemptStarted, CircuitClosed, CircuitOpened
+from langchain_reliable.failures import Failure, FailureKind
+from langchain_reliable.policies import Policy
 from langchain_reliable.testing import Gate, ScriptedChatModel, fails, says, stalls
 
 
@@ -478,3 +482,45 @@ class TestConcurrency:
             one.join(5)
         assert texts == ["hello"] * 4
         assert dead.request_count == 1
+
+
+def test_a_probe_that_has_spoken_gives_back_no_slot_of_others():
+    failure = Failure(kind=FailureKind.SERVER_ERROR)
+    breaker, health = CircuitBreaker(failures=1, open_for=10), Health()
+    first = Route(place=0, name="a", max_retries=0, key="a")
+    second = Route(place=1, name="b", max_retries=0, key="b")
+
+    def call():
+        policy = Policy(breaker=breaker)
+        return Call([[first], [second]], policy, lambda _: failure, ledger=health)
+
+    def opens(at):
+        health.failed("a", failure, at, 0.5, breaker, alone=False)
+
+    health.admit("a", "a", 0)
+    opens(0)
+    early = call()
+    spoken = early.what_now(11).attempt
+    early.succeeded(spoken, "a stream", 12)
+    opens(13)
+    probe = call().what_now(40).attempt
+    early.abandoned(spoken, 42)
+    assert (spoken.probe, probe.probe) == (True, True)
+    assert call().what_now(43).attempt.route is second
+
+
+def test_an_interrupt_while_it_is_told_of_gives_a_probe_back(reliable, clock):
+    def interrupts(event):
+        if isinstance(event, AttemptStarted) and armed:
+            raise KeyboardInterrupt
+
+    armed = []
+    first = scripted("a", DEAD, DEAD, DEAD, "well")
+    model = reliable(first, scripted("b"), observers=[interrupts])
+    model.invoke("Hi")
+    clock.time += 40
+    armed.append(True)
+    with pytest.raises(KeyboardInterrupt):
+        model.invoke("Hi")
+    armed.clear()
+    assert model.invoke("Hi").text == "well"
