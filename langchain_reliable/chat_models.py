@@ -37,7 +37,6 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from langchain_reliable._ask import Ask
 from langchain_reliable._children import bare_model, own_model
 from langchain_reliable._citizen import Citizen
 from langchain_reliable._clock import Clock, SystemClock
@@ -45,7 +44,6 @@ from langchain_reliable._closing import StreamBottom
 from langchain_reliable._drive import adrive, drive
 from langchain_reliable._greeting import checked_classifier, checked_observers
 from langchain_reliable._judge import Opinion
-from langchain_reliable._reception import Reception
 from langchain_reliable._relay import arelay, relay
 from langchain_reliable._roster import Roster, members_of
 from langchain_reliable._streams import CommitOn
@@ -58,6 +56,8 @@ from langchain_reliable.health import Health
 from langchain_reliable.policies import CircuitBreaker, RetryBudget
 
 if TYPE_CHECKING:
+    from langchain_reliable._ask import Ask
+    from langchain_reliable._reception import Reception
     from langchain_reliable._report import CheckReport
 
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
@@ -201,7 +201,7 @@ class ReliableChatModel(Citizen):
     """Called with each event of each call; see `langchain_reliable.events`."""
 
     _clock: Clock = PrivateAttr(default_factory=SystemClock)
-    _known_reception: Reception | None = PrivateAttr(default=None)
+    _known_reception: Any = PrivateAttr(default=None)
 
     # --- at the door --------------------------------------------------------------
 
@@ -350,10 +350,12 @@ class ReliableChatModel(Citizen):
         )
 
     @property
-    def _reception(self) -> Reception:
+    def _reception(self) -> "Reception":
         """What the fields amount to, made anew when one of them has changed."""
         private = cast("dict[str, Any]", self.__pydantic_private__)  # 10x getattr
         if (known := private["_known_reception"]) is None:
+            from langchain_reliable._reception import Reception  # noqa: PLC0415 - a call's
+
             known = private["_known_reception"] = Reception(self)
         return cast("Reception", known)
 
@@ -380,7 +382,7 @@ class ReliableChatModel(Citizen):
         streams: Literal["stream", "astream"] | None = None,
         *,
         as_events: bool = False,
-    ) -> Ask:
+    ) -> "Ask":
         return self._reception.ask(
             messages, stop, kwargs, self._clock, streams, as_events=as_events
         )

@@ -84,14 +84,17 @@ async def test_a_cancellation_that_it_swallowed_is_not_seen_in_a_later_fault(at)
         await asyncio.sleep(0)
         raise ConnectionError("reset")
 
-    heard = 0
-    with pytest.raises(StreamInterrupted):
-        async for _ in ReliableChatModel(models=[ByHand(agives=agives)]).astream("Hi"):
+    async def hear(model):
+        heard = 0
+        async for _ in model.astream("Hi"):
             heard += 1
             if heard == at:
                 asyncio.current_task().cancel()
                 with suppress(asyncio.CancelledError):
                     await asyncio.sleep(1)
+
+    with pytest.raises(StreamInterrupted):
+        await hear(ReliableChatModel(models=[ByHand(agives=agives)]))
 
 
 async def test_a_timer_for_the_first_word_alone_rings_in_vain(caplog):
