@@ -70,7 +70,7 @@ class Ask:
         self._request = request
         self._child_at = child_at
         self._judge = judge
-        self._clock = clock
+        self.clock = clock
         self._manner = manner
         self._child: Child | None = None
         self._children: dict[int, Child] = {}
@@ -98,7 +98,7 @@ class Ask:
                 opened = self._open(child, attempt, self._manner.wholly)
             return self._read_whole(opened)
         self._take_turn(child, attempt)
-        patience = Patience(attempt.limits, self._clock.now(), streams=False)
+        patience = Patience(attempt.limits, self.clock.now(), streams=False)
         answer = self._limited(lambda: child.answer(self._request), patience)
         attempt.seen.parts = answer.generations[:1]
         return self._checked(answer)
@@ -111,7 +111,7 @@ class Ask:
                 opened = await self._aopen(child, attempt, self._manner.wholly)
             return self._read_whole(opened)
         await self._atake_turn(child, attempt)
-        patience = Patience(attempt.limits, self._clock.now(), streams=False)
+        patience = Patience(attempt.limits, self.clock.now(), streams=False)
         answer = await self._alimited(child.aanswer(self._request), patience)
         attempt.seen.parts = answer.generations[:1]
         return self._checked(answer)
@@ -131,7 +131,7 @@ class Ask:
     def _open(self, child: Child, attempt: Attempt, manner: Manner) -> Opened:
         self._take_turn(child, attempt)
         reading = self._reading(child, attempt, manner)
-        request, clock = self._request, self._clock
+        request, clock = self._request, self.clock
         if not reading.patience.limited:
             return open_stream(child.chunks(request), reading, clock)
         ahead = int(manner.commit_on == "complete")  # no word is waited for
@@ -147,10 +147,10 @@ class Ask:
     ) -> AsyncOpened:
         await self._atake_turn(child, attempt)
         reading = self._reading(child, attempt, manner)
-        return await aopen_stream(child.achunks(self._request), reading, self._clock)
+        return await aopen_stream(child.achunks(self._request), reading, self.clock)
 
     def _reading(self, child: Child, attempt: Attempt, manner: Manner) -> Reading:
-        patience = Patience(attempt.limits, self._clock.now(), streams=True)
+        patience = Patience(attempt.limits, self.clock.now(), streams=True)
         return manner.reading(child, patience, attempt.seen)
 
     # --- structured output ----------------------------------------------------------
@@ -192,7 +192,7 @@ class Ask:
         if not child.is_rate_limited:
             return
         patience = Patience(
-            attempt.limits.of_the_call, self._clock.now(), streams=False
+            attempt.limits.of_the_call, self.clock.now(), streams=False
         )
         self._limited(child.take_turn, patience)
 
@@ -200,14 +200,14 @@ class Ask:
         if not child.is_rate_limited:
             return
         patience = Patience(
-            attempt.limits.of_the_call, self._clock.now(), streams=False
+            attempt.limits.of_the_call, self.clock.now(), streams=False
         )
         await self._alimited(child.atake_turn(), patience)
 
     def _limited(self, work: Callable[[], T], patience: Patience) -> T:
         if not patience.limited:
             return work()
-        reader = Reader(lambda: iter([work()]), patience, self._clock, ahead=1)
+        reader = Reader(lambda: iter([work()]), patience, self.clock, ahead=1)
         try:
             return next(reader)
         except BaseException:
@@ -217,7 +217,7 @@ class Ask:
     async def _alimited(self, work: Awaitable[T], patience: Patience) -> T:
         if not patience.limited:
             return await work
-        return await within_limits(work, patience, self._clock)
+        return await within_limits(work, patience, self.clock)
 
     # --- the end of an answer -----------------------------------------------------
 
@@ -234,12 +234,12 @@ class Ask:
         """Take note that the caller has the whole answer."""
         if finished and self._child is not None:
             self._child.sends_finish = True
-        self.call.answered(self._clock.now(), usage)
+        self.call.answered(self.clock.now(), usage)
 
     def left(self) -> None:
         """Take note that the caller went away in mid-answer."""
         if (winner := self.call.trail.winner) is not None:
-            self.call.abandoned(winner, self._clock.now())
+            self.call.abandoned(winner, self.clock.now())
 
     def stamped(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
@@ -249,7 +249,7 @@ class Ask:
             metadata = {**message.response_metadata, "reliable": self.trail()}
             message.response_metadata = metadata  # as LangChain does a moment later
         usage = usage_of(result.generations[0].message)
-        self.call.answered(self._clock.now(), usage)
+        self.call.answered(self.clock.now(), usage)
         return result
 
     def is_whole(self, shown: list[ChatGenerationChunk]) -> bool:
@@ -267,7 +267,7 @@ class Ask:
         failure = self._judge(error)
         if failure is None:
             return None
-        clock = self._clock
+        clock = self.clock
         if (winner := self.call.trail.winner) is not None:
             winner.seen.parts = shown
         self.call.interrupted(failure, error, clock.now(), clock.chance())

@@ -254,7 +254,7 @@ class ReliableChatModel(Citizen):
         **kwargs: Any,
     ) -> ChatResult:
         ask = self._ask(messages, stop, kwargs)
-        return ask.stamped(drive(ask.call, ask.answer, self._clock))
+        return ask.stamped(drive(ask.call, ask.answer, ask.clock))
 
     @override
     @_signed
@@ -266,7 +266,7 @@ class ReliableChatModel(Citizen):
         **kwargs: Any,
     ) -> ChatResult:
         ask = self._ask(messages, stop, kwargs)
-        return ask.stamped(await adrive(ask.call, ask.aanswer, self._clock))
+        return ask.stamped(await adrive(ask.call, ask.aanswer, ask.clock))
 
     @override
     def _stream(
@@ -278,7 +278,7 @@ class ReliableChatModel(Citizen):
     ) -> Iterator[ChatGenerationChunk]:
         events = run_manager is not None  # LangChain makes them of what we yield
         ask = self._ask(messages, stop, kwargs, "stream", as_events=events)
-        clock = self._clock
+        clock = ask.clock
         chunks = relay(lambda: drive(ask.call, ask.open, clock), ask, clock)
         return _reported(chunks, run_manager) if run_manager else chunks
 
@@ -292,7 +292,7 @@ class ReliableChatModel(Citizen):
     ) -> AsyncIterator[ChatGenerationChunk]:
         events = run_manager is not None
         ask = self._ask(messages, stop, kwargs, "astream", as_events=events)
-        clock = self._clock
+        clock = ask.clock
         chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
         return _areported(chunks, run_manager) if run_manager else chunks
 
@@ -383,8 +383,9 @@ class ReliableChatModel(Citizen):
         *,
         as_events: bool = False,
     ) -> "Ask":
+        clock = cast("dict[str, Any]", self.__pydantic_private__)["_clock"]
         return self._reception.ask(
-            messages, stop, kwargs, self._clock, streams, as_events=as_events
+            messages, stop, kwargs, clock, streams, as_events=as_events
         )
 
     # --- for people ---------------------------------------------------------------
