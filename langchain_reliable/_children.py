@@ -28,7 +28,7 @@ from langchain_reliable._copies import (
 from langchain_reliable._forms import ain_blocks, as_chunk, in_blocks, result_in_blocks
 from langchain_reliable._listeners import Begun, listeners_of
 from langchain_reliable._memory import memory_of
-from langchain_reliable._portable import Reader
+from langchain_reliable._portable import Translator
 from langchain_reliable._runnables import RunnableChild
 from langchain_reliable._tools import bound_tools
 
@@ -180,7 +180,7 @@ def _unwrapped(
 class _ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_kwargs", "_listeners", "_model", "_reader", "sends_finish")
+    __slots__ = ("_kwargs", "_listeners", "_model", "_translator", "sends_finish")
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class _ChatChild:
         self._model = model
         self._kwargs = kwargs
         self._listeners = listeners
-        self._reader = Reader(model)
+        self._translator = Translator(model)
         self.sends_finish = sends_finish(model)
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
@@ -262,7 +262,7 @@ class _ChatChild:
         return shape.form_for(self._model)
 
     def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
-        read = self._reader.readable(messages)
+        read = self._translator.readable(messages)
         return self._model.get_num_tokens_from_messages(read, tools, **kwargs)
 
     @property
@@ -272,7 +272,7 @@ class _ChatChild:
 
     def _bound(self, request: Request) -> Begun:
         """Return what goes out: tools and schema in the child's own form."""
-        messages = self._reader.readable(request.messages)
+        messages = self._translator.readable(request.messages)
         kwargs = {**self._kwargs, **request.kwargs}
         if request.output is None:
             kwargs = bound_tools(self._model, kwargs)
@@ -281,7 +281,7 @@ class _ChatChild:
             form = self.form_for(request.output.shape)
             kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
             begun = Begun(form.model, messages, request.stop, kwargs)
-        return self._reader.settled(begun, request.messages)
+        return self._translator.settled(begun, request.messages)
 
     @property
     def is_rate_limited(self) -> bool:

@@ -48,7 +48,7 @@ def _ids_of(model: BaseChatModel) -> _Ids | None:
     return None
 
 
-class Reader:
+class Translator:
     """What one child can read of a conversation."""
 
     def __init__(self, model: BaseChatModel) -> None:
