@@ -191,17 +191,13 @@ class Ask:
         """Wait for the child's rate limiter; only the whole call's time limits that."""
         if not child.is_rate_limited:
             return
-        patience = Patience(
-            attempt.limits.of_the_call, self.clock.now(), streams=False
-        )
+        patience = Patience(attempt.limits.of_the_call, self.clock.now(), streams=False)
         self._limited(child.take_turn, patience)
 
     async def _atake_turn(self, child: Child, attempt: Attempt) -> None:
         if not child.is_rate_limited:
             return
-        patience = Patience(
-            attempt.limits.of_the_call, self.clock.now(), streams=False
-        )
+        patience = Patience(attempt.limits.of_the_call, self.clock.now(), streams=False)
         await self._alimited(child.atake_turn(), patience)
 
     def _limited(self, work: Callable[[], T], patience: Patience) -> T:
