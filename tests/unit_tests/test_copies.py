@@ -152,3 +152,11 @@ def test_deadlines_of_single_calls_share_their_clients(reliable):
     for total in range(60, 120):
         model.invoke("Hi", reliable=CallOptions(total_timeout=total))
     assert len(model._reception.roster.candidates[0]._kept) <= 6
+
+
+def test_names_of_models_that_callers_make_up_are_not_kept_for_ever(reliable):
+    model = reliable(ScriptedChatModel())
+    for number in range(300):
+        model.invoke("Hi", model=f"made up {number}")
+    [candidate] = model._roster.candidates
+    assert max(len(model._roster._plans), len(candidate._kept)) <= 256
