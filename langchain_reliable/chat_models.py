@@ -112,7 +112,8 @@ class ReliableChatModel(Citizen):
     healthy model."""
 
     max_attempts: int = Field(default=12, ge=1)
-    """Requests per call over all candidates: the brake on long lists."""
+    """Requests per call over all candidates: the brake on long lists. Retries leave one
+    for each candidate that was not asked yet."""
 
     initial_backoff: float = Field(default=0.5, ge=0, allow_inf_nan=False)
     """Longest wait before a candidate's first retry; it doubles with each, and the
