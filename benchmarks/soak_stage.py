@@ -9,15 +9,14 @@ its standard input is closed.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import urllib.request
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks import provider
 from langchain_reliable.testing import (
     FAULTS,
     Answer,
@@ -34,7 +33,6 @@ from langchain_reliable.testing import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[1]
 HEALTHY: Final = "healthy"
 CANDIDATES: Final = ("first", "twin", "second")
 TOOL: Final = "note"
@@ -102,19 +100,8 @@ class Stage:
 @contextmanager
 def running() -> Iterator[Stage]:
     """Run the simulator for the length of a block."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.soak_stage"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            if process.stdout is None or not (url := process.stdout.readline().strip()):
-                raise RuntimeError("the simulator did not start; it said why above")
-            yield Stage(url)
-        finally:
-            process.terminate()
+    with provider.running(__name__) as url:
+        yield Stage(url)
 
 
 # --- in the simulator's process ---------------------------------------------------

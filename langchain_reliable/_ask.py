@@ -191,14 +191,15 @@ class Ask:
         """Wait for the child's rate limiter; only the whole call's time limits that."""
         if not child.is_rate_limited:
             return
-        patience = Patience(attempt.limits.of_the_call, self.clock.now(), streams=False)
-        self._limited(child.take_turn, patience)
+        self._limited(child.take_turn, self._patience_of_the_call(attempt))
 
     async def _atake_turn(self, child: Child, attempt: Attempt) -> None:
         if not child.is_rate_limited:
             return
-        patience = Patience(attempt.limits.of_the_call, self.clock.now(), streams=False)
-        await self._alimited(child.atake_turn(), patience)
+        await self._alimited(child.atake_turn(), self._patience_of_the_call(attempt))
+
+    def _patience_of_the_call(self, attempt: Attempt) -> Patience:
+        return Patience(attempt.limits.of_the_call, self.clock.now(), streams=False)
 
     def _limited(self, work: Callable[[], T], patience: Patience) -> T:
         if not patience.limited:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from langchain_reliable._once import Once
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -79,7 +81,7 @@ _KEY_FIELDS = ("api_key", "auth_token")
 
 _AZURE = "langchain_openai.chat_models.azure.AzureChatOpenAI"
 
-_warned: set[type] = set()
+_warned = Once()
 
 
 def managed(model: BaseChatModel, read_timeout: float | None = None) -> BaseChatModel:
@@ -271,9 +273,8 @@ def _is_sdk_resource(value: object) -> bool:
 
 def _warn_once(model: BaseChatModel) -> None:
     cls = type(model)
-    if cls in _warned:
+    if not _warned.is_first(cls):
         return
-    _warned.add(cls)
     logger.warning(
         "%s retries by itself and that can't be turned off from here, so its own "
         "retries multiply with ours: %s",

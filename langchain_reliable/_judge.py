@@ -7,12 +7,12 @@ What an exception means never does: that is the interpreter's.
 from __future__ import annotations
 
 import logging
-import threading
 import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_reliable._clock import epoch
+from langchain_reliable._once import Once
 from langchain_reliable._own import is_own
 from langchain_reliable.errors import AnswerRejected
 from langchain_reliable.failures import Failure, FailureKind, Propagate
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("langchain_reliable")
 
-_lock = threading.Lock()
-_reported: set[tuple[object, str]] = set()
+_reported = Once()
 
 Opinion: TypeAlias = FailureKind | Failure | Propagate | None
 
@@ -102,10 +101,8 @@ def _where(bug: Exception) -> str:
 
 def _report_once(callback: Callable[..., object], what: str) -> None:
     known = getattr(callback, "__code__", type(callback)), what
-    with _lock:
-        if known in _reported:
-            return
-        _reported.add(known)
+    if not _reported.is_first(known):
+        return
     logger.error(
         "the `classify` callback %s; our own reading counts then. It returns a "
         "FailureKind, a Failure, PROPAGATE or None",

@@ -7,10 +7,11 @@ never breaks a call. What an event means never does.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import TYPE_CHECKING
+
+from langchain_reliable._once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("langchain_reliable")
 
-_lock = threading.Lock()
-_reported: set[type] = set()
+_reported = Once()
 
 
 class Teller:
@@ -55,9 +55,6 @@ def _wish_of(observer: Observer) -> AbstractSet[type[Event]] | None:
 
 def _report_once(observer: Observer, error: Exception) -> None:
     kind = type(observer)
-    with _lock:
-        known = kind in _reported
-        _reported.add(kind)
-    if not known:
+    if _reported.is_first(kind):
         text = "an observer (%s) raised; calls go on without it being heard"
         logger.error(text, kind.__qualname__, exc_info=error)

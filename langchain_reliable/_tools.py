@@ -16,6 +16,7 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_reliable._families import family_of
+from langchain_reliable._once import Once
 from langchain_reliable.errors import ToolsNotBound
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _UNKNOWN_SETTINGS: Mapping[Family, frozenset[str]] = {
 }
 """Settings that a family's API does not have, and its class hands on all the same."""
 
-_warned: set[tuple[type, str]] = set()
+_warned = Once()
 
 
 class ToolForm(dict[str, Any]):
@@ -182,9 +183,7 @@ def _readable(tool: Any) -> dict[str, Any]:
 
 
 def _warn_once(model: BaseChatModel, error: Exception) -> None:
-    kind = type(model), type(error).__name__
-    if kind not in _warned:
-        _warned.add(kind)
+    if _warned.is_first((type(model), type(error).__name__)):
         logger.warning(
             "%s can't bind these tools and is passed over: %s",
             type(model).__name__,

@@ -17,6 +17,7 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
 )
 from our_threads import wait_for_rest
+from turned_clock import TurnedClock
 
 from langchain_reliable import (
     AllModelsFailed,
@@ -114,25 +115,6 @@ def _quiet(caplog):
 QUIETLY = {"suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
-class Waits:
-    """Time that passes only where somebody waits on purpose."""
-
-    def __init__(self):
-        self.time = 0.0
-
-    def now(self):
-        return self.time
-
-    def sleep_until(self, moment):
-        self.time = max(self.time, moment)
-
-    async def asleep_until(self, moment):
-        self.sleep_until(moment)
-
-    def chance(self):
-        return 0.99
-
-
 class Play:
     """Scripted children behind one model, and what a call of it came to."""
 
@@ -223,14 +205,14 @@ class Play:
 @given(scripts=scripts, manner=manners)
 @pytest.mark.parametrize("way", BASIC)
 def test_one_text_or_one_error(way, scripts, manner):
-    Play(scripts, manner, LIMITS, clock=Waits()).ask(way).check()
+    Play(scripts, manner, LIMITS, clock=TurnedClock(chance=0.99)).ask(way).check()
 
 
 @settings(max_examples=60, deadline=None, **QUIETLY)
 @given(scripts=scripts, manner=manners)
 @pytest.mark.parametrize("way", ["astream_events_v2", "langgraph_messages"])
 def test_so_it_is_where_tokens_are_listened_to(way, scripts, manner):
-    Play(scripts, manner, LIMITS, clock=Waits()).ask(way).check()
+    Play(scripts, manner, LIMITS, clock=TurnedClock(chance=0.99)).ask(way).check()
 
 
 SHORT = {

@@ -9,6 +9,7 @@ from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from langchain_reliable import CallOptions, _copies
 from langchain_reliable._copies import for_model, managed
+from langchain_reliable._once import Once
 from langchain_reliable.testing import ScriptedChatModel
 
 MODEL = "claude-sonnet-4-5"
@@ -76,7 +77,7 @@ class TestWithoutRetries:
         assert child.max_retries == 6
 
     def test_one_warning_where_it_cannot_be_done(self, caplog, monkeypatch):
-        monkeypatch.setattr(_copies, "_warned", set())
+        monkeypatch.setattr(_copies, "_warned", Once())
 
         class Stubborn(FakeListChatModel):
             max_retries: int = 3
@@ -88,7 +89,7 @@ class TestWithoutRetries:
         assert "set max_retries=0 on it" in caplog.messages[0]
 
     def test_a_class_that_needs_more_says_what(self, caplog, monkeypatch):
-        monkeypatch.setattr(_copies, "_warned", set())
+        monkeypatch.setattr(_copies, "_warned", Once())
 
         class ChatBedrockConverse(FakeListChatModel):
             pass

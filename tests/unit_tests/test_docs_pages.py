@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
+from turned_clock import TurnedClock
 
 from langchain_reliable import ReliableChatModel, events, observers
 from langchain_reliable._clock import SystemClock
@@ -110,28 +111,9 @@ def test_observing_names_every_observer_and_every_event():
 # --- the picture ------------------------------------------------------------------
 
 
-class Turned:
-    """A clock that models and waits turn."""
-
-    def __init__(self):
-        self.time = 0.0
-
-    def now(self):
-        return self.time
-
-    def sleep_until(self, moment):
-        self.time = max(self.time, moment)
-
-    async def asleep_until(self, moment):
-        self.sleep_until(moment)
-
-    def chance(self):
-        return 0.7
-
-
 def drawn():
     """Draw the call of the page; the clock is turned, so it is always the same."""
-    clock = Turned()
+    clock = TurnedClock(chance=0.7)
 
     class Down(ScriptedChatModel):
         def _stream(self, *args, **kwargs):
