@@ -66,15 +66,13 @@ def _said(answer: AIMessage, *, shows_media: bool) -> Iterator[str | dict[str, A
             case "text":
                 text = block.get("text") or ""
                 yield text + "".join(_links(block, answer.text, linked))
-            case "non_standard":
-                yield from _refusal(block.get("value"))
             case kind if kind in _MEDIA:
                 yield (
                     _medium(block)
                     if shows_media and "base64" in block
                     else (f"\n[{kind}]\n")
                 )
-    yield from _refusal(answer.additional_kwargs)
+    yield from _refusals(answer)
     audio = answer.additional_kwargs.get("audio")
     if isinstance(audio, dict):  # OpenAI's chat completions
         yield audio.get("transcript") or "[audio]"
@@ -94,10 +92,22 @@ def _links(block: Block, text: str, linked: set[str]) -> Iterator[str]:
             yield f" ([{one.get('title') or url}]({url}))"
 
 
-def _refusal(value: object) -> Iterator[str]:
-    refusal = value.get("refusal") if isinstance(value, dict) else None
-    if isinstance(refusal, str):
-        yield refusal
+def _refusals(answer: AIMessage) -> Iterator[str]:
+    """Yield what was said instead of an answer, each once.
+
+    It is a block of its own since langchain-core 1.7.5, made of `additional_kwargs`
+    where it stands there, and was a block that nobody knew before.
+    """
+    known = [
+        block.get("value") if block["type"] == "non_standard" else block
+        for block in _blocks(answer)
+    ]
+    said = (
+        one.get("refusal")
+        for one in (*known, answer.additional_kwargs)
+        if isinstance(one, dict)
+    )
+    yield from dict.fromkeys(one for one in said if isinstance(one, str))
 
 
 def _medium(block: Block) -> dict[str, Any]:

@@ -29,11 +29,12 @@ from langchain_reliable.errors import SchemaNotBound, Unparsed
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatResult
+    from langchain_core.runnables import RunnableConfig
 
 _FOR_TRACERS = ("ls_structured_output_format", "structured_output_format")
 """Keywords that `BaseChatModel` takes out of a call before it reaches the hooks."""
@@ -50,11 +51,29 @@ class Form:
 
     model: BaseChatModel
     kwargs: Mapping[str, Any]
-    parser: Runnable[Any, Any]
+    parsers: Sequence[Runnable[Any, Any]]
 
     def read(self, message: BaseMessage) -> Any:
         """Return what an answer says, where no listener hears of it."""
-        return quiet_context().run(self.parser.invoke, message)
+        return quiet_context().run(self.parsed, message)
+
+    def parsed(self, message: BaseMessage, config: RunnableConfig | None = None) -> Any:
+        """Return what an answer says, each parser a run of its own.
+
+        So it is where the child itself is asked: its parsers are steps of a sequence,
+        beside the model's.
+        """
+        value: Any = message
+        for parser in self.parsers:
+            value = parser.invoke(value, config)
+        return value
+
+    async def aparsed(self, message: BaseMessage, config: RunnableConfig) -> Any:
+        """Return what an answer says; the twin of `parsed`."""
+        value: Any = message
+        for parser in self.parsers:
+            value = await parser.ainvoke(value, config)
+        return value
 
 
 def check_wish(schema: object, settings: Mapping[str, Any]) -> None:
@@ -176,25 +195,21 @@ def _portable(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _taken_apart(structured: Runnable[Any, Any], model: BaseChatModel) -> Form:
-    """Tell the request from the reading: `binding | parser`, or both in a map."""
+    """Tell the request from the reading: `binding | parsers`, or both in a map."""
     first, *rest = _steps(structured)
     if isinstance(first, RunnableParallel):
         first, *inner = _steps(first.steps__["raw"])
-        read: Any = _in_a_row(inner) if inner else RunnablePassthrough()
+        read: Any = reduce(operator.or_, inner) if inner else RunnablePassthrough()
         rest = [RunnableParallel(raw=read), *rest]
     if not isinstance(first, RunnableBinding) or not rest:
         msg = f"with_structured_output of {type(model).__name__} returns no binding"
         raise TypeError(msg)
     kwargs = {name: v for name, v in first.kwargs.items() if name not in _FOR_TRACERS}
-    return Form(cast("BaseChatModel", first.bound), kwargs, _in_a_row(rest))
+    return Form(cast("BaseChatModel", first.bound), kwargs, rest)
 
 
 def _steps(runnable: Runnable[Any, Any]) -> list[Any]:
     return runnable.steps if isinstance(runnable, RunnableSequence) else [runnable]
-
-
-def _in_a_row(steps: list[Any]) -> Runnable[Any, Any]:
-    return reduce(operator.or_, steps)
 
 
 class Output:

@@ -7,7 +7,7 @@ child's parser. That it can be read was found out within the attempt, unseen.
 
 from __future__ import annotations
 
-from contextlib import aclosing, closing
+from contextlib import AsyncExitStack, ExitStack, aclosing, closing
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -106,7 +106,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         output = Output(self.shape)
         keywords = self._keywords(output, kwargs)
         message = self._model.invoke(question, config, **keywords)
-        return self._form(output).parser.invoke(message, config)
+        return self._form(output).parsed(message, config)
 
     async def _aanswer(
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
@@ -114,7 +114,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         output = Output(self.shape)
         keywords = self._keywords(output, kwargs)
         message = await self._model.ainvoke(question, config, **keywords)
-        return await self._form(output).parser.ainvoke(message, config)
+        return await self._form(output).aparsed(message, config)
 
     # --- a stream -----------------------------------------------------------------
 
@@ -178,11 +178,13 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         )
         with closing(chunks):
             first = next(chunks)
-            parser = self._form(output).parser
-            pieces = parser.transform(chain([first], chunks), config)
-            # In this order: a parser that is left reads its input to the end.
-            with closing(cast("Generator[Any]", pieces)), closing(chunks):
-                for piece in pieces:  # noqa: UP028 - that would leave the parser first
+            pieces: Any = chain([first], chunks)
+            with ExitStack() as left:
+                for parser in self._form(output).parsers:
+                    read = cast("Generator[Any]", parser.transform(pieces, config))
+                    pieces = left.enter_context(closing(read))
+                left.enter_context(closing(chunks))  # else a parser reads on to the end
+                for piece in pieces:  # noqa: UP028 - that would leave the parsers first
                     yield piece
 
     async def _apieces(
@@ -199,9 +201,14 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         )
         async with aclosing(chunks):
             first = await anext(chunks)
-            parser = self._form(output).parser
-            pieces = parser.atransform(_after(first, chunks), config)
-            async with aclosing(cast("AsyncGenerator[Any]", pieces)), aclosing(chunks):
+            pieces: Any = _after(first, chunks)
+            async with AsyncExitStack() as left:
+                for parser in self._form(output).parsers:
+                    read = cast(
+                        "AsyncGenerator[Any]", parser.atransform(pieces, config)
+                    )
+                    pieces = await left.enter_async_context(aclosing(read))
+                await left.enter_async_context(aclosing(chunks))
                 async for piece in pieces:
                     yield piece
 

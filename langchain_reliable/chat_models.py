@@ -25,7 +25,6 @@ from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from pydantic import (
     ConfigDict,
     Field,
@@ -37,6 +36,7 @@ from pydantic import (
 )
 from typing_extensions import override
 
+from langchain_reliable._audience import hears_tokens
 from langchain_reliable._children import bare_model, own_model
 from langchain_reliable._citizen import Citizen
 from langchain_reliable._clock import Clock, SystemClock
@@ -343,10 +343,8 @@ class ReliableChatModel(Citizen):
                 msg = "`require_streaming` is on, but streaming is disabled"
                 raise StreamingUnavailable(msg)
             return super()._should_stream(async_api=async_api, **kwargs)
-        listening = any(
-            isinstance(one, _StreamingCallbackHandler) for one in run_manager.handlers
-        )
-        return (listening or self.streaming is True) and super()._should_stream(
+        wanted = self.streaming is True or hears_tokens(run_manager)
+        return wanted and super()._should_stream(
             async_api=async_api, run_manager=run_manager, **kwargs
         )
 

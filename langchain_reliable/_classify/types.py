@@ -55,8 +55,8 @@ _LANGCHAIN: Final = (
     ),
     _row(
         Kind.CONTENT_POLICY,
-        "*:OpenAIRefusalError *:RefusalError",
-        "langchain_openai: a refusal where structured output was asked for",
+        "langchain_core:ModelRefusalError *:OpenAIRefusalError *:RefusalError",
+        "a refusal where structured output was asked for (the family's since 1.7.5)",
         _ANY_STATUS,
     ),
     _row(

@@ -161,9 +161,13 @@ def _azure(recording: Recording, mode: dict[str, Any]) -> BaseChatModel:
 
 def _gemini(recording: Recording, mode: dict[str, Any]) -> BaseChatModel:
     package = partner("langchain_google_genai")
-    model = re.search(r"/models/([^:]+):", recording.url)
+    version, _, model = recording.url.split("/", 3)[3].partition("/models/")
     return package.ChatGoogleGenerativeAI(
-        model=model[1] if model else "", google_api_key="x", max_retries=1, **mode
+        model=model.partition(":")[0],
+        api_version=version,  # google-genai 3 asks v1 where 2 asked v1beta
+        google_api_key="x",
+        max_retries=1,
+        **mode,
     )
 
 

@@ -289,7 +289,8 @@ def test_tracers_see_the_model_and_then_the_parser(surface, reliable, clients, f
         seen.append([(kind, outputs.keys()) for kind, outputs in tree.steps])
         assert tree.steps[-1][1] == {"output": Joke(**TOLD)}
     assert seen[0] == seen[1]
-    assert len(seen[1]) == 2
+    assert seen[1][0][0] == "llm"
+    assert len(seen[1]) >= 2  # langchain-openai 1.7.4 looks for a refusal in between
 
 
 def test_a_child_that_cannot_is_passed_over(reliable, clients):

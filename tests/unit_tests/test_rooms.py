@@ -80,7 +80,7 @@ FLOORS = [
     {"_steps", "_clock", "candidates", "_families", "_wishes", "_usage", "_greeting"},
     {"policies", "errors", "events", "_rotation"},
     {"_wording"},
-    {"failures", "_scrub", "_own", "_once"},
+    {"failures", "_scrub", "_own", "_once", "_audience"},
 ]
 """From the front door down; a room may import from its own floor and from below."""
 

@@ -97,8 +97,13 @@ def model_for(name, request):
     if name.startswith("anthropic"):
         return ChatAnthropic(model=named, api_key="x", max_tokens=50, max_retries=0)
     if name.startswith("gemini"):
-        named = uri.split("/models/")[1].split(":")[0]
-        return ChatGoogleGenerativeAI(model=named, google_api_key="x", max_retries=1)
+        version, _, rest = uri.split("/", 3)[3].partition("/models/")
+        return ChatGoogleGenerativeAI(
+            model=rest.partition(":")[0],
+            api_version=version,
+            google_api_key="x",
+            max_retries=1,
+        )
     base = uri.split("?")[0].removesuffix("/responses")
     responses = uri.endswith("/responses")
     return ChatOpenAI(
