@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The versions that all of this was seen to work with; `CONSTRAINTS=` takes the newest.
+CONSTRAINTS ?= .ci/constraints.txt
+INSTALL := $(PIP) install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) --editable
 
 .PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
-	conformance notebooks clean
+	conformance notebooks newest lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -51,17 +54,23 @@ conformance: $(VENV)/.dev  ## The partner packages' own suites with the model wr
 notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
 	$(BIN)/python notebooks/execute.py
 
+newest:  ## The tests with the newest releases of everything, in a place of their own
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
+
+lock: newest  ## If those pass: make them the versions that are installed from now on
+	.venv-newest/bin/python -m pip freeze --exclude-editable > .ci/constraints.txt
+
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.demo: $(VENV)/.python pyproject.toml
-	$(PIP) install --quiet --editable ".[demo]"
+$(VENV)/.demo: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
+	$(INSTALL) ".[demo]"
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.python pyproject.toml
-	$(PIP) install --quiet --editable ".[dev]"
+$(VENV)/.dev: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
+	$(INSTALL) ".[dev]"
 	touch $@ $(VENV)/.demo
