@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from langchain_core.tracers._streaming import (
+    _StreamingCallbackHandler,
+    _V2StreamingCallbackHandler,
+)
 
 if TYPE_CHECKING:
     from langchain_core.callbacks.manager import BaseRunManager
+
+_LISTENERS = (_V2StreamingCallbackHandler, _StreamingCallbackHandler)
 
 _UNHEARD = "nostream"
 """LangGraph's tag on calls whose tokens its `messages` stream leaves out, such as those
@@ -20,14 +25,11 @@ of the summarization middleware (seen in langgraph 1.2.24, langchain 1.5.2)."""
 
 def hears_tokens(run_manager: BaseRunManager) -> bool:
     """Return whether one of a run's listeners wants to have its tokens one by one."""
-    listening = [
-        one
+    unheard = _UNHEARD in run_manager.tags
+    return any(
+        isinstance(one, _LISTENERS) and not (unheard and _is_of_a_graph(one))
         for one in run_manager.handlers
-        if isinstance(one, _StreamingCallbackHandler)
-    ]
-    if _UNHEARD in run_manager.tags:
-        listening = [one for one in listening if not _is_of_a_graph(one)]
-    return bool(listening)
+    )
 
 
 def _is_of_a_graph(handler: object) -> bool:

@@ -28,7 +28,7 @@ logger = logging.getLogger("langchain_reliable")
 _FIELD_IS_ENOUGH = {
     # Clients are built later, from the field (langchain-anthropic 1.7.7).
     "langchain_anthropic.chat_models.ChatAnthropic": 0,
-    # Sent with each request; 0 means "the SDK's default" (langchain-google-genai 4.4.2)
+    # Sent with each request: attempts, not retries (langchain-google-genai 4.4.3)
     "langchain_google_genai.chat_models.ChatGoogleGenerativeAI": 1,
     # tenacity's stop_after_attempt (langchain-mistralai 1.1.6, -google-vertexai 3)
     "langchain_mistralai.chat_models.ChatMistralAI": 1,

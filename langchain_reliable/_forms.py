@@ -57,6 +57,17 @@ def _finish(result: ChatResult) -> str | None:
     return None
 
 
+def as_message(result: ChatResult) -> BaseMessage:
+    """Return an answer's message with all that is said of it, as LangChain hands it on.
+
+    Whose it is and why it ended may stand beside the message; parsers look there for a
+    refusal (langchain-core 1.7.5).
+    """
+    generation = result.generations[0]
+    said = {**(result.llm_output or {}), **_gen_info_and_msg_metadata(generation)}
+    return generation.message.model_copy(update={"response_metadata": said})
+
+
 def as_chunk(result: ChatResult) -> ChatGenerationChunk:
     """Return a whole answer as the only chunk of a stream."""
     generation = result.generations[0]

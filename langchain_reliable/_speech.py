@@ -40,6 +40,7 @@ _ENDS_WITHOUT_WORDS = frozenset(
         # Bedrock
         "guardrail_intervened",
         "content_filtered",
+        "prompt_blocked",  # as we call it
     }
 )
 """Finish reasons with which an answer without a word is an answer all the same."""
@@ -106,12 +107,24 @@ def finish_of(generation: ChatGeneration) -> str | None:
 
 def finish_among(*sources: Mapping[str, Any]) -> str | None:
     """Return why the model stopped, by what is said of its answer."""
+    if not (told := [source for source in sources if source]):
+        return None
     for key in _FINISH_KEYS:
-        for source in sources:
+        for source in told:
             reason = source.get(key)
             if reason and isinstance(reason, str) and reason not in _UNFINISHED:
                 return reason.lower()
-    return None
+    return "prompt_blocked" if any(map(_is_blocked, told)) else None
+
+
+def _is_blocked(source: Mapping[str, Any]) -> bool:
+    """Return whether a filter kept the prompt from the model (Gemini).
+
+    There is no candidate then, so no finish reason either.
+    """
+    feedback = source.get("prompt_feedback")
+    reason = feedback.get("block_reason") if isinstance(feedback, dict) else None
+    return bool(reason) and not str(reason).endswith("UNSPECIFIED")
 
 
 def may_end_without_words(finish: str) -> bool:

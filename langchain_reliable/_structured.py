@@ -24,6 +24,7 @@ from langchain_core.runnables import (
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 
+from langchain_reliable._forms import as_message
 from langchain_reliable._quiet import quiet_context
 from langchain_reliable.errors import SchemaNotBound, Unparsed
 from langchain_reliable.failures import Failure, FailureKind
@@ -180,8 +181,8 @@ class Shape:
         """Return whether what was read is no answer to the wish."""
         if not self.include_raw:
             return read is None
-        if read["parsing_error"] is not None:
-            return True
+        if (misfit := read["parsing_error"]) is not None:
+            return not _is_refusal(misfit)  # which no other try would change
         return read["parsed"] is None and not self.settings.get("tools")
 
 
@@ -233,7 +234,7 @@ class Output:
             Unparsed: It does not fit, and may be returned all the same.
         """
         try:
-            value = self.value_of(result.generations[0].message)
+            value = self.value_of(as_message(result))
         except Exception as error:
             self._errors.append(error)
             raise
@@ -248,7 +249,7 @@ class Output:
     def is_readable(self, result: ChatResult) -> bool:
         """Return whether the form that was asked last can read an answer."""
         try:
-            self.value_of(result.generations[0].message)
+            self.value_of(as_message(result))
         except Exception:  # noqa: BLE001 - whatever a parser says
             return False
         return True
@@ -273,7 +274,15 @@ class Output:
 
 
 def _invalid(error: Exception) -> Failure:
-    name = type(error).__name__
-    refused = "Refusal" in name  # as the OpenAI package tells of one
+    refused = _is_refusal(error)
     kind = FailureKind.CONTENT_POLICY if refused else FailureKind.INVALID_OUTPUT
-    return Failure(kind=kind, summary=name)
+    return Failure(kind=kind, summary=type(error).__name__)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Return whether a parser tells that the model declined.
+
+    By the name: `ModelRefusalError` is of langchain-core 1.7.5, and older partner
+    packages have one of their own.
+    """
+    return any("Refusal" in one.__name__ for one in type(error).__mro__)

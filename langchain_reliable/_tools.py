@@ -36,11 +36,16 @@ _GOOGLE_TOOLS = frozenset(
         "google_maps",
         "code_execution",
         "computer_use",
+        "enterprise_web_search",
+        "exa_ai_search",
         "file_search",
+        "mcp_servers",
+        "parallel_ai_search",
+        "retrieval",
         "url_context",
     }
 )
-"""Keys that are Gemini's built-in tools."""
+"""Keys that are Gemini's built-in tools (langchain-google-genai 4.4.3)."""
 
 _UNKNOWN_SETTINGS: Mapping[Family, frozenset[str]] = {
     "google": frozenset({"strict", "parallel_tool_calls"}),

@@ -348,6 +348,23 @@ class ReliableChatModel(Citizen):
             async_api=async_api, run_manager=run_manager, **kwargs
         )
 
+    @override
+    def _should_use_protocol_streaming(
+        self,
+        *,
+        async_api: bool,
+        run_manager: CallbackManagerForLLMRun
+        | AsyncCallbackManagerForLLMRun
+        | None = None,
+        **kwargs: Any,
+    ) -> bool:
+        """Say whether an `invoke` makes protocol events; only for those who listen."""
+        if run_manager is not None and not hears_tokens(run_manager):
+            return False
+        return super()._should_use_protocol_streaming(
+            async_api=async_api, run_manager=run_manager, **kwargs
+        )
+
     @property
     def _reception(self) -> "Reception":
         """What the fields amount to, made anew when one of them has changed."""

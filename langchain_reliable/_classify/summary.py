@@ -28,6 +28,7 @@ _SILENT_CLASSES: Final = frozenset(
     {
         "pydantic_core:ValidationError",
         "langchain_core:OutputParserException",
+        "langchain_core:ModelRefusalError",
         "langchain_openai:OpenAIRefusalError",
     }
 )

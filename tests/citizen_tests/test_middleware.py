@@ -137,6 +137,18 @@ def test_what_no_graph_shows_is_restarted_in_mid_answer(model, clients):
     assert streamed_words(agent)[None] == "Sunny."
 
 
+@pytest.mark.filterwarnings("ignore:.*v3.*")
+@pytest.mark.filterwarnings(
+    "ignore::langchain_core._api.beta_decorator.LangChainBetaWarning"
+)
+def test_nor_is_it_shown_as_events(model, clients):
+    clients.sim.script("gpt", content_then_cut(), "Sunny.")
+    clients.sim.script("claude", "All is summed up.")
+    agent = create_agent(model, middleware=[summing_up(model)])
+    stream = agent.stream_events(LONG_AGO, version="v3")
+    assert [str(one.text) for one in stream.messages][-1] == "Sunny."
+
+
 class Counter(ScriptedChatModel):
     """Counts a hundred tokens a message."""
 

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import pytest
 from langchain_core.caches import InMemoryCache
-from langchain_core.exceptions import OutputParserException
+from langchain_core.exceptions import ModelRefusalError, OutputParserException
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers.base import BaseTracer
@@ -18,6 +18,7 @@ from langchain_reliable.testing import (
     ScriptedChatModel,
     content_then_cut,
     overloaded,
+    refuses,
     says,
     tool_call,
 )
@@ -259,6 +260,59 @@ def test_who_answered_reads_it_though_another_was_asked_since(reliable, clients)
     assert told["raw"].text == "in prose"
     assert told["parsed"] is None
     assert told["parsing_error"] is None  # with the other's parser there would be one
+
+
+REFUSALS = {
+    "a refusal of OpenAI": ("gpt", refuses("SECRET"), {}),
+    "a filter that let no tool be called": (
+        "gpt",
+        says("SECRET", finish="content_filter"),
+        {"method": "function_calling"},
+    ),
+    "a refusal of Anthropic": ("claude", refuses("SECRET"), {}),
+}
+
+
+@pytest.fixture(params=REFUSALS.values(), ids=list(REFUSALS))
+def declined(request, reliable, clients):
+    """A view of a model whose first child declines, and the child's own view."""
+    family, answer, settings = request.param
+    clients.sim.script(family, *[answer] * 4)
+    clients.sim.script("backup", says(WHOLE, calls=[tool_call("Joke", **TOLD)]))
+    child = clients.openai("gpt") if family == "gpt" else clients.anthropic("claude")
+
+    def view(*, bare=False, verdicts=None, **more):
+        model = reliable(child, clients.openai("backup"), verdicts=verdicts or {})
+        one = child if bare else model
+        return one.with_structured_output(Joke, **settings, **more)
+
+    return view
+
+
+@pytest.mark.parametrize("how", ["invoke", "ainvoke"])
+def test_a_refusal_leaves_as_it_would_of_the_child(declined, run, how):
+    def raised(view):
+        with pytest.raises(ModelRefusalError) as caught:
+            run(view.ainvoke("?")) if how == "ainvoke" else view.invoke("?")
+        return caught.value
+
+    alone, ours = raised(declined(bare=True)), raised(declined())
+    assert type(alone) is type(ours)
+    assert str(alone) == str(ours)
+    assert "content policy" in ours.__notes__[0]
+    assert "SECRET" not in ours.__notes__[0]
+
+
+def test_a_refusal_may_be_told_to_go_on(declined):
+    view = declined(verdicts={"content_policy": "next"})
+    assert view.invoke("?") == Joke(**TOLD)
+
+
+def test_a_refusal_beside_its_message_is_an_answer(declined, clients):
+    told = declined(include_raw=True).invoke("?")
+    assert isinstance(told["parsing_error"], ModelRefusalError)
+    assert told["raw"].response_metadata["reliable"]["failed_over"] is False
+    assert len(clients.sim.requests) == 1
 
 
 class Tree(BaseTracer):

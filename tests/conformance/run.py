@@ -41,8 +41,8 @@ class Package:
 
 
 PACKAGES = (
-    Package("langchain-openai", "1.7.3", "tests/integration_tests/chat_models"),
-    Package("langchain-anthropic", "1.7.7", "tests/integration_tests"),
+    Package("langchain-openai", "1.7.4", "tests/integration_tests/chat_models"),
+    Package("langchain-anthropic", "1.7.10", "tests/integration_tests"),
 )
 
 

@@ -99,6 +99,9 @@ def test_a_whole_messages_tool_call_says_something():
         ({}, {"done_reason": "stop"}, "stop"),
         ({"finish_reason": None}, {}, None),
         (None, {"finish_reason": ""}, None),
+        ({}, {"prompt_feedback": {"block_reason": "SAFETY"}}, "prompt_blocked"),
+        ({}, {"prompt_feedback": {"block_reason": 0}}, None),
+        ({}, {"prompt_feedback": {"block_reason": "X_UNSPECIFIED"}}, None),
     ],
 )
 def test_finds_the_finish_reason(info, metadata, finish):
@@ -108,4 +111,5 @@ def test_finds_the_finish_reason(info, metadata, finish):
 
 def test_knows_which_endings_need_no_words():
     assert may_end_without_words("length")
+    assert may_end_without_words("prompt_blocked")
     assert not may_end_without_words("stop")

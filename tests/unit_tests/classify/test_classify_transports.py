@@ -29,6 +29,7 @@ from langchain_core.exceptions import (
     ModelNotFoundError,
     ModelPermissionDeniedError,
     ModelRateLimitError,
+    ModelRefusalError,
     ModelTimeoutError,
     OutputParserException,
 )
@@ -216,6 +217,7 @@ ROWS = [
         "content_policy",
     ),
     ("a refusal", OpenAIRefusalError("I cannot"), "content_policy"),
+    ("a refusal of the family", ModelRefusalError("I cannot"), "content_policy"),
     ("an answer that did not parse", OutputParserException("x"), "invalid_output"),
     ("LangChain 401", ModelAuthenticationError("x"), "auth"),
     ("LangChain 403", ModelPermissionDeniedError("x"), "auth"),
