@@ -27,7 +27,7 @@ from langchain_reliable._usage import usage_of
 from langchain_reliable.errors import EmptyAnswer, StreamInterrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from langchain_reliable._children import Child, Request
     from langchain_reliable._clock import Clock
     from langchain_reliable._manner import Manner
-    from langchain_reliable._steps import Attempt
+    from langchain_reliable._plan import Seat
+    from langchain_reliable._roster import Roster
+    from langchain_reliable._steps import Attempt, Limits
     from langchain_reliable._streams import AsyncOpened, Opened
     from langchain_reliable._usage import Usage
 
@@ -50,7 +52,8 @@ class Ask:
         self,
         call: Call[Any],
         request: Request,
-        child_at: Callable[[int, float | None], Child],
+        roster: Roster,
+        seats: Sequence[Seat],
         judge: Judge,
         clock: Clock,
         manner: Manner,
@@ -60,15 +63,16 @@ class Ask:
         Args:
             call: The state of the call.
             request: What the caller asked for.
-            child_at: Returns the child at a place of the plan, ready to be called, with
-                a read time-out for its client.
+            roster: Who is in the house.
+            seats: The candidates of the plan, by their place.
             judge: Says what an exception means.
             clock: Time.
             manner: How to read streams.
         """
         self.call = call
         self._request = request
-        self._child_at = child_at
+        self._roster = roster
+        self._seats = seats
         self._judge = judge
         self.clock = clock
         self._manner = manner
@@ -98,8 +102,7 @@ class Ask:
                 opened = self._open(child, attempt, self._manner.wholly)
             return self._read_whole(opened)
         self._take_turn(child, attempt)
-        patience = Patience(attempt.limits, self.clock.now(), streams=False)
-        answer = self._limited(lambda: child.answer(self._request), patience)
+        answer = self._limited(lambda: child.answer(self._request), attempt.limits)
         attempt.seen.parts = answer.generations[:1]
         return self._checked(answer)
 
@@ -111,15 +114,16 @@ class Ask:
                 opened = await self._aopen(child, attempt, self._manner.wholly)
             return self._read_whole(opened)
         await self._atake_turn(child, attempt)
-        patience = Patience(attempt.limits, self.clock.now(), streams=False)
-        answer = await self._alimited(child.aanswer(self._request), patience)
+        answer = await self._alimited(child.aanswer(self._request), attempt.limits)
         attempt.seen.parts = answer.generations[:1]
         return self._checked(answer)
 
     def _asked(self, attempt: Attempt, *, streams: bool) -> Child:
         read_timeout = longest_silence(attempt.limits, streams=streams)
-        child = self._child_at(attempt.route.place, read_timeout)
-        self._children[attempt.route.place] = child
+        place = attempt.route.place
+        self._children[place] = child = self._roster.child(
+            self._seats[place], read_timeout
+        )
         self._turn_to(child)
         return child
 
@@ -191,19 +195,17 @@ class Ask:
         """Wait for the child's rate limiter; only the whole call's time limits that."""
         if not child.is_rate_limited:
             return
-        self._limited(child.take_turn, self._patience_of_the_call(attempt))
+        self._limited(child.take_turn, attempt.limits.of_the_call)
 
     async def _atake_turn(self, child: Child, attempt: Attempt) -> None:
         if not child.is_rate_limited:
             return
-        await self._alimited(child.atake_turn(), self._patience_of_the_call(attempt))
+        await self._alimited(child.atake_turn(), attempt.limits.of_the_call)
 
-    def _patience_of_the_call(self, attempt: Attempt) -> Patience:
-        return Patience(attempt.limits.of_the_call, self.clock.now(), streams=False)
-
-    def _limited(self, work: Callable[[], T], patience: Patience) -> T:
-        if not patience.limited:
+    def _limited(self, work: Callable[[], T], limits: Limits) -> T:
+        if not limits.any_on_answers:
             return work()
+        patience = Patience(limits, self.clock.now(), streams=False)
         reader = Reader(lambda: iter([work()]), patience, self.clock, ahead=1)
         try:
             return next(reader)
@@ -211,9 +213,10 @@ class Ask:
             reader.close()
             raise
 
-    async def _alimited(self, work: Awaitable[T], patience: Patience) -> T:
-        if not patience.limited:
+    async def _alimited(self, work: Awaitable[T], limits: Limits) -> T:
+        if not limits.any_on_answers:
             return await work
+        patience = Patience(limits, self.clock.now(), streams=False)
         return await within_limits(work, patience, self.clock)
 
     # --- the end of an answer -----------------------------------------------------

@@ -25,6 +25,8 @@ of the summarization middleware (seen in langgraph 1.2.24, langchain 1.5.2)."""
 
 def hears_tokens(run_manager: BaseRunManager) -> bool:
     """Return whether one of a run's listeners wants to have its tokens one by one."""
+    if not run_manager.handlers:
+        return False
     unheard = _UNHEARD in run_manager.tags
     return any(
         isinstance(one, _LISTENERS) and not (unheard and _is_of_a_graph(one))

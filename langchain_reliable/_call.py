@@ -83,7 +83,6 @@ class Call(Generic[T]):
         self._ledger = ledger
         self._bucket = bucket
         self._standings = Standings(items, ledger)
-        self._court = Court(policy, self._standings, bucket)
         self._idle_since = float("inf")
         self._waited = 0.0
         self._waiting_until: float | None = None
@@ -116,6 +115,8 @@ class Call(Generic[T]):
         Also `None` where somebody else was faster at a candidate that takes one.
         """
         standings = self._standings
+        if (foremost := standings.foremost()) is not None:
+            return self._booked(foremost, now, probe=False)
         pool, held = standings.pool(now)
         if self.trail.records and self._must_ask_others():
             pool = [route for route in pool if not standings[route].attempts]
@@ -199,7 +200,8 @@ class Call(Generic[T]):
         ):
             self._empty = attempt, Settle(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
-        verdict = self._court.sentence(attempt.route, failure, now, chance)
+        court = Court(self._policy, self._standings, self._bucket)
+        verdict = court.sentence(attempt.route, failure, now, chance)
         if verdict is Verdict.RAISE:
             self._fatal = error
         standing = self._standings[attempt.route]

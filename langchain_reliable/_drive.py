@@ -45,10 +45,10 @@ def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
                     raise
                 else:
                     call.succeeded(attempt, answer, clock.now())
-            case Wait(until):
-                _sleep(call, until, clock)
             case Settle(answer):
                 return answer
+            case Wait(until):
+                _sleep(call, until, clock)
             case GiveUp(error):
                 raise error
 
@@ -78,10 +78,10 @@ async def adrive(
                     raise
                 else:
                     call.succeeded(attempt, answer, clock.now())
-            case Wait(until):
-                await _asleep(call, until, clock)
             case Settle(answer):
                 return answer
+            case Wait(until):
+                await _asleep(call, until, clock)
             case GiveUp(error):
                 raise error
 

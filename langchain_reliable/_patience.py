@@ -7,6 +7,7 @@ Timers and threads never do.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from langchain_reliable.errors import (
@@ -114,14 +115,23 @@ class Patience:
 
 
 def longest_silence(limits: Limits, *, streams: bool) -> float | None:
-    """Return after which silence a client may as well give up its socket.
-
-    Rounded up in steps of a fifth: a client is prepared once for each such span, and
-    `CallOptions.total_timeout` may be another number in every call.
-    """
-    spans = [span for span in (limits.attempt, limits.total) if span is not None]
+    """Return after which silence a client may as well give up its socket."""
+    silence = None
     if streams and limits.first_chunk is not None and limits.idle is not None:
-        spans.append(max(limits.first_chunk, limits.idle))
-    if not spans:
-        return None
-    return 2 ** (math.ceil(4 * math.log2(min(spans))) / 4) + _MARGIN
+        silence = max(limits.first_chunk, limits.idle)
+    spans = limits.attempt, limits.total, silence
+    return None if spans == _UNLIMITED else _rounded_up(spans)
+
+
+_UNLIMITED = None, None, None
+
+
+@lru_cache(maxsize=256)
+def _rounded_up(spans: tuple[float | None, ...]) -> float:
+    """Return the shortest of some spans and a margin, in steps of a fifth.
+
+    A client is prepared once for each such step, and `CallOptions.total_timeout` may be
+    another number in every call.
+    """
+    shortest = min(span for span in spans if span is not None)
+    return 2 ** (math.ceil(4 * math.log2(shortest)) / 4) + _MARGIN

@@ -27,7 +27,6 @@ from langchain_reliable.policies import Policy
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from langchain_reliable._children import Child
     from langchain_reliable._clock import Clock
     from langchain_reliable._roster import Plan
     from langchain_reliable._structured import Output
@@ -133,11 +132,7 @@ class Reception:
             self._bucket,
             streams=streams is not None,
         )
-
-        def child_at(place: int, read_timeout: float | None) -> Child:
-            return self.roster.child(seats[place], read_timeout)
-
-        return Ask(call, request, child_at, judge, clock, self._manner)
+        return Ask(call, request, self.roster, seats, judge, clock, self._manner)
 
     def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
         async_api = streams == "astream"

@@ -25,6 +25,9 @@ class Ledger(Protocol):
     def free_at(self, key: Hashable, name: str, now: float) -> float:
         """Return when a candidate may be asked; `now` if it may at once."""
 
+    def is_well(self, key: Hashable, name: str) -> bool:
+        """Return whether a candidate is known, and nothing speaks against it."""
+
     def claim(self, key: Hashable, name: str, now: float) -> bool | None:
         """Take a free candidate; whether as a probe, `None` if it is taken."""
 
@@ -179,6 +182,19 @@ class Standings:
 
     # --- asking -------------------------------------------------------------------
 
+    def foremost(self) -> Route | None:
+        """Return who is asked first, where there is nothing to think about.
+
+        That is what `pool`, `in_turn` and `claim` come to if nobody was asked yet, and
+        the only one in the first item is well; mostly it is so.
+        """
+        if self._last is not None or len(first := self._items[0]) > 1:
+            return None
+        [route] = first
+        if self._ledger is None or self._ledger.is_well(route.key, route.name):
+            return route
+        return None
+
     def in_turn(self, free: list[Route]) -> Route:
         """Pick a free one: of the current item, not yet asked, after the last asked."""
         if len(free) == 1:
@@ -208,8 +224,9 @@ class Standings:
     def book(self, route: Route) -> int:
         """Note that a route is asked; return which attempt at it this is."""
         self._last = route
-        self[route].attempts += 1
-        return self[route].attempts
+        standing = self[route]
+        standing.attempts += 1
+        return standing.attempts
 
     def move_on(self) -> None:
         """Go on to the next item."""

@@ -36,6 +36,11 @@ class Limits:
     deadline: float | None = None
 
     @property
+    def any_on_answers(self) -> bool:
+        """Whether anything limits an answer in one piece."""
+        return self.attempt is not None or self.deadline is not None
+
+    @property
     def of_the_call(self) -> Limits:
         """What limits the call as a whole."""
         return Limits(total=self.total, deadline=self.deadline)

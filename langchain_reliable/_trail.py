@@ -99,16 +99,17 @@ class Trail:
             how = Retried if self._share_item(last, attempt.route) else FailedOver
             why = self._last_failure()
             self._tell(how, now, source=last.name, target=name, failure=why)
-        self._tell(
-            AttemptStarted,
-            now,
-            candidate=name,
-            number=attempt.number,
-            nth=attempt.nth,
-            model=attempt.route.model,
-            provider=attempt.route.provider,
-            streams=self._streams,
-        )
+        if self._wants(AttemptStarted):
+            self._tell(
+                AttemptStarted,
+                now,
+                candidate=name,
+                number=attempt.number,
+                nth=attempt.nth,
+                model=attempt.route.model,
+                provider=attempt.route.provider,
+                streams=self._streams,
+            )
 
     def failed(
         self, attempt: Attempt, failure: Failure, error: Exception, now: float
@@ -123,7 +124,8 @@ class Trail:
         self.winner = attempt
         record = _record(attempt, now)
         self.records.append(record)
-        self._tell(Committed, now, attempt=record)
+        if self._wants(Committed):
+            self._tell(Committed, now, attempt=record)
 
     def settled(self, attempt: Attempt, now: float) -> None:
         """An answer that was put aside is the best there is."""
@@ -168,14 +170,15 @@ class Trail:
 
     def answered(self, now: float, usage: Usage) -> None:
         """The caller has the whole answer."""
-        tokens_in, tokens_out = usage
-        self._tell(
-            Answered,
-            now,
-            candidate=self.served_by,
-            input_tokens=tokens_in,
-            output_tokens=tokens_out,
-        )
+        if self._wants(Answered):
+            tokens_in, tokens_out = usage
+            self._tell(
+                Answered,
+                now,
+                candidate=self.served_by,
+                input_tokens=tokens_in,
+                output_tokens=tokens_out,
+            )
 
     def left(self, attempt: Attempt | None, now: float) -> None:
         """Nobody waits for an answer any more, in an attempt or between two."""
@@ -195,10 +198,14 @@ class Trail:
     def _share_item(self, one: Route, other: Route) -> bool:
         return any(one in item and other in item for item in self._items)
 
+    def _wants(self, event: type[Event]) -> bool:
+        """Return whether anybody hears of such an event; ask where it is frequent."""
+        return self._observe is not None and (
+            self._hears is None or event in self._hears
+        )
+
     def _tell(self, event: type[Event], now: float, **facts: object) -> None:
-        if self._observe is None:
-            return
-        if self._hears is None or event in self._hears:
+        if self._observe is not None and self._wants(event):
             self._observe(event(call=self._number, at=now, **facts))
 
 

@@ -19,6 +19,8 @@ OUTPUT: Final = "reliable_output"
 
 def without_ours(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords without those meant for us."""
+    if OPTIONS not in kwargs and OUTPUT not in kwargs:
+        return dict(kwargs)
     return {name: v for name, v in kwargs.items() if name not in (OPTIONS, OUTPUT)}
 
 

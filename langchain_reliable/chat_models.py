@@ -15,7 +15,7 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForLLMRun,
@@ -368,12 +368,11 @@ class ReliableChatModel(Citizen):
     @property
     def _reception(self) -> "Reception":
         """What the fields amount to, made anew when one of them has changed."""
-        private = cast("dict[str, Any]", self.__pydantic_private__)  # 10x getattr
-        if (known := private["_known_reception"]) is None:
-            from langchain_reliable._reception import Reception  # noqa: PLC0415 - a call's
-
-            known = private["_known_reception"] = Reception(self)
-        return cast("Reception", known)
+        private = self.__pydantic_private__ or {}  # a tenth of getattr's price
+        known: Reception | None = private["_known_reception"]
+        if known is None:
+            known = private["_known_reception"] = _receiving(self)
+        return known
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
@@ -399,7 +398,7 @@ class ReliableChatModel(Citizen):
         *,
         as_events: bool = False,
     ) -> "Ask":
-        clock = cast("dict[str, Any]", self.__pydantic_private__)["_clock"]
+        clock = (self.__pydantic_private__ or {})["_clock"]
         return self._reception.ask(
             messages, stop, kwargs, clock, streams, as_events=as_events
         )
@@ -465,6 +464,12 @@ async def _areported(
 
 async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
     return await anext(chunks, None)
+
+
+def _receiving(model: ReliableChatModel) -> "Reception":
+    from langchain_reliable._reception import Reception  # noqa: PLC0415 - a call's
+
+    return Reception(model)
 
 
 def _shown(item: Candidate | Group) -> str:

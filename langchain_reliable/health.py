@@ -145,6 +145,10 @@ class Health:
         circuit = self._circuits.get(key, CLOSED)  # one look, so no lock
         return now if circuit is CLOSED else circuit.free_at(now)
 
+    def is_well(self, key: Hashable, name: str) -> bool:
+        """Return whether a candidate is known, and nothing speaks against it."""
+        return self._circuits.get(key) is CLOSED and name not in self._isolated
+
     def admit(self, key: Hashable, name: str, now: float) -> bool:
         """Note that a candidate is asked; return whether it is as a probe."""
         with self._lock:
