@@ -98,7 +98,7 @@ class Alarm:
         self.cancelling = task.cancelling() if task is not None else 0
         self.armed = not self._patience.has_deadlines
         if left is not None:
-            self._arm(left)
+            self._arm(self.since + left)
 
     def off(self) -> None:
         """End a wait in time.
@@ -124,15 +124,14 @@ class Alarm:
         self.rang = False
         return cast("Task", self.owner).uncancel() <= self.cancelling
 
-    def _arm(self, seconds: float) -> None:
-        """Ring after so many seconds, or before: too early is looked at again."""
-        rings_at = self.time() + seconds
+    def _arm(self, rings_at: float) -> None:
+        """Ring at that moment, or before: too early is looked at again."""
         if self._handle is not None:
             if self._rings_at <= rings_at:
                 return
             self._handle.cancel()
         self._rings_at = rings_at
-        self._handle = self._loop.call_later(seconds, self._ring)
+        self._handle = self._loop.call_at(rings_at, self._ring)
 
     def _ring(self) -> None:
         """See how long the present wait has lasted; end it or look again later."""
@@ -140,9 +139,9 @@ class Alarm:
         if self.task is None or self._span is None:
             self.armed = False  # nobody waits, or for ever; the next wait arms it again
             return
-        left = self.since + self._span - self.time()
-        if left > 0:
-            self._arm(left)
+        until = self.since + self._span
+        if until > self.time():
+            self._arm(until)
             return
         self.armed, self.rang = False, True
         self.task.cancel()

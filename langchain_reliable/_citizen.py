@@ -200,7 +200,10 @@ class Citizen(BaseChatModel):
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        return {**self.asdict(), "stop": stop, **without_ours(kwargs)}
+        roster = self._roster
+        if (told := roster.told) is None:
+            told = roster.told = self.asdict()
+        return {**told, "stop": stop, **without_ours(kwargs)}
 
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:

@@ -11,6 +11,7 @@ would cost more than all the rest.
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.messages import AIMessageChunk
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from langchain_reliable._clock import Clock
     from langchain_reliable._streams import AsyncOpened, Opened, Reading
     from langchain_reliable._usage import Usage
+
+if sys.version_info >= (3, 12):
+    _current_task = asyncio.current_task
+else:  # what it does, without a frame that costs as much as all else that we do
+    _current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined] # noqa: SLF001
 
 _LAST = 8
 """Chunks among which a finish marker and usage are looked for at the end."""
@@ -82,7 +88,10 @@ def relay(
         yield from map(relayed.noted, opened.held)
         for chunk in opened.rest:
             keep(chunk)
-            last = getattr(chunk.message, "chunk_position", None)
+            try:
+                last = chunk.message.chunk_position  # type: ignore[attr-defined] # its
+            except AttributeError:
+                last = None
             if last is not None or chunk.generation_info is not None:
                 relayed.look_for_the_end(chunk)
             yield chunk
@@ -105,7 +114,7 @@ async def arelay(
     ending.settled()
     alarm, now = opened.alarm, opened.alarm.time
     patience = opened.reading.patience
-    this_task, loop = asyncio.current_task, asyncio.get_running_loop()
+    this_task, loop = _current_task, asyncio.get_running_loop()
     relayed = _Relayed(ending, opened.reading, clock, alarm)
     keep = relayed.chunks.append
     try:
@@ -120,7 +129,10 @@ async def arelay(
                     break
                 patience.handed(clock.now())
             keep(chunk)
-            last = getattr(chunk.message, "chunk_position", None)
+            try:
+                last = chunk.message.chunk_position  # type: ignore[attr-defined] # its
+            except AttributeError:
+                last = None
             if last is not None or chunk.generation_info is not None:
                 relayed.look_for_the_end(chunk)
             yield chunk

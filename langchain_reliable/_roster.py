@@ -66,6 +66,8 @@ class Roster:
         self._children: dict[tuple[int, float | None], tuple[Seat, Child]] = {}
         self._plans: dict[str | None, Plan] = {}
         self._routes: dict[int, tuple[list[list[Route]], list[Seat]]] = {}
+        self.told: dict[str, Any] | None = None
+        """What the model tells of itself, kept here by the model."""
 
     @cached_property
     def candidates(self) -> list[Candidate]:

@@ -79,6 +79,10 @@ class Standing:
     paid: float = 0.0
 
 
+_FRESH = Standing()
+"""Where a route stands that was not asked; never written to."""
+
+
 class Standings:
     """The candidates of one call, and how far it has come among them."""
 
@@ -151,7 +155,9 @@ class Standings:
 
     def held_until(self, route: Route, now: float) -> float:
         """Return until when its health keeps a route out of this call; `now` if not."""
-        if self._ledger is None or self[route].attempts:
+        if self._ledger is None:
+            return now
+        if self._standing.get(route.place, _FRESH).attempts:
             return now
         return self._ledger.free_at(route.key, route.name, now)
 
@@ -161,13 +167,13 @@ class Standings:
 
     def anyone_else(self, route: Route, now: float) -> bool:
         """Return whether another route could be asked this moment."""
-        return any(
-            other is not route
-            and not (self[other].out or self[other].put_off)
-            and self.free_at(other) <= now
-            and self.held_until(other, now) <= now
-            for other in self
-        )
+        return any(other is not route and self._is_free(other, now) for other in self)
+
+    def _is_free(self, route: Route, now: float) -> bool:
+        standing = self._standing.get(route.place, _FRESH)
+        if standing.out or standing.put_off or standing.free_at > now:
+            return False
+        return self.held_until(route, now) <= now
 
     def soonest(self, now: float) -> float | None:
         """Return in how many seconds the first candidate may be asked by any call.

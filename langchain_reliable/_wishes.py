@@ -17,11 +17,15 @@ OUTPUT: Final = "reliable_output"
 """An `Output`, on its way from a structured view to the reception."""
 
 
+RELAYS: Final = "reliable_relays"
+"""A list, on its way from `astream` to `_astream`, which puts its generator there."""
+
+_OURS: Final = frozenset((OPTIONS, OUTPUT, RELAYS))
+
+
 def without_ours(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords without those meant for us."""
-    if OPTIONS not in kwargs and OUTPUT not in kwargs:
-        return dict(kwargs)
-    return {name: v for name, v in kwargs.items() if name not in (OPTIONS, OUTPUT)}
+    return {name: v for name, v in kwargs.items() if name not in _OURS}
 
 
 def ours_in(kwargs: Mapping[str, Any]) -> str:

@@ -40,13 +40,14 @@ from langchain_reliable._audience import hears_tokens
 from langchain_reliable._children import bare_model, own_model
 from langchain_reliable._citizen import Citizen
 from langchain_reliable._clock import Clock, SystemClock
-from langchain_reliable._closing import StreamBottom
+from langchain_reliable._closing import aclose_all
 from langchain_reliable._drive import adrive, drive
 from langchain_reliable._greeting import checked_classifier, checked_observers
 from langchain_reliable._judge import Opinion
 from langchain_reliable._relay import arelay, relay
 from langchain_reliable._roster import Roster, members_of
 from langchain_reliable._streams import CommitOn
+from langchain_reliable._wishes import RELAYS
 from langchain_reliable._written import read
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.errors import StreamingUnavailable
@@ -291,10 +292,12 @@ class ReliableChatModel(Citizen):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        events = run_manager is not None
+        events, relays = run_manager is not None, kwargs.pop(RELAYS, None)
         ask = self._ask(messages, stop, kwargs, "astream", as_events=events)
         clock = ask.clock
         chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
+        if relays is not None:
+            relays.append(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
 
     @override
@@ -311,16 +314,13 @@ class ReliableChatModel(Citizen):
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
         when its consumer leaves early (seen in langchain-core 1.7.2).
         """
+        relays = kwargs[RELAYS] = []
         chunks = super().astream(input, config, stop=stop, **kwargs)
-        bottom = StreamBottom()
         try:
-            first = await bottom.noting(_first(chunks))
-            if first is not None:
-                yield first
             async for chunk in chunks:
                 yield chunk
         finally:
-            await bottom.aclose(chunks)
+            await aclose_all(chunks, *relays)
 
     @override
     def _should_stream(
@@ -460,10 +460,6 @@ async def _areported(
         async for chunk in chunks:
             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
-
-
-async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
-    return await anext(chunks, None)
 
 
 def _receiving(model: ReliableChatModel) -> "Reception":
