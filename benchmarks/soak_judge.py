@@ -26,6 +26,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_core.exceptions import ModelRefusalError
 from langchain_core.messages import AIMessage
 
 from benchmarks.soak_calls import Note
@@ -213,9 +214,11 @@ def _is_let_through(call: Call, plan: Plan, error: BaseException) -> bool:
         return True
     if call.kind == "form" and plan.meets(*_SILENT) and _UNREAD in str(error):
         return True  # OpenAI's own parser does not take an empty answer
+    refused = call.kind == "form" and plan.meets("content-filter")
+    if isinstance(error, ModelRefusalError):
+        return refused
     if type(error).__module__.partition(".")[0] not in _PROVIDERS:
         return False
-    refused = call.kind == "form" and plan.meets("content-filter")
     return refused or plan.meets("content-policy", "context-overflow")
 
 

@@ -96,7 +96,7 @@ class Alarm:
         self.since, self._span = self.time(), left
         self.task = self.owner = task = asyncio.current_task()
         self.cancelling = task.cancelling() if task is not None else 0
-        self.armed = not self._patience.has_deadlines
+        self.armed = not self._patience.deadlines
         if left is not None:
             self._arm(self.since + left)
 

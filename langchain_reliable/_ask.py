@@ -19,6 +19,7 @@ from langchain_reliable._forms import checked
 from langchain_reliable._patience import Patience, longest_silence
 from langchain_reliable._reader import Reader
 from langchain_reliable._streams import (
+    Opening,
     Reading,
     aopen_stream,
     open_stream,
@@ -138,13 +139,10 @@ class Ask:
         request, clock = self._request, self.clock
         if not reading.patience.limited:
             return open_stream(child.chunks(request), reading, clock)
-        ahead = int(manner.commit_on == "complete")  # no word is waited for
-        reader = Reader(
-            lambda: child.chunks(request), reading.patience, clock, ahead=ahead
+        opening = Opening(reading, clock)
+        return Reader(reading.patience, clock).opened(
+            lambda: opening.of(child.chunks(request)), opening.cut_by
         )
-        opened = open_stream(reader, reading, clock)
-        reader.go_ahead()
-        return opened
 
     async def _aopen(
         self, child: Child, attempt: Attempt, manner: Manner
@@ -206,12 +204,7 @@ class Ask:
         if not limits.any_on_answers:
             return work()
         patience = Patience(limits, self.clock.now(), streams=False)
-        reader = Reader(lambda: iter([work()]), patience, self.clock, ahead=1)
-        try:
-            return next(reader)
-        except BaseException:
-            reader.close()
-            raise
+        return Reader(patience, self.clock).answer(work)
 
     async def _alimited(self, work: Awaitable[T], limits: Limits) -> T:
         if not limits.any_on_answers:

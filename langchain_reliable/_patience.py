@@ -18,6 +18,8 @@ from langchain_reliable.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_reliable._steps import Limits
     from langchain_reliable.errors import TimeLimitExceeded
 
@@ -38,9 +40,23 @@ class Patience:
 
     It is asked before each wait for the child, so limits run only while we wait: what
     the consumer does with a chunk takes nothing from them.
+
+    Attributes:
+        deadlines: What limits the answer besides silence.
+        quiet_since: When the last chunk came, or the attempt began.
+        watcher: Called when something was noted, by whoever notes it: who waits in
+            another thread may have to wait for less than it set out to.
     """
 
-    __slots__ = ("_exceeded", "_handed_at", "_idle", "_silence", "_until")
+    __slots__ = (
+        "_exceeded",
+        "_handed_at",
+        "_idle",
+        "_silence",
+        "deadlines",
+        "quiet_since",
+        "watcher",
+    )
 
     def __init__(self, limits: Limits, now: float, *, streams: bool) -> None:
         """Begin when the request goes out.
@@ -52,39 +68,42 @@ class Patience:
         """
         self._idle = limits.idle if streams else None
         self._handed_at: float | None = None
+        self.quiet_since = now
         self._silence: float | None = None
-        self._until: list[_Deadline] = []
+        self.deadlines: list[_Deadline] = []
+        self.watcher: Callable[[Patience], None] | None = None
         self._exceeded: _Deadline | None = None
         if (span := limits.attempt) is not None:
-            self._until.append((now + span, AttemptTimeout, span))
+            self.deadlines.append((now + span, AttemptTimeout, span))
         if limits.deadline is not None:
-            self._until.append((limits.deadline, TotalTimeout, limits.total or 0.0))
+            self.deadlines.append((limits.deadline, TotalTimeout, limits.total or 0.0))
         if streams and (span := limits.first_chunk) is not None:
-            self._until.append((now + span, FirstChunkTimeout, span))
+            self.deadlines.append((now + span, FirstChunkTimeout, span))
 
     @property
     def limited(self) -> bool:
         """Whether any limit applies."""
-        return self._idle is not None or bool(self._until)
+        return self._idle is not None or bool(self.deadlines)
 
-    def arrived(self) -> None:
+    def arrived(self, now: float) -> None:
         """Take note of a chunk, whatever it holds: from now on silence counts."""
-        self._silence = self._idle
+        self._silence, self.quiet_since = self._idle, now
+        if self.watcher is not None:
+            self.watcher(self)
 
     def spoke(self) -> None:
         """Take note that a chunk has said something."""
-        self._until = [one for one in self._until if one[1] is not FirstChunkTimeout]
+        self.deadlines = [
+            one for one in self.deadlines if one[1] is not FirstChunkTimeout
+        ]
 
     def finished(self, now: float) -> None:
         """Take note of the finish marker on its way out: little may follow."""
         self.asked(now)
         self.handed(now)
-        self._until.append((now + AFTER_FINISH, IdleTimeout, AFTER_FINISH))
-
-    @property
-    def has_deadlines(self) -> bool:
-        """Whether anything but silence is limited from here."""
-        return bool(self._until)
+        self.deadlines.append((now + AFTER_FINISH, IdleTimeout, AFTER_FINISH))
+        if self.watcher is not None:
+            self.watcher(self)
 
     def handed(self, now: float) -> None:
         """Take note that the consumer has a chunk; what it does takes its own time."""
@@ -95,16 +114,40 @@ class Patience:
         if self._handed_at is None:
             return
         seconds, self._handed_at = now - self._handed_at, None
-        self._until = [(when + seconds, kind, span) for when, kind, span in self._until]
+        self.deadlines = [
+            (when + seconds, kind, span) for when, kind, span in self.deadlines
+        ]
 
     def left(self, now: float) -> float | None:
         """Return how many seconds the next wait may last; `None` for any number."""
-        span, self._exceeded = self._silence, None
-        for deadline in self._until:
+        span, self._exceeded = self._shortest(now, self._silence)
+        return span
+
+    def still_left(self, now: float) -> float | None:
+        """Return the same for a wait that goes on while chunks are noted elsewhere."""
+        span, self._exceeded = self._shortest(now, self._rest_of_silence(now))
+        return span
+
+    def ends_before(self, moment: float, now: float) -> bool:
+        """Return whether such a wait may not last until `moment`."""
+        span, _ = self._shortest(now, self._rest_of_silence(now))
+        return span is not None and now + span < moment
+
+    def _rest_of_silence(self, now: float) -> float | None:
+        if self._silence is None:
+            return None
+        return max(0.0, self._silence - (now - self.quiet_since))
+
+    def _shortest(
+        self, now: float, span: float | None
+    ) -> tuple[float | None, _Deadline | None]:
+        """Return the shortest of a span and the deadlines, and which of these it is."""
+        which = None
+        for deadline in self.deadlines:
             rest = deadline[0] - now
             if span is None or rest < span:
-                span, self._exceeded = max(0.0, rest), deadline
-        return span
+                span, which = max(0.0, rest), deadline
+        return span, which
 
     def exceeded(self) -> TimeLimitExceeded:
         """Return the error of the limit that `left` went by last."""

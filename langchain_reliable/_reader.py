@@ -1,37 +1,46 @@
-"""One daemon thread for a whole sync stream.
+"""One daemon thread for a whole sync attempt.
 
-Handing chunks over from a thread that may wait for a socket for ever, to one that must
-not, lives here. How long is too long never does.
+Getting an answer out of a thread that may wait for a socket for ever, into one that
+must not, lives here. How long is too long never does.
 
 Nothing can interrupt a thread that waits for a socket. So the child runs in a daemon
-thread that hands its chunks over; when a wait lasts too long the caller goes on and the
-thread is left behind: it stops at its next chunk, or when its client's own read
-time-out ends the wait. Once nothing is limited any more, the caller reads on by itself.
+thread; when a wait lasts too long the caller goes on and the thread is left behind: it
+stops at its next chunk, or when its client's own read time-out ends the wait.
+
+A stream is opened in the thread up to its commit, so that what is held back wakes
+nobody. What comes then is handed over chunk by chunk, or, once nothing is limited any
+more, read by the caller itself.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
+from contextlib import suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_reliable._workers import in_a_thread
-from langchain_reliable.errors import TooManyStuck
+from langchain_reliable.errors import TimeLimitExceeded, TooManyStuck
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from langchain_core.outputs import ChatGenerationChunk
 
     from langchain_reliable._clock import Clock
     from langchain_reliable._patience import Patience
+    from langchain_reliable._streams import Opened
 
-T = TypeVar("T")
+    Chunks = Iterable[ChatGenerationChunk]
 
 MAX_ABANDONED = 256
 """Threads that may be left behind to silent sockets before no more are started."""
 
 READ_AHEAD = 64
-"""Chunks that a reader may be ahead of its consumer at most."""
+"""Chunks that a thread may be ahead of its consumer at most."""
 
 
 _abandoned: set[object] = set()
@@ -43,8 +52,11 @@ def abandoned_readers() -> int:
     return len(_abandoned)
 
 
+T = TypeVar("T")
+
+
 class _Ended:
-    """What a reader hands over last: how its child ended."""
+    """What a thread hands over last: how its child ended."""
 
     __slots__ = ("error",)
 
@@ -52,161 +64,258 @@ class _Ended:
         self.error = error
 
 
-class Reader(Generic[T]):
-    """An iterator over a child's chunks that gives up when a wait lasts too long."""
+_LOOK_AGAIN = object()
+"""Handed over where a wait may not last as long as it was begun for."""
 
-    def __init__(
-        self,
-        chunks: Callable[[], Iterator[T]],
-        patience: Patience,
-        clock: Clock,
-        *,
-        ahead: int = 0,
-    ) -> None:
-        """Start reading.
+
+class _Line:
+    """What a thread and whoever waits for it share.
+
+    Attributes:
+        left: Whether nobody waits any more.
+        out: What the thread hands over.
+        over: Whether the thread is done.
+        rest: A stream that is now its consumer's, to read and to close.
+        waits_until: How long the consumer means to wait.
+    """
+
+    __slots__ = ("_room", "left", "out", "over", "rest", "waits_until")
+
+    def __init__(self) -> None:
+        self.left = self.over = False
+        self.out: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self.rest: Chunks | None = None
+        self.waits_until = inf
+        self._room = threading.Lock()
+        self._room.acquire()
+
+    def make_room(self) -> None:
+        """Let the thread go on."""
+        if self._room.locked():
+            with suppress(RuntimeError):  # somebody else has just done so
+                self._room.release()
+
+    def wait_for_room(self) -> None:
+        """Wait until the consumer has nothing more to take."""
+        self._room.acquire()
+        while self.out.qsize() >= READ_AHEAD and not self.left:
+            self._room.acquire()
+
+
+class Reader:
+    """Waits for what a thread gets from a child, as long as the limits allow.
+
+    Once a stream is open, it is an iterable over the chunks that are still to come.
+    """
+
+    def __init__(self, patience: Patience, clock: Clock) -> None:
+        """Prepare to wait.
 
         Args:
-            chunks: Opens the child's stream; runs in the reader's thread.
             patience: The limits.
             clock: Time.
-            ahead: Chunks that it may read before they are asked for. None until
-                `go_ahead`, so that the first word does not have to wait for the
-                interpreter's lock while the second is read.
 
         Raises:
-            TooManyStuck: Too many earlier ones were left behind.
+            TooManyStuck: Too many earlier threads were left behind.
         """
         if abandoned_readers() >= MAX_ABANDONED:
             raise TooManyStuck(MAX_ABANDONED)
-        self._chunks = chunks
         self._patience = patience
         self._clock = clock
-        self._out: queue.SimpleQueue[T | _Ended] = queue.SimpleQueue()
-        self._ahead = ahead
-        self._asked_for = 0
-        self._room = threading.Event()
-        self._room_for = 1
-        self._left = False
-        self._over = False
-        self._done = False
-        self._is_free = False
-        self._rest: Iterator[T] | None = None
+        self._line = _Line()
         self._run = copy_context().run
-        in_a_thread(self._read)
 
-    def __iter__(self) -> Iterator[T]:
-        return self
+    def answer(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns in the thread."""
+        line, run = self._line, self._run
 
-    def __next__(self) -> T:
-        """Return the next chunk, waiting as long as the limits allow.
+        def go() -> None:
+            answer = run(work)
+            line.out.put([answer])
 
-        One that is there already is not waited for, so silence has no part in it.
+        return cast("list[T]", self._waited_for(go))[0]
+
+    def opened(
+        self, open_: Callable[[], Opened], cut_by: Callable[[Exception], Opened]
+    ) -> Opened:
+        """Return a stream, its rest to be read from here.
+
+        Args:
+            open_: Opens it, in the thread.
+            cut_by: Returns what there is of it when that takes too long, or raises.
         """
-        if self._done:
-            if self._rest is None:
-                raise StopIteration
-            return self._run(next, self._rest)
-        self._asked_for += 1
-        if not self._room.is_set():
-            self._room.set()
-        if self._patience.has_deadlines or self._out.empty():
-            item = self._waited()
-        else:
-            item = self._out.get()
-        if isinstance(item, _Ended):
-            self._done = True
-            if item.error is not None:
-                raise item.error
-            return next(self)
-        return item
+        line, run, patience = self._line, self._run, self._patience
 
-    def _waited(self) -> T | _Ended:
-        now = self._clock.now()
-        self._patience.asked(now)
-        left = self._patience.left(now)
+        def go() -> None:
+            opened = run(open_)
+            rest = opened.rest
+            if not rest or not patience.limited:
+                _leave(line, run, rest)
+                line.out.put(opened)
+            else:
+                line.out.put(opened)
+                del opened  # or this reader would never be dropped
+                run(_hand_over, line, rest)
+                line.out.put(_Ended(None))
+
+        patience.watcher = partial(_look, line, self._clock)
         try:
-            if left is not None and left <= 0:
-                raise queue.Empty  # noqa: TRY301 - as if it had been waited for
-            item = self._out.get(timeout=left)
-        except queue.Empty:
-            self.close()
-            raise self._patience.exceeded() from None
-        if self._patience.has_deadlines:
-            self._patience.handed(self._clock.now())
-        return item
+            opened = cast("Opened", self._waited_for(go))
+        except TimeLimitExceeded as error:
+            if not line.left:
+                raise  # a child's own, out of a model of ours
+            return cut_by(error)
+        patience.watcher = None
+        patience.handed(self._clock.now())
+        opened.rest = self
+        line.make_room()
+        return opened
 
-    def go_ahead(self) -> None:
-        """The first word is out: read on while the consumer is busy with it.
+    def __iter__(self) -> Iterator[ChatGenerationChunk]:
+        """Iterate over the rest of the stream that was opened."""
+        if self._line.rest is None and not self._line.left:
+            return self._handed_over()
+        return self._by_itself()
 
-        If nothing is limited any more, the consumer reads by itself.
+    def _handed_over(self) -> Iterator[ChatGenerationChunk]:
+        """Take chunks from the thread; those that are there are not waited for."""
+        patience, out = self._patience, self._line.out
+        get, empty = out.get, out.empty
+        while True:
+            item = self._waited() if patience.deadlines or empty() else get()
+            if item.__class__ is _Ended:
+                self._line.rest = ()
+                _unless_ended(item)
+                return
+            yield item  # type: ignore[misc] # all else that it hands over is a chunk
+
+    def _by_itself(self) -> Iterator[ChatGenerationChunk]:
+        """Read in this thread, as if it were the other: what a stream keeps is there.
+
+        (A context variable that it resets has to be reset where it was set.)
         """
-        self._ahead = 1
-        self._is_free = not self._patience.limited
-        self._room.set()
+        run, rest = self._run, iter(self._line.rest or ())
+        while True:
+            try:
+                chunk = run(next, rest)
+            except StopIteration:
+                return
+            yield chunk
 
     def close(self) -> None:
         """Leave the thread behind; it stops at its next chunk."""
+        line = self._line
         with _lock:
-            if not self._over:
-                _abandoned.add(self)
-            self._done = self._left = True
-            rest, self._rest = self._rest, None
-        self._room.set()
+            if not line.over:
+                _abandoned.add(line)
+            line.left = True
+            rest, line.rest = line.rest, None
+        line.make_room()
         if rest is not None:
             self._run(_close, rest)
 
-    # --- in the thread ------------------------------------------------------------
+    def __del__(self) -> None:
+        """Nobody is there any more who could take anything."""
+        line = getattr(self, "_line", None)
+        if line is not None and not (line.left or (line.over and line.rest is None)):
+            self.close()
 
-    def _read(self) -> None:
-        try:
-            self._leave(self._run(self._hand_over))
-        except BaseException as error:  # noqa: BLE001 - handed over, raised there
-            self._out.put(_Ended(error))
-        else:
-            self._out.put(_Ended(None))
-        finally:
-            with _lock:
-                self._over = True
-                _abandoned.discard(self)
+    # --- waiting ------------------------------------------------------------------
 
-    def _hand_over(self) -> Iterator[T] | None:
-        """Hand chunks over; return the rest once no thread is needed for it."""
-        stream = self._chunks()
+    def _waited_for(self, go: Callable[[], None]) -> Any:
+        """Let the thread go, and wait for the first that it hands over."""
+        in_a_thread(partial(_work, self._line, go))
+        item = _LOOK_AGAIN
         try:
-            for given, chunk in enumerate(stream, start=1):
-                if self._left:
-                    break
-                self._out.put(chunk)
-                if given >= self._room_for:
-                    self._wait_for_room(given)
-                if self._left:
-                    break
-                if self._is_free:
-                    return stream
+            while item is _LOOK_AGAIN:
+                item = self._wait_for_first()
         except BaseException:
-            _close(stream)
+            self.close()
             raise
-        _close(stream)
-        return None
+        return _unless_ended(item)
 
-    def _leave(self, rest: Iterator[T] | None) -> None:
-        """Leave the rest of a stream to the consumer, if there still is one."""
+    def _wait_for_first(self) -> object:
+        line, patience = self._line, self._patience
+        line.waits_until = inf  # so that nothing is noted unheard meanwhile
+        before, now = patience.quiet_since, self._clock.now()
+        left = patience.still_left(now)
+        line.waits_until = inf if left is None else now + left
+        try:
+            return line.out.get(timeout=left)
+        except queue.Empty:
+            if patience.quiet_since == before:
+                raise patience.exceeded() from None
+            return _LOOK_AGAIN
+
+    def _waited(self) -> object:
+        """Wait for another chunk."""
+        line, patience = self._line, self._patience
+        line.make_room()
+        now = self._clock.now()
+        patience.asked(now)
+        try:
+            item = line.out.get(timeout=patience.left(now))
+        except queue.Empty:
+            self.close()
+            raise patience.exceeded() from None
+        if patience.deadlines:
+            patience.handed(self._clock.now())
+        return item
+
+
+def _unless_ended(item: object) -> object:
+    """Return what was handed over, or raise what the child did."""
+    if isinstance(item, _Ended) and item.error is not None:
+        raise item.error
+    return item
+
+
+# --- in the thread ----------------------------------------------------------------
+
+
+def _look(line: _Line, clock: Clock, patience: Patience) -> None:
+    """Between chunks that are held: see whether anybody still waits, and how long."""
+    if line.left:
+        raise patience.exceeded()
+    if patience.ends_before(line.waits_until, clock.now()):
+        line.out.put(_LOOK_AGAIN)
+
+
+def _work(line: _Line, go: Callable[[], None]) -> None:
+    try:
+        go()
+    except BaseException as error:  # noqa: BLE001 - handed over, raised there
+        line.out.put(_Ended(error))
+    finally:
         with _lock:
-            if not self._left:
-                self._rest, rest = rest, None
-        if rest is not None:
-            self._run(_close, rest)
+            line.over = True
+            _abandoned.discard(line)
 
-    def _wait_for_room(self, given: int) -> None:
-        while not self._has_room(given):
-            self._room.clear()
-            if not self._has_room(given):
-                self._room.wait()
-        self._ahead = min(READ_AHEAD, 2 * self._ahead)
 
-    def _has_room(self, given: int) -> bool:
-        self._room_for = self._asked_for + self._ahead
-        return given < self._room_for or self._left or self._is_free
+def _leave(line: _Line, run: Callable[..., Any], rest: Chunks) -> None:
+    """Leave a stream to the consumer, if there still is one."""
+    with _lock:
+        if not line.left:
+            line.rest = rest
+            return
+    run(_close, rest)
+
+
+def _hand_over(line: _Line, rest: Chunks) -> None:
+    """Hand over what is to come, never far ahead of its consumer."""
+    put, waiting = line.out.put, line.out.qsize
+    try:
+        line.wait_for_room()  # the first word does not wait for the interpreter's lock
+        for chunk in rest:
+            if line.left:
+                break
+            put(chunk)
+            if waiting() >= READ_AHEAD:
+                line.wait_for_room()
+            if line.left:
+                break
+    finally:
+        _close(rest)
 
 
 def _close(stream: object) -> None:

@@ -4,8 +4,8 @@ Holding back what comes before the first word, and telling an answer from a stre
 only looks like one, lives here. Handing it on is `_relay`'s, and who is asked next
 nobody's here.
 
-The twins differ by `await` and by who breaks off a wait: in sync the iterator itself
-does (a `Reader`, where limits apply), in async one `Alarm` for the whole stream.
+The twins differ by `await` and by who breaks off a wait: in sync nobody here does (with
+limits, all of this runs in a `Reader`'s thread), in async one `Alarm` per stream.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from langchain_reliable._steps import Seen
 from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
     from langchain_core.outputs import ChatGenerationChunk
 
@@ -72,7 +72,7 @@ class Opened:
 
     reading: Reading
     held: list[ChatGenerationChunk]
-    rest: Iterator[ChatGenerationChunk] = field(default_factory=lambda: iter(()))
+    rest: Iterable[ChatGenerationChunk] = ()
 
 
 @dataclass(slots=True)
@@ -108,18 +108,40 @@ def open_stream(
         EmptyAnswer: It finished and said nothing.
         FinishedWithError: It says that it ended in an error.
         IncompleteStream: It ended without a word, or without its finish reason.
-        TimeLimitExceeded: A wait for it lasted too long.
+        TimeLimitExceeded: Nobody waits for it any more.
     """
-    held = _Held(reading, clock)
-    try:
-        for chunk in chunks:
-            if held.commits_with(chunk):
-                return Opened(reading, held.chunks, chunks)
-    except BaseException as error:
-        close_stream(chunks)
-        if not held.is_complete(error):
-            raise
-    return held.whole(Opened(reading, held.chunks))
+    return Opening(reading, clock).of(chunks)
+
+
+class Opening:
+    """A stream on its way to its commit, read by one thread for another."""
+
+    def __init__(self, reading: Reading, clock: Clock) -> None:
+        """Begin; see `open_stream`."""
+        self._reading = reading
+        self._held = _Held(reading, clock)
+
+    def of(self, chunks: Iterator[ChatGenerationChunk]) -> Opened:
+        """Read a stream up to its commit."""
+        held = self._held
+        try:
+            for chunk in chunks:
+                if held.commits_with(chunk):
+                    return Opened(self._reading, held.chunks, chunks)
+        except BaseException as error:  # noqa: BLE001 - judged there
+            close_stream(chunks)
+            return self.cut_by(error)
+        return held.whole(Opened(self._reading, held.chunks))
+
+    def cut_by(self, error: BaseException) -> Opened:
+        """Return what was held if that is all, whatever broke or took too long then.
+
+        Raises:
+            BaseException: The error, if more was to come.
+        """
+        if not self._held.is_complete(error):
+            raise error
+        return self._held.whole(Opened(self._reading, [*self._held.chunks]))
 
 
 async def aopen_stream(
@@ -177,14 +199,14 @@ class _Held:
 
     def commits_with(self, chunk: ChatGenerationChunk) -> bool:
         """Take a chunk in; return whether the stream commits with it."""
+        now, patience = self._clock.now(), self._reading.patience
+        patience.arrived(now)  # if nobody waits any more, it is not taken
         if not self.chunks:
-            self._reading.seen.opened_at = self._clock.now()
+            self._reading.seen.opened_at = now
         self.chunks.append(chunk)
-        patience = self._reading.patience
-        patience.arrived()
         if self._finish is None and (finish := finish_of(chunk)) is not None:
             self._finish = finish
-            patience.finished(self._clock.now())
+            patience.finished(now)
         commits = self._commits_with(chunk)
         if commits or self._spoke:
             patience.spoke()
@@ -251,7 +273,7 @@ def check_wordless(finish: str | None, answer: object, *, accepted: bool) -> Non
         raise EmptyAnswer(answer)
 
 
-def close_stream(chunks: Iterator[ChatGenerationChunk]) -> None:
+def close_stream(chunks: Iterable[ChatGenerationChunk]) -> None:
     """Close a child's stream; what it raises has no one left to hear it."""
     if (close := getattr(chunks, "close", None)) is not None:
         with contextlib.suppress(Exception):

@@ -49,7 +49,7 @@ def in_no_time(monkeypatch):
     async def asleep_until(self, moment):
         sleep_until(self, moment)
 
-    monkeypatch.setattr(SystemClock, "now", lambda self: now(self) + ahead[0])
+    monkeypatch.setattr(SystemClock, "now", staticmethod(lambda: now() + ahead[0]))
     monkeypatch.setattr(SystemClock, "sleep_until", sleep_until)
     monkeypatch.setattr(SystemClock, "asleep_until", asleep_until)
 

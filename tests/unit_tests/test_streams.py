@@ -6,6 +6,7 @@ import asyncio
 import threading
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from langchain_core.messages import AIMessageChunk
@@ -15,10 +16,10 @@ from langchain_reliable import _reader, _streams
 from langchain_reliable._clock import SystemClock
 from langchain_reliable._closing import StreamBottom
 from langchain_reliable._patience import Patience
-from langchain_reliable._reader import READ_AHEAD, Reader
+from langchain_reliable._reader import READ_AHEAD, Reader, _Line
 from langchain_reliable._relay import arelay, relay
 from langchain_reliable._steps import NO_LIMITS, Limits
-from langchain_reliable._streams import Reading, aopen_stream, open_stream
+from langchain_reliable._streams import Opening, Reading, aopen_stream, open_stream
 from langchain_reliable.errors import (
     AttemptTimeout,
     EmptyAnswer,
@@ -100,6 +101,12 @@ def reading(limits=NO_LIMITS, **manner):
         limits = replace(limits, deadline=CLOCK.now() + limits.total)
     patience = Patience(limits, CLOCK.now(), streams=True)
     return Reading(patience, **manner)
+
+
+def read_by_a_thread(stream, how):
+    """Open a stream as an attempt within limits does; what comes then is in `rest`."""
+    opening, reader = Opening(how, CLOCK), Reader(how.patience, CLOCK)
+    return reader.opened(lambda: opening.of(stream()), opening.cut_by)
 
 
 def relayed(chunks, ending, how=None):
@@ -397,9 +404,9 @@ def waits(request):
 
     def run_sync(stuck, ending, limits):
         how = reading(limits)
-        reader = Reader(stuck.stream, how.patience, CLOCK)
         try:
-            return list(relay(lambda: open_stream(reader, how, CLOCK), ending, CLOCK))
+            opens = partial(read_by_a_thread, stuck.stream, how)
+            return list(relay(opens, ending, CLOCK))
         finally:
             stuck.let_go.set()
 
@@ -513,43 +520,62 @@ def test_a_reader_is_never_far_ahead():
             given.append(number)
             yield chunk("a")
 
-    reader = Reader(stream, reading(Limits(idle=5)).patience, CLOCK)
-    next(reader)
-    assert len(given) == 1  # nothing delays the first word
-    reader.go_ahead()
+    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
+    assert len(opened.held) == 1
+    rest = iter(opened.rest)
     for _ in range(10):
-        next(reader)
+        next(rest)
     assert len(given) <= READ_AHEAD + 12
-    assert sum(1 for _ in reader) == 489
+    assert sum(1 for _ in rest) == 489
+
+
+def test_nothing_is_read_ahead_of_the_first_word(monkeypatch):
+    """It would have to wait for the interpreter's lock while more is read."""
+    given = []
+
+    def stream():
+        for number in range(500):
+            given.append(number)
+            yield chunk("a")
+
+    seen, make_room = [], _Line.make_room
+    monkeypatch.setattr(
+        _Line, "make_room", lambda line: seen.append(len(given)) or make_room(line)
+    )
+    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
+    assert seen == [1]
+    opened.rest.close()
 
 
 def test_a_reader_that_is_left_closes_its_stream():
     tap = Tap(*[chunk("a")] * 500)
-    reader = Reader(tap.stream, reading(Limits(idle=5)).patience, CLOCK)
-    next(reader)
-    reader.close()
-    with pytest.raises(StopIteration):
-        next(reader)
+    opened = read_by_a_thread(tap.stream, reading(Limits(idle=5)))
+    opened.rest.close()
+    assert has_no_thread(opened.rest)
+    assert tap.closed
+
+
+def test_a_reader_that_is_dropped_leaves_no_thread():
+    """As where somebody interrupts what waits for it."""
+    tap = Tap(*[chunk("a")] * 500)
+    opened = read_by_a_thread(tap.stream, reading(Limits(idle=5)))
+    line = opened.rest._line
+    del opened
+    assert soon(lambda: line.over)
+    assert tap.closed
 
 
 def set_free(*chunks):
-    """Return a reader whose consumer has taken a chunk and waits for nothing else."""
+    """Return a stream whose consumer has its first chunk and no limits for the rest."""
     tap = Tap(*chunks)
-    reader = Reader(tap.stream, reading(NO_LIMITS).patience, CLOCK)
-    first = next(reader)
-    reader.go_ahead()
-    return tap, reader, first
+    return tap, read_by_a_thread(tap.stream, reading(NO_LIMITS))
 
 
-def test_a_reader_that_is_set_free_leaves_the_stream_to_its_consumer():
+def test_a_stream_without_limits_is_left_to_its_consumer():
     chunks = [chunk(str(number)) for number in range(200)]
-    _, reader, first = set_free(*chunks)
-    second = next(reader)
-    third = next(reader)
-    assert has_no_thread(reader)
-    assert [first, second, third, *reader] == chunks
-    with pytest.raises(StopIteration):
-        next(reader)
+    _, opened = set_free(*chunks)
+    assert has_no_thread(opened.rest)
+    assert [*opened.held, *opened.rest] == chunks
 
 
 def test_what_a_stream_keeps_in_its_context_outlives_its_thread():
@@ -558,60 +584,94 @@ def test_what_a_stream_keeps_in_its_context_outlives_its_thread():
     def stream():
         token = kept.set("so")
         for _ in range(5):
-            yield kept.get()
+            yield chunk(kept.get())
         kept.reset(token)
 
-    reader = Reader(stream, reading(NO_LIMITS).patience, CLOCK)
-    first = next(reader)
-    reader.go_ahead()
-    assert [first, *reader] == ["so"] * 5
+    opened = read_by_a_thread(stream, reading(NO_LIMITS))
+    assert [one.text for one in (*opened.held, *opened.rest)] == ["so"] * 5
     assert kept.get(None) is None
 
 
 @pytest.mark.parametrize("taken", [0, 1, 3])
 def test_a_stream_that_was_set_free_is_closed_by_whoever_has_it(taken):
-    tap, reader, _ = set_free(*[chunk("a")] * 500)
+    tap, opened = set_free(*[chunk("a")] * 500)
+    rest = iter(opened.rest)
     for _ in range(taken):
-        next(reader)
-    reader.close()
-    with pytest.raises(StopIteration):
-        next(reader)
-    assert has_no_thread(reader)
+        next(rest)
+    opened.rest.close()
+    assert has_no_thread(opened.rest)
     assert tap.closed
 
 
 def test_an_error_after_it_was_set_free_comes_as_it_is():
     error = ConnectionError("cut")
-    _, reader, _ = set_free(chunk("a"), chunk("b"), chunk("c"), error)
+    _, opened = set_free(chunk("a"), chunk("b"), chunk("c"), error)
     with pytest.raises(ConnectionError) as caught:
-        list(reader)
+        list(opened.rest)
     assert caught.value is error
 
 
-def has_no_thread(reader):
+@pytest.mark.parametrize("limits", [Limits(idle=5), NO_LIMITS], ids=["idle", "none"])
+def test_what_is_held_wakes_nobody(limits):
+    """Only the first word does: chunks before it stay in the thread that reads them."""
+    tap = Tap(*[chunk()] * 9, chunk("word"), chunk("more"))
+    opened = read_by_a_thread(tap.stream, reading(limits))
+    assert [one.text for one in opened.held] == [""] * 9 + ["word"]
+    assert [one.text for one in opened.rest] == ["more"]
+
+
+def test_silence_is_counted_from_the_last_chunk_that_was_held():
+    """Who waits from the beginning, without limit, hears when one begins."""
+    stuck = Stuck(chunk(), chunk())
+    with pytest.raises(IdleTimeout):
+        read_by_a_thread(stuck.stream, reading(Limits(idle=0.02)))
+    stuck.let_go.set()
+    assert stuck.closed.wait(1)
+
+
+def test_a_thread_that_nobody_waits_for_stops_at_its_next_chunk():
+    going_on, given = threading.Event(), []
+
+    def stream():
+        yield chunk()
+        going_on.wait(5)
+        for number in range(500):
+            given.append(number)
+            yield chunk()
+
+    opening = Opening(reading(Limits(first_chunk=0.02), commit_on="complete"), CLOCK)
+    reader = Reader(opening._reading.patience, CLOCK)
+    with pytest.raises(FirstChunkTimeout):
+        reader.opened(lambda: opening.of(stream()), opening.cut_by)
+    going_on.set()
+    assert has_no_thread(reader)
+    assert given == [0]
+
+
+def soon(true):
     deadline = CLOCK.now() + 2
-    while not reader._over and CLOCK.now() < deadline:
+    while not true() and CLOCK.now() < deadline:
         threading.Event().wait(0.001)
-    return reader._over
+    return true()
+
+
+def has_no_thread(reader):
+    return soon(lambda: reader._line.over)
 
 
 def nobody_is_left_behind():
-    deadline = CLOCK.now() + 2
-    while _reader.abandoned_readers() and CLOCK.now() < deadline:
-        threading.Event().wait(0.001)
-    return _reader.abandoned_readers() == 0
+    return soon(lambda: _reader.abandoned_readers() == 0)
 
 
 def test_readers_that_are_left_behind_are_counted_and_bounded(monkeypatch):
     assert nobody_is_left_behind()
     monkeypatch.setattr(_reader, "MAX_ABANDONED", 1)
     stuck = Stuck()
-    reader = Reader(stuck.stream, reading(Limits(first_chunk=0.01)).patience, CLOCK)
     with pytest.raises(FirstChunkTimeout):
-        next(reader)
+        read_by_a_thread(stuck.stream, reading(Limits(first_chunk=0.01)))
     assert _reader.abandoned_readers() == 1
     with pytest.raises(TooManyStuck, match="1 earlier requests"):
-        Reader(stuck.stream, reading(Limits(idle=5)).patience, CLOCK)
+        read_by_a_thread(stuck.stream, reading(Limits(idle=5)))
     stuck.let_go.set()
     assert stuck.closed.wait(1)
     assert nobody_is_left_behind()
@@ -624,6 +684,6 @@ def test_a_reader_sees_the_callers_context():
     def stream():
         yield chunk(variable.get())
 
-    reader = Reader(stream, reading(Limits(idle=5)).patience, CLOCK)
-    assert [one.text for one in reader] == ["seen"]
-    assert list(reader) == []
+    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
+    assert [one.text for one in (*opened.held, *opened.rest)] == ["seen"]
+    assert list(opened.rest) == []
