@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from langchain_reliable._sentence import Court
 from langchain_reliable._standings import Standings
-from langchain_reliable._steps import Attempt, GiveUp, Launch, Settle, Wait
+from langchain_reliable._steps import Attempt, GiveUp, Launch, Seen, Settle, Wait
 from langchain_reliable._trail import Trail
 from langchain_reliable._usage import UNKNOWN_USAGE
 from langchain_reliable._wording import trail_note
@@ -288,6 +288,7 @@ class Call(Generic[T]):
             wait=wait,
             limits=self._limits(route, now),
             probe=probe,
+            seen=Seen(),
         )
         self.trail.started(attempt, last, now)
         return attempt

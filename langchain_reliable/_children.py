@@ -14,7 +14,7 @@ interface, in a context in which LangChain's listeners are switched off: an empt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
@@ -44,8 +44,7 @@ if TYPE_CHECKING:
     from langchain_reliable.candidates import Candidate
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What the caller asked for, the same for every child.
 
     Attributes:

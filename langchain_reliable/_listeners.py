@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import aclosing, closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -162,8 +162,7 @@ class Listeners:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """What is told of a run when it begins."""
 
     model: BaseChatModel

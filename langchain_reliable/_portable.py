@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
@@ -143,7 +143,7 @@ class Translator:
             return begun
         without = begun.model.model_copy(update={"thinking": None})
         kwargs = {name: v for name, v in begun.kwargs.items() if name != "thinking"}
-        return replace(begun, model=without, kwargs=kwargs)
+        return begun._replace(model=without, kwargs=kwargs)
 
 
 def _may_differ(message: BaseMessage) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from langchain_reliable._alarm import Alarm
 from langchain_reliable._closing import StreamBottom
@@ -23,7 +23,6 @@ from langchain_reliable._speech import (
     may_end_without_words,
     says_something,
 )
-from langchain_reliable._steps import Seen
 from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable._clock import Clock
     from langchain_reliable._patience import Patience
+    from langchain_reliable._steps import Seen
 
 T = TypeVar("T")
 
@@ -47,23 +47,22 @@ MAX_HELD_CHARACTERS = 1024 * 1024
 """The same in characters of what they hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """How one attempt's stream is to be read.
 
     Attributes:
         patience: Its time limits.
+        seen: Takes note of what comes before the commit.
         commit_on: What it has to show before it is let out.
         expects_finish: Whether an end without a finish reason is a cut.
         accepts_empty: Whether one that finished without a word is an answer.
-        seen: Takes note of what comes before the commit.
     """
 
     patience: Patience
+    seen: Seen
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
     accepts_empty: bool = False
-    seen: Seen = field(default_factory=Seen)
 
 
 @dataclass(slots=True)

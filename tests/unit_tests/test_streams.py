@@ -18,7 +18,7 @@ from langchain_reliable._closing import StreamBottom
 from langchain_reliable._patience import Patience
 from langchain_reliable._reader import READ_AHEAD, Reader, _Line
 from langchain_reliable._relay import arelay, relay
-from langchain_reliable._steps import NO_LIMITS, Limits
+from langchain_reliable._steps import NO_LIMITS, Limits, Seen
 from langchain_reliable._streams import Opening, Reading, aopen_stream, open_stream
 from langchain_reliable.errors import (
     AttemptTimeout,
@@ -100,7 +100,7 @@ def reading(limits=NO_LIMITS, **manner):
     if limits.total:
         limits = replace(limits, deadline=CLOCK.now() + limits.total)
     patience = Patience(limits, CLOCK.now(), streams=True)
-    return Reading(patience, **manner)
+    return Reading(patience, Seen(), **manner)
 
 
 def read_by_a_thread(stream, how):
