@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.floor import LeastRelay
 from langchain_reliable import ReliableChatModel, Timeline
 from langchain_reliable.observers import CustomEventObserver, OpenTelemetryObserver
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 BARE: Final = "bare"
 BARE_AGAIN: Final = "bare_again"
+LEAST: Final = "least_relay"
 WITH_FALLBACKS: Final = "with_fallbacks"
 OURS: Final = "ours"
 NO_IDLE: Final = "ours_no_idle_timeout"
@@ -44,6 +46,10 @@ def _direct(children: Children) -> Runnable[Any, Any]:
     return children.direct
 
 
+def _least(children: Children) -> Runnable[Any, Any]:
+    return LeastRelay(child=children.direct)
+
+
 def _with_fallbacks(children: Children) -> Runnable[Any, Any]:
     first, *others = children.models
     return first.with_fallbacks(others)
@@ -61,6 +67,7 @@ CONTESTANTS: Final = {
     BARE: Contestant("bare", _direct),
     BARE_AGAIN: Contestant("bare again", _direct),
     WITH_FALLBACKS: Contestant("with_fallbacks", _with_fallbacks),
+    LEAST: Contestant("the least relay", _least),
     OURS: Contestant("ours", _ours()),
     NO_IDLE: Contestant("ours, idle_timeout=None", _ours(idle_timeout=None)),
     NO_LIMITS: Contestant(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from benchmarks import children, works
 from benchmarks.contestants import (
+    EVERYBODY,
+    LEAST,
     NO_IDLE,
     NO_LIMITS,
     OBSERVED,
@@ -154,6 +156,16 @@ def _few(cast: Cast, work: Work, **size: int) -> Race:
     return Race(cast, work, Size(**size), contestants=WHERE_LIMITS_NEED_NO_THREAD)
 
 
+def _few_and_least(cast: Cast, work: Work, **size: int) -> Race:
+    """Let the least that a relay can be take part, where a target is out of reach."""
+    few = _few(cast, work, **size)
+    return replace(few, contestants=(*few.contestants, LEAST))
+
+
+def _all_and_least(cast: Cast, work: Work, **size: int) -> Race:
+    return replace(_all(cast, work, **size), contestants=(*EVERYBODY, LEAST))
+
+
 def _once(cast: Cast, work: Work, **size: int) -> Race:
     """Skip the warm-up: what is counted is no time."""
     return replace(_few(cast, work, **size), warm_ups=0)
@@ -192,7 +204,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "astream-1000",
         "stream of 1,000 chunks, async",
-        _few(_INSTANT, works.adrain, chunks=1_000),
+        _few_and_least(_INSTANT, works.adrain, chunks=1_000),
         _chunk(**_ASYNC),
         rounds=35,
     ),
@@ -206,7 +218,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "astream-20000",
         "stream of 20,000 chunks, async",
-        _few(_INSTANT, works.adrain, chunks=20_000),
+        _few_and_least(_INSTANT, works.adrain, chunks=20_000),
         _chunk(**_ASYNC),
         rounds=5,
     ),
@@ -220,7 +232,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "astream-openai",
         "`ChatOpenAI`, 1,000 chunks, async",
-        _few(_OPENAI, works.adrain, chunks=1_000),
+        _few_and_least(_OPENAI, works.adrain, chunks=1_000),
         _chunk(**_WIRE_ASYNC),
         rounds=9,
     ),
@@ -241,7 +253,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "first",
         "first word, sync",
-        _all(_INSTANT, works.first_word, chunks=20, calls=50),
+        _all_and_least(_INSTANT, works.first_word, chunks=20, calls=50),
         FIRST,
         rounds=25,
     ),
@@ -255,14 +267,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         "first-openai",
         "first word of `ChatOpenAI`, sync",
-        _all(_OPENAI, works.first_word, chunks=20, calls=10),
+        _all_and_least(_OPENAI, works.first_word, chunks=20, calls=10),
         FIRST,
         rounds=25,
     ),
     Row(
         "afirst-openai",
         "first word of `ChatOpenAI`, async",
-        _few(_OPENAI, works.afirst_word, chunks=20, calls=10),
+        _few_and_least(_OPENAI, works.afirst_word, chunks=20, calls=10),
         FIRST,
         rounds=25,
     ),
@@ -297,7 +309,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "tasks",
         "200 `astream` at once",
-        _few(_TURNS, works.tasks, chunks=50, crowd=200),
+        _few_and_least(_TURNS, works.tasks, chunks=50, crowd=200),
         _crowd(**{OURS: 0.95}),
         rounds=7,
     ),
