@@ -197,7 +197,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "stream-1000",
         "stream of 1,000 chunks, sync",
-        _all(_INSTANT, works.drain, chunks=1_000),
+        _all_and_least(_INSTANT, works.drain, chunks=1_000),
         _chunk(**_SYNC),
         rounds=35,
     ),
