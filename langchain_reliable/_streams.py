@@ -151,35 +151,30 @@ async def aopen_stream(
     alarm = Alarm(reading.patience, clock)
     opened = AsyncOpened(reading, held.chunks, chunks, alarm)
     try:
-        while (chunk := await _first(opened)) is not None:
-            if held.commits_with(chunk):
-                return opened
+        if await opened.bottom.noting(_commits(opened, held)):
+            return opened
         await opened.aclose()
     except BaseException as error:
+        late = reading.patience.exceeded() if alarm.took_back() else None
         await opened.aclose()
-        if not held.is_complete(error):
+        if not held.is_complete(late or error):
+            if late is not None:
+                raise late from error
             raise
     return held.whole(opened)
 
 
-async def _first(opened: AsyncOpened) -> ChatGenerationChunk | None:
-    """Wait for a chunk, noting the generators that begin to run meanwhile."""
+async def _commits(opened: AsyncOpened, held: _Held) -> bool:
+    """Read on until a stream commits; return whether it does, or ends before."""
     alarm = opened.alarm
-    try:
-        alarm.set()
-        chunk = await opened.bottom.noting(_next(opened.rest))
+    alarm.set()
+    async for chunk in opened.rest:
         alarm.off()
-    except BaseException as error:
-        if alarm.took_back():
-            raise opened.reading.patience.exceeded() from error
-        raise
-    return chunk
-
-
-async def _next(
-    chunks: AsyncIterator[ChatGenerationChunk],
-) -> ChatGenerationChunk | None:
-    return await anext(chunks, None)
+        if held.commits_with(chunk):
+            return True
+        alarm.set()
+    alarm.off()
+    return False
 
 
 class _Held:
