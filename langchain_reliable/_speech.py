@@ -101,20 +101,20 @@ def is_reasoning_only(message: BaseMessage) -> bool:
 
 def finish_of(generation: ChatGeneration) -> str | None:
     """Return why the model stopped, in lower case; `None` if it did not say."""
-    metadata = generation.message.response_metadata
-    return finish_among(generation.generation_info or {}, metadata)
+    info, metadata = generation.generation_info, generation.message.response_metadata
+    return finish_among(info or {}, metadata) if info or metadata else None
 
 
 def finish_among(*sources: Mapping[str, Any]) -> str | None:
     """Return why the model stopped, by what is said of its answer."""
-    if not (told := [source for source in sources if source]):
+    if not any(sources):
         return None
     for key in _FINISH_KEYS:
-        for source in told:
+        for source in sources:
             reason = source.get(key)
             if reason and isinstance(reason, str) and reason not in _UNFINISHED:
                 return reason.lower()
-    return "prompt_blocked" if any(map(_is_blocked, told)) else None
+    return "prompt_blocked" if any(map(_is_blocked, sources)) else None
 
 
 def _is_blocked(source: Mapping[str, Any]) -> bool:
