@@ -77,7 +77,7 @@ class _Line:
     Attributes:
         left: Whether nobody waits any more.
         out: What the thread hands over.
-        over: Whether the thread is done.
+        over: Whether no thread is at work, or none any more.
         rest: A stream that is now its consumer's, to read and to close.
         waits_until: How long the consumer means to wait.
     """
@@ -85,12 +85,22 @@ class _Line:
     __slots__ = ("_room", "left", "out", "over", "rest", "waits_until")
 
     def __init__(self) -> None:
-        self.left = self.over = False
+        self.left, self.over = False, True
         self.out: queue.SimpleQueue[object] = queue.SimpleQueue()
         self.rest: Chunks | None = None
         self.waits_until = inf
         self._room = threading.Lock()
         self._room.acquire()
+
+    def take(self, seconds: float | None) -> object:
+        """Wait so long for something; what comes too late is not taken.
+
+        Raises:
+            Empty: Nothing came.
+        """
+        if seconds is not None and seconds <= 0:
+            raise queue.Empty
+        return self.out.get(timeout=seconds)
 
     def make_room(self) -> None:
         """Let the thread go on."""
@@ -167,7 +177,9 @@ class Reader:
         except TimeLimitExceeded as error:
             if not line.left:
                 raise  # a child's own, out of a model of ours
-            return cut_by(error)
+            opened = cut_by(error)
+            patience.watcher = None  # or the thread's would stop the relay
+            return opened
         patience.watcher = None
         patience.handed(self._clock.now())
         opened.rest = self
@@ -222,9 +234,9 @@ class Reader:
 
     def _waited_for(self, go: Callable[[], None]) -> Any:
         """Let the thread go, and wait for the first that it hands over."""
-        in_a_thread(partial(_work, self._line, go))
         item = _LOOK_AGAIN
         try:
+            _begin(self._line, go)
             while item is _LOOK_AGAIN:
                 item = self._wait_for_first()
         except BaseException:
@@ -239,7 +251,7 @@ class Reader:
         left = patience.still_left(now)
         line.waits_until = inf if left is None else now + left
         try:
-            return line.out.get(timeout=left)
+            return line.take(left)
         except queue.Empty:
             if patience.quiet_since == before:
                 raise patience.exceeded() from None
@@ -252,7 +264,7 @@ class Reader:
         now = self._clock.now()
         patience.asked(now)
         try:
-            item = line.out.get(timeout=patience.left(now))
+            item = line.take(patience.left(now))
         except queue.Empty:
             self.close()
             raise patience.exceeded() from None
@@ -268,7 +280,7 @@ def _unless_ended(item: object) -> object:
     return item
 
 
-# --- in the thread ----------------------------------------------------------------
+# --- the thread -------------------------------------------------------------------
 
 
 def _look(line: _Line, clock: Clock, patience: Patience) -> None:
@@ -277,6 +289,16 @@ def _look(line: _Line, clock: Clock, patience: Patience) -> None:
         raise patience.exceeded()
     if patience.ends_before(line.waits_until, clock.now()):
         line.out.put(_LOOK_AGAIN)
+
+
+def _begin(line: _Line, go: Callable[[], None]) -> None:
+    """Let a thread go; where none can be started, none is left behind."""
+    line.over = False
+    try:
+        in_a_thread(partial(_work, line, go))
+    except BaseException:
+        line.over = True
+        raise
 
 
 def _work(line: _Line, go: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_reliable import _reader, _streams
+from langchain_reliable import _patience, _reader, _streams
 from langchain_reliable._clock import SystemClock
 from langchain_reliable._closing import StreamBottom
 from langchain_reliable._patience import Patience
@@ -687,3 +687,25 @@ def test_a_reader_sees_the_callers_context():
     opened = read_by_a_thread(stream, reading(Limits(idle=5)))
     assert [one.text for one in (*opened.held, *opened.rest)] == ["seen"]
     assert list(opened.rest) == []
+
+
+def test_what_stalls_after_its_finish_is_handed_on_whole(monkeypatch):
+    monkeypatch.setattr(_patience, "AFTER_FINISH", 0.02)
+    said = [chunk("whole"), chunk(finish="stop"), chunk()]
+    stuck = Stuck(*said)
+    how = reading(Limits(idle=5), commit_on="complete")
+    opens = partial(read_by_a_thread, stuck.stream, how)
+    handed_on = list(relay(opens, Ending(), CLOCK))
+    assert handed_on[:3] == said
+    stuck.let_go.set()
+    assert stuck.closed.wait(1)
+
+
+def test_a_thread_that_cannot_be_started_is_not_left_behind(monkeypatch):
+    def full(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(_reader, "in_a_thread", full)
+    with pytest.raises(RuntimeError, match="new thread"):
+        read_by_a_thread(Tap().stream, reading(Limits(idle=5)))
+    assert _reader.abandoned_readers() == 0
