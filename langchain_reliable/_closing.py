@@ -34,6 +34,10 @@ class StreamBottom:
     def __init__(self) -> None:
         self._born: list[AsyncGenerator[Any, Any]] = []
 
+    def stands_on(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Take note of a generator beneath, where it is known."""
+        self._born.append(generator)
+
     def noting(self, awaitable: Awaitable[T]) -> Awaitable[T]:
         """Wrap an awaitable so that generators born in it are noted."""
         return within(awaitable, self._run)

@@ -42,10 +42,12 @@ class Patience:
     the consumer does with a chunk takes nothing from them.
 
     Attributes:
-        deadlines: What limits the answer besides silence.
+        deadlines: What limits the answer besides silence; when that changes, another
+            list.
+        given_up: Whether nobody waits any more.
         quiet_since: When the last chunk came, or the attempt began.
-        watcher: Called when something was noted, by whoever notes it: who waits in
-            another thread may have to wait for less than it set out to.
+        watcher: Called when there is less time than before, by whoever notes it: the
+            one that waits may be another thread.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Patience:
         "_idle",
         "_silence",
         "deadlines",
+        "given_up",
         "quiet_since",
         "watcher",
     )
@@ -68,6 +71,7 @@ class Patience:
         """
         self._idle = limits.idle if streams else None
         self._handed_at: float | None = None
+        self.given_up = False
         self.quiet_since = now
         self._silence: float | None = None
         self.deadlines: list[_Deadline] = []
@@ -86,10 +90,15 @@ class Patience:
         return self._idle is not None or bool(self.deadlines)
 
     def arrived(self, now: float) -> None:
-        """Take note of a chunk, whatever it holds: from now on silence counts."""
-        self._silence, self.quiet_since = self._idle, now
-        if self.watcher is not None:
-            self.watcher(self)
+        """Take note of a chunk, whatever it holds: from now on silence counts.
+
+        Raises:
+            TimeLimitExceeded: It came too late; nobody waits for it any more.
+        """
+        if self.given_up:
+            raise self.exceeded()
+        self.quiet_since, self._silence = now, self._idle
+        self._call_watcher()
 
     def spoke(self) -> None:
         """Take note that a chunk has said something."""
@@ -101,9 +110,13 @@ class Patience:
         """Take note of the finish marker on its way out: little may follow."""
         self.asked(now)
         self.handed(now)
-        self.deadlines.append((now + AFTER_FINISH, IdleTimeout, AFTER_FINISH))
-        if self.watcher is not None:
-            self.watcher(self)
+        after = now + AFTER_FINISH, IdleTimeout, AFTER_FINISH
+        self.deadlines = [*self.deadlines, after]
+        self._call_watcher()
+
+    def _call_watcher(self) -> None:
+        if (watcher := self.watcher) is not None:
+            watcher(self)
 
     def handed(self, now: float) -> None:
         """Take note that the consumer has a chunk; what it does takes its own time."""

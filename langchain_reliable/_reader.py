@@ -14,6 +14,7 @@ more, read by the caller itself.
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from contextlib import suppress
@@ -162,7 +163,7 @@ class Reader:
         def go() -> None:
             opened = run(open_)
             rest = opened.rest
-            if not rest or not patience.limited:
+            if isinstance(rest, tuple) or not patience.limited:  # all, or not hurried
                 _leave(line, run, rest)
                 line.out.put(opened)
             else:
@@ -177,10 +178,9 @@ class Reader:
         except TimeLimitExceeded as error:
             if not line.left:
                 raise  # a child's own, out of a model of ours
-            opened = cut_by(error)
-            patience.watcher = None  # or the thread's would stop the relay
-            return opened
-        patience.watcher = None
+            return cut_by(error)
+        finally:
+            patience.watcher = None
         patience.handed(self._clock.now())
         opened.rest = self
         line.make_room()
@@ -209,25 +209,28 @@ class Reader:
 
         (A context variable that it resets has to be reset where it was set.)
         """
-        rest = iter(self._line.rest or ())
+        rest = iter(() if self._line.rest is None else self._line.rest)
         return map(self._run, repeat(next), repeat(rest))  # to its StopIteration
 
     def close(self) -> None:
         """Leave the thread behind; it stops at its next chunk."""
         line = self._line
-        with _lock:
-            if not line.over:
-                _abandoned.add(line)
-            line.left = True
-            rest, line.rest = line.rest, None
-        line.make_room()
+        self._patience.given_up = True
+        try:
+            with _lock:
+                if not line.over:
+                    _abandoned.add(line)
+                line.left = True
+                rest, line.rest = line.rest, None
+        finally:
+            line.make_room()
         if rest is not None:
             self._run(_close, rest)
 
     def __del__(self) -> None:
         """Nobody is there any more who could take anything."""
         line = getattr(self, "_line", None)
-        if line is not None and not (line.left or (line.over and line.rest is None)):
+        if line is not None and not (line.over and line.rest is None):
             self.close()
 
     # --- waiting ------------------------------------------------------------------
@@ -247,13 +250,13 @@ class Reader:
     def _wait_for_first(self) -> object:
         line, patience = self._line, self._patience
         line.waits_until = inf  # so that nothing is noted unheard meanwhile
-        before, now = patience.quiet_since, self._clock.now()
+        before, now = _noted(patience), self._clock.now()
         left = patience.still_left(now)
         line.waits_until = inf if left is None else now + left
         try:
             return line.take(left)
         except queue.Empty:
-            if patience.quiet_since == before:
+            if _noted(patience) == before:
                 raise patience.exceeded() from None
             return _LOOK_AGAIN
 
@@ -273,6 +276,11 @@ class Reader:
         return item
 
 
+def _noted(patience: Patience) -> tuple[float, int]:
+    """Return what tells whether anything was noted meanwhile."""
+    return patience.quiet_since, id(patience.deadlines)
+
+
 def _unless_ended(item: object) -> object:
     """Return what was handed over, or raise what the child did."""
     if isinstance(item, _Ended) and item.error is not None:
@@ -284,9 +292,7 @@ def _unless_ended(item: object) -> object:
 
 
 def _look(line: _Line, clock: Clock, patience: Patience) -> None:
-    """Between chunks that are held: see whether anybody still waits, and how long."""
-    if line.left:
-        raise patience.exceeded()
+    """Let who waits look again, if it set out to wait for too long."""
     if patience.ends_before(line.waits_until, clock.now()):
         line.out.put(_LOOK_AGAIN)
 
@@ -326,6 +332,8 @@ def _hand_over(line: _Line, rest: Chunks) -> None:
     put, waiting = line.out.put, line.out.qsize
     try:
         line.wait_for_room()  # the first word does not wait for the interpreter's lock
+        if line.left:
+            return
         for chunk in rest:
             if line.left:
                 break
@@ -336,6 +344,17 @@ def _hand_over(line: _Line, rest: Chunks) -> None:
                 break
     finally:
         _close(rest)
+
+
+def _forget() -> None:
+    """A forked process has none of these threads, and nobody holds its lock."""
+    global _lock  # noqa: PLW0603 - the old one may be held for ever
+    _abandoned.clear()
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def _close(stream: object) -> None:

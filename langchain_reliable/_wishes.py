@@ -18,7 +18,7 @@ OUTPUT: Final = "reliable_output"
 
 
 RELAYS: Final = "reliable_relays"
-"""A list, on its way from `astream` to `_astream`, which puts its generator there."""
+"""What a stream stands on; `astream` asks `_astream` to add its generator."""
 
 _OURS: Final = frozenset((OPTIONS, OUTPUT, RELAYS))
 

@@ -40,7 +40,7 @@ from langchain_reliable._audience import hears_tokens
 from langchain_reliable._children import bare_model, own_model
 from langchain_reliable._citizen import Citizen
 from langchain_reliable._clock import Clock, SystemClock
-from langchain_reliable._closing import aclose_all
+from langchain_reliable._closing import StreamBottom
 from langchain_reliable._drive import adrive, drive
 from langchain_reliable._greeting import checked_classifier, checked_observers
 from langchain_reliable._judge import Opinion
@@ -292,12 +292,12 @@ class ReliableChatModel(Citizen):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        events, relays = run_manager is not None, kwargs.pop(RELAYS, None)
+        events, bottom = run_manager is not None, kwargs.pop(RELAYS, None)
         ask = self._ask(messages, stop, kwargs, "astream", as_events=events)
         clock = ask.clock
         chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
-        if relays is not None:
-            relays.append(chunks)
+        if bottom is not None:
+            bottom.stands_on(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
 
     @override
@@ -314,13 +314,25 @@ class ReliableChatModel(Citizen):
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
         when its consumer leaves early (seen in langchain-core 1.7.2).
         """
-        relays = kwargs[RELAYS] = []
+        bottom, tells = StreamBottom(), self._tells_of_relays
+        if tells:
+            kwargs[RELAYS] = bottom
         chunks = super().astream(input, config, stop=stop, **kwargs)
         try:
+            if not tells and (first := await bottom.noting(_first(chunks))) is not None:
+                yield first
             async for chunk in chunks:
                 yield chunk
         finally:
-            await aclose_all(chunks, *relays)
+            await bottom.aclose(chunks)
+
+    @property
+    def _tells_of_relays(self) -> bool:
+        """Whether a stream's generators are told of; a subclass's have to be found."""
+        cls, ours = type(self), ReliableChatModel
+        return cls is ours or (
+            cls._astream is ours._astream and cls._agenerate is ours._agenerate
+        )
 
     @override
     def _should_stream(
@@ -460,6 +472,10 @@ async def _areported(
         async for chunk in chunks:
             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
+
+
+async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
+    return await anext(chunks, None)
 
 
 def _receiving(model: ReliableChatModel) -> "Reception":

@@ -584,3 +584,34 @@ async def _leave(model):
         child = candidate.model
         client = getattr(child, "root_async_client", None) or child._async_client
         await client.close()
+
+
+class Routing(ReliableChatModel):
+    """A subclass that has something to do around its streams."""
+
+    async def _astream(self, *args, **kwargs):
+        assert set(kwargs) <= {"stop", "run_manager"}, "none of ours reaches it"
+        async for chunk in super()._astream(*args, **kwargs):
+            yield one
+
+
+class Answering(ReliableChatModel):
+    """One that has something to do around its answers."""
+
+    async def _agenerate(self, *args, **kwargs):
+        assert set(kwargs) <= {"stop", "run_manager"}, "none of ours reaches it"
+        return await super()._agenerate(*args, **kwargs)
+
+
+async def test_the_stream_of_a_subclass_is_closed_before_control_returns():
+    child = primary("one two three")
+    stream = Routing(models=[child]).astream("hello?")
+    await anext(stream)
+    assert child.open_streams == 1
+    await stream.aclose()
+    assert child.open_streams == 0
+
+
+async def test_a_subclass_may_answer_where_nothing_streams():
+    model = Answering(models=[primary("one two three")], disable_streaming=True)
+    assert [one.text async for one in model.astream("hello?")] == ["one two three"]

@@ -709,3 +709,62 @@ def test_a_thread_that_cannot_be_started_is_not_left_behind(monkeypatch):
     with pytest.raises(RuntimeError, match="new thread"):
         read_by_a_thread(Tap().stream, reading(Limits(idle=5)))
     assert _reader.abandoned_readers() == 0
+
+
+def test_an_empty_answer_that_stalls_after_its_finish_is_kept_whole(monkeypatch):
+    monkeypatch.setattr(_patience, "AFTER_FINISH", 0.02)
+    stuck, how = Stuck(chunk(finish="stop")), reading(Limits(idle=5))
+    with pytest.raises(EmptyAnswer) as caught:
+        read_by_a_thread(stuck.stream, how)
+    [only, _] = relay(lambda: caught.value.answer, Ending(), CLOCK)
+    assert only.generation_info == {"finish_reason": "stop"}
+    stuck.let_go.set()
+    assert stuck.closed.wait(1)
+
+
+def test_a_stream_is_read_on_though_it_is_false():
+    class Counted:
+        """Tells how much it has buffered, which is nothing."""
+
+        def __init__(self):
+            self.left = [chunk("one"), chunk("two"), chunk("three")]
+
+        def __len__(self):
+            return 0
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if not self.left:
+                raise StopIteration
+            return self.left.pop(0)
+
+    for limits in (Limits(idle=5), NO_LIMITS):
+        opened = read_by_a_thread(Counted, reading(limits))
+        told = [one.text for one in (*opened.held, *opened.rest)]
+        assert told == ["one", "two", "three"]
+
+
+def test_a_thread_that_is_left_after_the_first_word_asks_for_no_second(monkeypatch):
+    asked, make_room = [], _Line.make_room
+
+    def stream():
+        for number in range(3):
+            asked.append(number)
+            yield chunk("a")
+
+    monkeypatch.setattr(_Line, "make_room", lambda _: None)  # it is not woken yet
+    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
+    monkeypatch.setattr(_Line, "make_room", make_room)
+    opened.rest.close()
+    assert has_no_thread(opened.rest)
+    assert asked == [0]
+
+
+def test_a_forked_process_has_left_nobody_behind():
+    _reader._abandoned.add("a thread of its parent")
+    lock = _reader._lock
+    _reader._forget()
+    assert _reader.abandoned_readers() == 0
+    assert _reader._lock is not lock  # which somebody may have held
