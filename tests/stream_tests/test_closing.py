@@ -591,7 +591,7 @@ class Routing(ReliableChatModel):
 
     async def _astream(self, *args, **kwargs):
         assert set(kwargs) <= {"stop", "run_manager"}, "none of ours reaches it"
-        async for chunk in super()._astream(*args, **kwargs):
+        async for one in super()._astream(*args, **kwargs):
             yield one
 
 
