@@ -45,12 +45,18 @@ class StreamBottom:
     async def aclose(self, stream: AsyncIterator[Any]) -> None:
         """Close a stream and all that it stands on, and wait for it.
 
-        What a child raises while it is being closed has no one to hear it.
+        In this task, so that cancel scopes held across a `yield` are left where they
+        were entered. A cancellation of the caller that arrives meanwhile reaches the
+        generator that is being closed; the others are closed all the same, and then it
+        is heeded. What a child raises while it is being closed has no one to hear it.
         """
-        try:
-            await aclose_all(stream, *self._born)
-        finally:
-            self._born.clear()
+        cancelled = None
+        for generator in (stream, *self._born):
+            if _is_open(generator):
+                cancelled = await _closed(generator) or cancelled
+        self._born.clear()
+        if cancelled is not None:
+            raise cancelled
 
     def _run(self, step: Callable[[Any], Any], argument: Any) -> Any:
         hooks = sys.get_asyncgen_hooks()
@@ -66,21 +72,6 @@ class StreamBottom:
             return step(argument)
         finally:
             sys.set_asyncgen_hooks(firstiter=hooks.firstiter)
-
-
-async def aclose_all(*streams: AsyncIterator[Any]) -> None:
-    """Close streams, the outermost first, and wait for each.
-
-    In this task, so that cancel scopes held across a `yield` are left where they were
-    entered. A cancellation of the caller that arrives meanwhile reaches the one that is
-    being closed; the others are closed all the same, and then it is heeded.
-    """
-    cancelled = None
-    for stream in streams:
-        if _is_open(stream):
-            cancelled = await _closed(stream) or cancelled
-    if cancelled is not None:
-        raise cancelled
 
 
 def _asker() -> FrameType | None:

@@ -20,7 +20,7 @@ from langchain_reliable._options import plan_for, within_total
 from langchain_reliable._roster import Roster
 from langchain_reliable._steps import Limits
 from langchain_reliable._telling import Teller
-from langchain_reliable._wishes import OPTIONS, OUTPUT, RELAYS
+from langchain_reliable._wishes import BOTTOM, OPTIONS, OUTPUT
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.policies import Policy
 
@@ -108,7 +108,7 @@ class Reception:
             streams: The hook that asks, if it wants a stream.
             as_events: Whether LangChain makes protocol events of the chunks.
         """
-        kwargs.pop(RELAYS, None)  # of an `astream` that does not stream
+        kwargs.pop(BOTTOM, None)  # of an `astream` that does not stream
         asked, options = kwargs.pop("model", None), kwargs.pop(OPTIONS, None)
         plan = self.roster.plan(None if asked is None else checked_name(asked))
         output: Output | None = kwargs.pop(OUTPUT, None)

@@ -17,10 +17,10 @@ OUTPUT: Final = "reliable_output"
 """An `Output`, on its way from a structured view to the reception."""
 
 
-RELAYS: Final = "reliable_relays"
+BOTTOM: Final = "reliable_bottom"
 """What a stream stands on; `astream` asks `_astream` to add its generator."""
 
-_OURS: Final = frozenset((OPTIONS, OUTPUT, RELAYS))
+_OURS: Final = frozenset((OPTIONS, OUTPUT, BOTTOM))
 
 
 def without_ours(kwargs: Mapping[str, Any]) -> dict[str, Any]:

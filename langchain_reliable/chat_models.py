@@ -47,7 +47,7 @@ from langchain_reliable._judge import Opinion
 from langchain_reliable._relay import arelay, relay
 from langchain_reliable._roster import Roster, members_of
 from langchain_reliable._streams import CommitOn
-from langchain_reliable._wishes import RELAYS
+from langchain_reliable._wishes import BOTTOM
 from langchain_reliable._written import read
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.errors import StreamingUnavailable
@@ -292,7 +292,7 @@ class ReliableChatModel(Citizen):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        events, bottom = run_manager is not None, kwargs.pop(RELAYS, None)
+        events, bottom = run_manager is not None, kwargs.pop(BOTTOM, None)
         ask = self._ask(messages, stop, kwargs, "astream", as_events=events)
         clock = ask.clock
         chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
@@ -314,9 +314,9 @@ class ReliableChatModel(Citizen):
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
         when its consumer leaves early (seen in langchain-core 1.7.2).
         """
-        bottom, tells = StreamBottom(), self._tells_of_relays
+        bottom, tells = StreamBottom(), self._tells_its_bottom
         if tells:
-            kwargs[RELAYS] = bottom
+            kwargs[BOTTOM] = bottom
         chunks = super().astream(input, config, stop=stop, **kwargs)
         try:
             if not tells and (first := await bottom.noting(_first(chunks))) is not None:
@@ -327,7 +327,7 @@ class ReliableChatModel(Citizen):
             await bottom.aclose(chunks)
 
     @property
-    def _tells_of_relays(self) -> bool:
+    def _tells_its_bottom(self) -> bool:
         """Whether a stream's generators are told of; a subclass's have to be found."""
         cls, ours = type(self), ReliableChatModel
         return cls is ours or (
