@@ -74,11 +74,13 @@ class LeastRelay(BaseChatModel):
     async def astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[AIMessageChunk]:
         beneath = kwargs[_RELAY] = []
         chunks = super().astream(*args, **kwargs)
-        async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)):
-            async for chunk in chunks:
-                yield chunk
-        for one in beneath:
-            await one.aclose()
+        try:
+            async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)):
+                async for chunk in chunks:
+                    yield chunk
+        finally:
+            for one in beneath:
+                await one.aclose()
 
 
 def _whole(end: object) -> None:

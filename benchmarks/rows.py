@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from benchmarks import children, works
 from benchmarks.contestants import (
-    EVERYBODY,
     LEAST,
     NO_IDLE,
     NO_LIMITS,
@@ -156,14 +155,9 @@ def _few(cast: Cast, work: Work, **size: int) -> Race:
     return Race(cast, work, Size(**size), contestants=WHERE_LIMITS_NEED_NO_THREAD)
 
 
-def _few_and_least(cast: Cast, work: Work, **size: int) -> Race:
+def _and_least(race: Race) -> Race:
     """Let the least that a relay can be take part, where a target is out of reach."""
-    few = _few(cast, work, **size)
-    return replace(few, contestants=(*few.contestants, LEAST))
-
-
-def _all_and_least(cast: Cast, work: Work, **size: int) -> Race:
-    return replace(_all(cast, work, **size), contestants=(*EVERYBODY, LEAST))
+    return replace(race, contestants=(*race.contestants, LEAST))
 
 
 def _once(cast: Cast, work: Work, **size: int) -> Race:
@@ -197,14 +191,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         "stream-1000",
         "stream of 1,000 chunks, sync",
-        _all_and_least(_INSTANT, works.drain, chunks=1_000),
+        _and_least(_all(_INSTANT, works.drain, chunks=1_000)),
         _chunk(**_SYNC),
         rounds=35,
     ),
     Row(
         "astream-1000",
         "stream of 1,000 chunks, async",
-        _few_and_least(_INSTANT, works.adrain, chunks=1_000),
+        _and_least(_few(_INSTANT, works.adrain, chunks=1_000)),
         _chunk(**_ASYNC),
         rounds=35,
     ),
@@ -218,7 +212,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "astream-20000",
         "stream of 20,000 chunks, async",
-        _few_and_least(_INSTANT, works.adrain, chunks=20_000),
+        _and_least(_few(_INSTANT, works.adrain, chunks=20_000)),
         _chunk(**_ASYNC),
         rounds=5,
     ),
@@ -232,7 +226,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "astream-openai",
         "`ChatOpenAI`, 1,000 chunks, async",
-        _few_and_least(_OPENAI, works.adrain, chunks=1_000),
+        _and_least(_few(_OPENAI, works.adrain, chunks=1_000)),
         _chunk(**_WIRE_ASYNC),
         rounds=9,
     ),
@@ -253,7 +247,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "first",
         "first word, sync",
-        _all_and_least(_INSTANT, works.first_word, chunks=20, calls=50),
+        _and_least(_all(_INSTANT, works.first_word, chunks=20, calls=50)),
         FIRST,
         rounds=25,
     ),
@@ -267,14 +261,14 @@ ROWS: tuple[Row, ...] = (
     Row(
         "first-openai",
         "first word of `ChatOpenAI`, sync",
-        _all_and_least(_OPENAI, works.first_word, chunks=20, calls=10),
+        _and_least(_all(_OPENAI, works.first_word, chunks=20, calls=10)),
         FIRST,
         rounds=25,
     ),
     Row(
         "afirst-openai",
         "first word of `ChatOpenAI`, async",
-        _few_and_least(_OPENAI, works.afirst_word, chunks=20, calls=10),
+        _and_least(_few(_OPENAI, works.afirst_word, chunks=20, calls=10)),
         FIRST,
         rounds=25,
     ),
@@ -309,7 +303,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         "tasks",
         "200 `astream` at once",
-        _few_and_least(_TURNS, works.tasks, chunks=50, crowd=200),
+        _and_least(_few(_TURNS, works.tasks, chunks=50, crowd=200)),
         _crowd(**{OURS: 0.95}),
         rounds=7,
     ),
