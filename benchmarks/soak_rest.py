@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from langchain_reliable._reader import abandoned_readers
-from langchain_reliable._workers import IDLE
+from langchain_reliable._runtime.reader_thread import abandoned_readers
+from langchain_reliable._runtime.worker_threads import IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

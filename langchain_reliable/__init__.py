@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from langchain_reliable._judge import classify
-from langchain_reliable._lazy import lazily
+from langchain_reliable._classify.classifier import classify
 from langchain_reliable.candidates import Candidate, Group
 from langchain_reliable.chat_models import ReliableChatModel
 from langchain_reliable.errors import (
@@ -15,6 +14,7 @@ from langchain_reliable.failures import PROPAGATE, Failure, FailureKind, Verdict
 from langchain_reliable.health import Health
 from langchain_reliable.keys import rotate_keys
 from langchain_reliable.observers import LoggingObserver
+from langchain_reliable.observers._lazy import lazily
 from langchain_reliable.policies import CallOptions, CircuitBreaker, RetryBudget
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from langchain_reliable._rotation import Rotation
-from langchain_reliable._steps import Limits
+from langchain_reliable._core.routing import Rotation
+from langchain_reliable._core.steps import Limits
 from langchain_reliable.policies import Order
 
 _SAY = (

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from langchain_core.exceptions import ModelError, ModelTimeoutError
 
-from langchain_reliable._wording import described, table_of
+from langchain_reliable._text.wording import described, table_of
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langchain_reliable import _circuit
-from langchain_reliable._bucket import Bucket
-from langchain_reliable._circuit import CLOSED, Circuit, State
-from langchain_reliable._clock import SystemClock
-from langchain_reliable._wording import described
+from langchain_reliable._core import circuit as _circuit
+from langchain_reliable._core.circuit import CLOSED, Circuit, State
+from langchain_reliable._core.retry_budget import Bucket
+from langchain_reliable._runtime.clock import SystemClock
+from langchain_reliable._text.wording import described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from langchain_reliable._clock import Clock
+    from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import CircuitBreaker, RetryBudget
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from langchain_reliable._workers import BUSY, IDLE
+from langchain_reliable._runtime.worker_threads import BUSY, IDLE
 
 
 def at_work():

@@ -21,7 +21,7 @@ from langchain_core.callbacks import (
 from langchain_core.outputs import LLMResult
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from langchain_reliable._own import own_code
+from langchain_reliable._core.user_errors import own_code
 
 if TYPE_CHECKING:
     from collections.abc import (

@@ -19,18 +19,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 
-from langchain_reliable._copies import (
+from langchain_reliable._children.cache import memory_of
+from langchain_reliable._children.callbacks import Begun, listeners_of
+from langchain_reliable._children.convert import (
+    ain_blocks,
+    as_chunk,
+    in_blocks,
+    result_in_blocks,
+)
+from langchain_reliable._children.messages import Translator
+from langchain_reliable._children.runnable import RunnableChild
+from langchain_reliable._children.sdk_retries import (
     for_model,
     managed,
     model_field,
     sends_finish,
 )
-from langchain_reliable._forms import ain_blocks, as_chunk, in_blocks, result_in_blocks
-from langchain_reliable._listeners import Begun, listeners_of
-from langchain_reliable._memory import memory_of
-from langchain_reliable._portable import Translator
-from langchain_reliable._runnables import RunnableChild
-from langchain_reliable._tools import bound_tools
+from langchain_reliable._children.tools import bound_tools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -39,8 +44,8 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable, RunnableConfig
 
-    from langchain_reliable._listeners import Listeners
-    from langchain_reliable._structured import Form, Output, Shape
+    from langchain_reliable._children.callbacks import Listeners
+    from langchain_reliable._children.structured_output import Form, Output, Shape
     from langchain_reliable.candidates import Candidate
 
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
-from langchain_reliable._common_words import in_common_words
-from langchain_reliable._families import asks_openai, family_of, is_foreign
+from langchain_reliable._children.neutral_messages import in_common_words
+from langchain_reliable._children.partners import asks_openai, family_of, is_foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from langchain_core.language_models import BaseChatModel
 
-    from langchain_reliable._listeners import Begun
+    from langchain_reliable._children.callbacks import Begun
 
 _MARKER = "cache_control"
 """Anthropic's mark on a content block; OpenAI refuses a request that holds one."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from langchain_reliable._forms import as_result, piece_as_chunk
-from langchain_reliable._quiet import quiet_context
-from langchain_reliable._within import within
+from langchain_reliable._children.convert import as_result, piece_as_chunk
+from langchain_reliable._children.untraced import quiet_context
+from langchain_reliable._runtime.stepwise import within
 from langchain_reliable.errors import SchemaNotBound
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable
 
-    from langchain_reliable._children import Request
-    from langchain_reliable._structured import Form, Shape
+    from langchain_reliable._children.chat_model import Request
+    from langchain_reliable._children.structured_output import Form, Shape
 
 
 class RunnableChild:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from langchain_reliable._once import Once
+from langchain_reliable._text.log_once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -24,8 +24,8 @@ from langchain_core.runnables import (
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 
-from langchain_reliable._forms import as_message
-from langchain_reliable._quiet import quiet_context
+from langchain_reliable._children.convert import as_message
+from langchain_reliable._children.untraced import quiet_context
 from langchain_reliable.errors import SchemaNotBound, Unparsed
 from langchain_reliable.failures import Failure, FailureKind
 

@@ -15,14 +15,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_reliable._families import family_of
-from langchain_reliable._once import Once
+from langchain_reliable._children.partners import family_of
+from langchain_reliable._text.log_once import Once
 from langchain_reliable.errors import ToolsNotBound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_reliable._families import Family
+    from langchain_reliable._children.partners import Family
 
 logger = logging.getLogger("langchain_reliable")
 

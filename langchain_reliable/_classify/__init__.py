@@ -1,10 +1,7 @@
-"""The interpreter: what a provider's exception means.
+"""What a provider's exception means.
 
-The tables of facts live in `codes`, `statuses`, `types` and `phrases`, one small
-reading of them in `interpreter`. What is done about a failure is never decided
-here, and no clock, loop, socket or SDK is ever touched.
+The facts stand in tables (`table_codes`, `table_statuses`, `table_classes`,
+`table_phrases`), one small reading of them in `interpreter`. What is done about a
+failure is decided in `_core`. Nothing here imports an SDK, and the tables are loaded
+with the first model, not with the package.
 """
-
-from langchain_reliable._classify.interpreter import classify
-
-__all__ = ["classify"]

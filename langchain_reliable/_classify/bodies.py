@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from langchain_reliable._classify.statuses import KIND_OF
+from langchain_reliable._classify.table_statuses import KIND_OF
 
 READ_AT_MOST: Final = 16_000
 """Characters of one text that are looked at."""

@@ -11,9 +11,9 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_reliable._clock import epoch
-from langchain_reliable._once import Once
-from langchain_reliable._own import is_own
+from langchain_reliable._core.user_errors import is_own
+from langchain_reliable._runtime.clock import epoch
+from langchain_reliable._text.log_once import Once
 from langchain_reliable.errors import AnswerRejected
 from langchain_reliable.failures import Failure, FailureKind, Propagate
 
@@ -112,9 +112,9 @@ def _report_once(callback: Callable[..., object], what: str) -> None:
 
 def _interpreter() -> Callable[..., Failure | None]:
     """Return our reading of exceptions; its tables are not part of our import."""
-    from langchain_reliable import _classify  # noqa: PLC0415 - on purpose
+    from langchain_reliable._classify import interpreter  # noqa: PLC0415 - on purpose
 
-    return _classify.classify
+    return interpreter.classify
 
 
 def _as(kind: FailureKind, error: Exception) -> Failure:

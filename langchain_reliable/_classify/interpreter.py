@@ -10,7 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify import codes, phrases, statuses, types, waits
+from langchain_reliable._classify import (
+    retry_after as waits,
+)
+from langchain_reliable._classify import (
+    table_classes as types,
+)
+from langchain_reliable._classify import (
+    table_codes as codes,
+)
+from langchain_reliable._classify import (
+    table_phrases as phrases,
+)
+from langchain_reliable._classify import (
+    table_statuses as statuses,
+)
 from langchain_reliable._classify.bodies import peek
 from langchain_reliable._classify.evidence import Evidence, names_of, read
 from langchain_reliable._classify.origin import (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._scrub import clean, clip
+from langchain_reliable._text.redact import clean, clip
 from langchain_reliable.failures import FailureKind as Kind
 
 if TYPE_CHECKING:

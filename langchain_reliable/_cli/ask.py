@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
-from langchain_reliable._extras import NotReady, installed, need
-from langchain_reliable._screens import columns, open_screen
-from langchain_reliable._scrub import scrub
-from langchain_reliable._show import Show
-from langchain_reliable._show_text import folded_table
+from langchain_reliable._cli.call_view import Show
+from langchain_reliable._cli.extras import NotReady, installed, need
+from langchain_reliable._cli.screen import columns, open_screen
+from langchain_reliable._text.redact import scrub
+from langchain_reliable._text.terminal import folded_table
 from langchain_reliable.candidates import as_candidate
 from langchain_reliable.chat_models import ReliableChatModel
 

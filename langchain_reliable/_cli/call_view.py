@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from langchain_reliable._screens import Line, Mark
-from langchain_reliable._wording import described
+from langchain_reliable._cli.screen import Line, Mark
+from langchain_reliable._text.wording import described
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -21,7 +21,7 @@ from langchain_reliable.events import (
 )
 
 if TYPE_CHECKING:
-    from langchain_reliable._screens import Screen
+    from langchain_reliable._cli.screen import Screen
     from langchain_reliable.chat_models import ReliableChatModel
     from langchain_reliable.events import AttemptRecord, Event
 

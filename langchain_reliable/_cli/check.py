@@ -9,13 +9,13 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_reliable._extras import NotReady
-from langchain_reliable._question import opened
-from langchain_reliable._report import CandidateCheck, CheckReport
-from langchain_reliable._screens import PlainScreen, open_screen
-from langchain_reliable._scrub import clip
+from langchain_reliable._cli.ask import opened
+from langchain_reliable._cli.extras import NotReady
+from langchain_reliable._cli.screen import PlainScreen, open_screen
+from langchain_reliable._text.redact import clip
 from langchain_reliable.candidates import Candidate
 from langchain_reliable.chat_models import ReliableChatModel
+from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

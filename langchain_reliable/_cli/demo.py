@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 from langsmith.run_helpers import tracing_context
 from pydantic import SecretStr
 
-from langchain_reliable._clock import SystemClock
-from langchain_reliable._extras import NotReady, need
-from langchain_reliable._scenes import BACKUP, FAST, PRIMARY, SCENES, Pace
-from langchain_reliable._screens import open_screen
-from langchain_reliable._show import Show
+from langchain_reliable._cli.call_view import Show
+from langchain_reliable._cli.demo_scenes import BACKUP, FAST, PRIMARY, SCENES, Pace
+from langchain_reliable._cli.extras import NotReady, need
+from langchain_reliable._cli.screen import open_screen
+from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable.chat_models import ReliableChatModel
 from langchain_reliable.errors import AllModelsFailed
 from langchain_reliable.testing import simulator
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from langchain_reliable._scenes import Scene
-    from langchain_reliable._screens import Screen
+    from langchain_reliable._cli.demo_scenes import Scene
+    from langchain_reliable._cli.screen import Screen
     from langchain_reliable.testing import Simulator
 
 _LOOPBACK: Final = "127.0.0.1"

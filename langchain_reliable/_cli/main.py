@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._extras import NotReady
+from langchain_reliable._cli.extras import NotReady
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,19 +53,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from langchain_reliable._demo import demo  # noqa: PLC0415 - only when it is played
+    from langchain_reliable._cli.demo import demo  # noqa: PLC0415 - only when it is played
 
     return demo(fast=options.fast, only=options.scene, plain=options.plain)
 
 
 def _ask(options: argparse.Namespace) -> int:
-    from langchain_reliable._question import ask  # noqa: PLC0415 - only when it is asked
+    from langchain_reliable._cli.ask import ask  # noqa: PLC0415 - only when it is asked
 
     return ask(options.question, options.model, plain=options.plain)
 
 
 def _check(options: argparse.Namespace) -> int:
-    from langchain_reliable._checkup import checkup  # noqa: PLC0415 - as above
+    from langchain_reliable._cli.check import checkup  # noqa: PLC0415 - as above
 
     return checkup(options.model, timeout=options.timeout, plain=options.plain)
 
@@ -186,7 +186,3 @@ def _shown_once() -> Iterator[None]:
 def _stop_writing() -> None:  # pragma: no cover - it would take the tests' stdout
     """Leave quietly when the reader of a pipe has gone."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

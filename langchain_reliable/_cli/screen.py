@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol, Self, TextIO
 
-from langchain_reliable._extras import need
-from langchain_reliable._show_text import Folded, folded_table, printable
+from langchain_reliable._cli.extras import need
+from langchain_reliable._text.terminal import Folded, folded_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def open_screen(*, plain: bool) -> Screen:
     if plain or not _can_draw(sys.stdout):
         return PlainScreen(sys.stdout)
     need("rich")
-    from langchain_reliable._screens_rich import RichScreen  # noqa: PLC0415 - an extra
+    from langchain_reliable._cli.screen_rich import RichScreen  # noqa: PLC0415 - an extra
 
     return RichScreen()
 

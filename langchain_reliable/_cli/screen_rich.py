@@ -22,8 +22,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from langchain_reliable._screens import Line, Mark, columns, filled
-from langchain_reliable._show_text import Folded, cells, folded_table, printable
+from langchain_reliable._cli.screen import Line, Mark, columns, filled
+from langchain_reliable._text.terminal import Folded, cells, folded_table, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,23 +24,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
-from langchain_reliable._sentence import Court
-from langchain_reliable._standings import Standings
-from langchain_reliable._steps import Attempt, GiveUp, Launch, Seen, Settle, Wait
-from langchain_reliable._trail import Trail
-from langchain_reliable._usage import UNKNOWN_USAGE
-from langchain_reliable._wording import trail_note
+from langchain_reliable._core.candidate_queue import Standings
+from langchain_reliable._core.retry import Court
+from langchain_reliable._core.steps import Attempt, GiveUp, Launch, Seen, Settle, Wait
+from langchain_reliable._core.trail import Trail
+from langchain_reliable._core.usage import UNKNOWN_USAGE
+from langchain_reliable._text.wording import trail_note
 from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotBound
 from langchain_reliable.failures import FailureKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from langchain_reliable._bucket import Bucket
-    from langchain_reliable._standings import Ledger
-    from langchain_reliable._steps import Limits, Route, Step
-    from langchain_reliable._trail import Observe
-    from langchain_reliable._usage import Usage
+    from langchain_reliable._core.candidate_queue import Ledger
+    from langchain_reliable._core.retry_budget import Bucket
+    from langchain_reliable._core.steps import Limits, Route, Step
+    from langchain_reliable._core.trail import Observe
+    from langchain_reliable._core.usage import Usage
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import Policy
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
 
-    from langchain_reliable._circuit import Circuit
-    from langchain_reliable._steps import Route
+    from langchain_reliable._core.circuit import Circuit
+    from langchain_reliable._core.steps import Route
     from langchain_reliable.failures import Failure, FailureKind
     from langchain_reliable.policies import CircuitBreaker
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from langchain_reliable._plan import Seat
-    from langchain_reliable._steps import Route
+    from langchain_reliable._core.plan import Seat
+    from langchain_reliable._core.steps import Route
     from langchain_reliable.policies import CallOptions
 
 

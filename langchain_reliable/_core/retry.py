@@ -14,9 +14,9 @@ import backoff
 from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
 
 if TYPE_CHECKING:
-    from langchain_reliable._bucket import Bucket
-    from langchain_reliable._standings import Standing, Standings
-    from langchain_reliable._steps import Route
+    from langchain_reliable._core.candidate_queue import Standing, Standings
+    from langchain_reliable._core.retry_budget import Bucket
+    from langchain_reliable._core.steps import Route
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import Policy
 

@@ -20,7 +20,7 @@ from langchain_reliable.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_reliable._steps import Limits
+    from langchain_reliable._core.steps import Limits
     from langchain_reliable.errors import TimeLimitExceeded
 
 AFTER_FINISH = 5.0

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from langchain_reliable._usage import UNKNOWN_USAGE, usage_among
+from langchain_reliable._core.usage import UNKNOWN_USAGE, usage_among
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -31,8 +31,8 @@ from langchain_reliable.events import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from langchain_reliable._steps import Attempt, Route
-    from langchain_reliable._usage import Usage
+    from langchain_reliable._core.steps import Attempt, Route
+    from langchain_reliable._core.usage import Usage
     from langchain_reliable.events import Event
     from langchain_reliable.failures import Failure
 

@@ -14,7 +14,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from langchain_reliable._within import within
+from langchain_reliable._runtime.stepwise import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from langchain_reliable._steps import GiveUp, Launch, Settle, Wait
+from langchain_reliable._core.steps import GiveUp, Launch, Settle, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from langchain_reliable._call import Call
-    from langchain_reliable._clock import Clock
-    from langchain_reliable._steps import Attempt
+    from langchain_reliable._core.call import Call
+    from langchain_reliable._core.steps import Attempt
+    from langchain_reliable._runtime.clock import Clock
 
 T = TypeVar("T")
 

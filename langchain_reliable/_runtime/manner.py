@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from langchain_reliable._streams import Reading
+from langchain_reliable._runtime.peek import Reading
 
 if TYPE_CHECKING:
-    from langchain_reliable._children import Child
-    from langchain_reliable._patience import Patience
-    from langchain_reliable._steps import Seen
-    from langchain_reliable._streams import CommitOn
+    from langchain_reliable._children.chat_model import Child
+    from langchain_reliable._core.steps import Seen
+    from langchain_reliable._core.timeouts import Patience
+    from langchain_reliable._runtime.peek import CommitOn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

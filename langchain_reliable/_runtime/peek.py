@@ -14,15 +14,15 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from langchain_reliable._alarm import Alarm
-from langchain_reliable._closing import StreamBottom
-from langchain_reliable._own import is_own
-from langchain_reliable._speech import (
+from langchain_reliable._core.user_errors import is_own
+from langchain_reliable._runtime.closing import StreamBottom
+from langchain_reliable._runtime.payload import (
     finish_of,
     is_reasoning_only,
     may_end_without_words,
     says_something,
 )
+from langchain_reliable._runtime.timer import Alarm
 from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk
 
-    from langchain_reliable._clock import Clock
-    from langchain_reliable._patience import Patience
-    from langchain_reliable._steps import Seen
+    from langchain_reliable._core.steps import Seen
+    from langchain_reliable._core.timeouts import Patience
+    from langchain_reliable._runtime.clock import Clock
 
 T = TypeVar("T")
 

@@ -24,7 +24,7 @@ from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from langchain_reliable._workers import in_a_thread
+from langchain_reliable._runtime.worker_threads import in_a_thread
 from langchain_reliable.errors import TimeLimitExceeded, TooManyStuck
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk
 
-    from langchain_reliable._clock import Clock
-    from langchain_reliable._patience import Patience
-    from langchain_reliable._streams import Opened
+    from langchain_reliable._core.timeouts import Patience
+    from langchain_reliable._runtime.clock import Clock
+    from langchain_reliable._runtime.peek import Opened
 
     Chunks = Iterable[ChatGenerationChunk]
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_reliable._own import is_own
-from langchain_reliable._speech import finish_of
-from langchain_reliable._streams import check_finish, close_stream
-from langchain_reliable._usage import usage_at_end
+from langchain_reliable._core.usage import usage_at_end
+from langchain_reliable._core.user_errors import is_own
+from langchain_reliable._runtime.payload import finish_of
+from langchain_reliable._runtime.peek import check_finish, close_stream
 from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
         Iterator,
     )
 
-    from langchain_reliable._alarm import Alarm
-    from langchain_reliable._clock import Clock
-    from langchain_reliable._streams import AsyncOpened, Opened, Reading
-    from langchain_reliable._usage import Usage
+    from langchain_reliable._core.usage import Usage
+    from langchain_reliable._runtime.clock import Clock
+    from langchain_reliable._runtime.peek import AsyncOpened, Opened, Reading
+    from langchain_reliable._runtime.timer import Alarm
 
 if sys.version_info >= (3, 12):
     _current_task = asyncio.current_task

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from langchain_reliable._clock import Clock
-    from langchain_reliable._patience import Patience
+    from langchain_reliable._core.timeouts import Patience
+    from langchain_reliable._runtime.clock import Clock
 
 T = TypeVar("T")
 

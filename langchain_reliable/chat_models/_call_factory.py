@@ -10,27 +10,27 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_reliable._ask import Ask
-from langchain_reliable._call import Call
-from langchain_reliable._children import Request
-from langchain_reliable._greeting import checked_name, checked_options
-from langchain_reliable._judge import judge_with
-from langchain_reliable._manner import Manner
-from langchain_reliable._options import plan_for, within_total
-from langchain_reliable._roster import Roster
-from langchain_reliable._steps import Limits
-from langchain_reliable._telling import Teller
-from langchain_reliable._wishes import BOTTOM, OPTIONS, OUTPUT
+from langchain_reliable._children.chat_model import Request
+from langchain_reliable._classify.classifier import judge_with
+from langchain_reliable._core.call import Call
+from langchain_reliable._core.options import plan_for, within_total
+from langchain_reliable._core.steps import Limits
+from langchain_reliable._runtime.manner import Manner
+from langchain_reliable.chat_models._execution import Ask
+from langchain_reliable.chat_models._keywords import BOTTOM, OPTIONS, OUTPUT
+from langchain_reliable.chat_models._router import Roster
+from langchain_reliable.chat_models._validation import checked_name, checked_options
 from langchain_reliable.observers import LoggingObserver
+from langchain_reliable.observers._dispatch import Teller
 from langchain_reliable.policies import Policy
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from langchain_reliable._clock import Clock
-    from langchain_reliable._roster import Plan
-    from langchain_reliable._structured import Output
+    from langchain_reliable._children.structured_output import Output
+    from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.chat_models import ReliableChatModel
+    from langchain_reliable.chat_models._router import Plan
 
 _LOG = LoggingObserver()
 _CALL_NUMBERS = itertools.count(1)

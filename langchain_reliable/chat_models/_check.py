@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
-from langchain_reliable._children import bare_model
-from langchain_reliable._greeting import checked_seconds
-from langchain_reliable._report import CandidateCheck, CheckReport
-from langchain_reliable._scrub import HIDDEN, clean
+from langchain_reliable._children.chat_model import bare_model
+from langchain_reliable._text.redact import HIDDEN, clean
+from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
+from langchain_reliable.chat_models._validation import checked_seconds
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,

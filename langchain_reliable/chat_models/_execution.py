@@ -14,17 +14,17 @@ from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, message_chunk_to_message
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from langchain_reliable._alarm import within_limits
-from langchain_reliable._forms import checked
-from langchain_reliable._patience import Patience, longest_silence
-from langchain_reliable._reader import Reader
-from langchain_reliable._streams import (
+from langchain_reliable._children.convert import checked
+from langchain_reliable._core.timeouts import Patience, longest_silence
+from langchain_reliable._core.usage import usage_of
+from langchain_reliable._runtime.peek import (
     Opening,
     Reading,
     aopen_stream,
     open_stream,
 )
-from langchain_reliable._usage import usage_of
+from langchain_reliable._runtime.reader_thread import Reader
+from langchain_reliable._runtime.timer import within_limits
 from langchain_reliable.errors import EmptyAnswer, StreamInterrupted
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-    from langchain_reliable._call import Call, Judge
-    from langchain_reliable._children import Child, Request
-    from langchain_reliable._clock import Clock
-    from langchain_reliable._manner import Manner
-    from langchain_reliable._plan import Seat
-    from langchain_reliable._roster import Roster
-    from langchain_reliable._steps import Attempt, Limits
-    from langchain_reliable._streams import AsyncOpened, Opened
-    from langchain_reliable._usage import Usage
+    from langchain_reliable._children.chat_model import Child, Request
+    from langchain_reliable._core.call import Call, Judge
+    from langchain_reliable._core.plan import Seat
+    from langchain_reliable._core.steps import Attempt, Limits
+    from langchain_reliable._core.usage import Usage
+    from langchain_reliable._runtime.clock import Clock
+    from langchain_reliable._runtime.manner import Manner
+    from langchain_reliable._runtime.peek import AsyncOpened, Opened
+    from langchain_reliable.chat_models._router import Roster
 
 
 T = TypeVar("T")

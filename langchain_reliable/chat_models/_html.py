@@ -9,12 +9,12 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from langchain_reliable._children import bare_model
+from langchain_reliable._children.chat_model import bare_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_reliable._steps import Limits, Route
+    from langchain_reliable._core.steps import Limits, Route
     from langchain_reliable.chat_models import ReliableChatModel
     from langchain_reliable.health import CandidateHealth
 

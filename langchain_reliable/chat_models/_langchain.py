@@ -31,16 +31,16 @@ from langchain_core.runnables import Runnable
 from pydantic import SkipValidation
 from typing_extensions import override
 
-from langchain_reliable._children import Child, bare_model
-from langchain_reliable._memory import Veil
-from langchain_reliable._profile import common_profile
-from langchain_reliable._roster import Roster, members_of
-from langchain_reliable._structured import Form, Shape, check_wish
-from langchain_reliable._tools import ToolForm
-from langchain_reliable._views import StructuredView
-from langchain_reliable._wishes import ours_in, without_ours
-from langchain_reliable._written import on_paper, written
+from langchain_reliable._children.cache import Veil
+from langchain_reliable._children.chat_model import Child, bare_model
+from langchain_reliable._children.profile import common_profile
+from langchain_reliable._children.structured_output import Form, Shape, check_wish
+from langchain_reliable._children.tools import ToolForm
 from langchain_reliable.candidates import Candidate, Group
+from langchain_reliable.chat_models._keywords import ours_in, without_ours
+from langchain_reliable.chat_models._router import Roster, members_of
+from langchain_reliable.chat_models._serialization import on_paper, written
+from langchain_reliable.chat_models._structured_output import StructuredView
 
 
 class Citizen(BaseChatModel):

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 
-from langchain_reliable._children import (
+from langchain_reliable._children.chat_model import (
     Preparation,
     bare_model,
     child_of,
     own_model,
 )
-from langchain_reliable._identity import identity
-from langchain_reliable._plan import Member, planned
-from langchain_reliable._steps import Route
+from langchain_reliable._children.identity import identity
+from langchain_reliable._core.plan import Member, planned
+from langchain_reliable._core.steps import Route
 from langchain_reliable.candidates import Candidate, Group
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_reliable._children import Child, Request
-    from langchain_reliable._plan import Seat
-    from langchain_reliable._steps import Limits
+    from langchain_reliable._children.chat_model import Child, Request
+    from langchain_reliable._core.plan import Seat
+    from langchain_reliable._core.steps import Limits
 
     Plan = list[list[Seat]]
 

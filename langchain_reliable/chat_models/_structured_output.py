@@ -16,8 +16,8 @@ from langchain_core.runnables import RunnableSerializable
 from pydantic import ConfigDict, SkipValidation
 from typing_extensions import override
 
-from langchain_reliable._structured import Output, Shape
-from langchain_reliable._wishes import OUTPUT
+from langchain_reliable._children.structured_output import Output, Shape
+from langchain_reliable.chat_models._keywords import OUTPUT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ConfigurableFieldSpec,
     )
 
-    from langchain_reliable._structured import Form
+    from langchain_reliable._children.structured_output import Form
 
 
 class Asked(Protocol):

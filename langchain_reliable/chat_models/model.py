@@ -36,20 +36,23 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from langchain_reliable._audience import hears_tokens
-from langchain_reliable._children import bare_model, own_model
-from langchain_reliable._citizen import Citizen
-from langchain_reliable._clock import Clock, SystemClock
-from langchain_reliable._closing import StreamBottom
-from langchain_reliable._drive import adrive, drive
-from langchain_reliable._greeting import checked_classifier, checked_observers
-from langchain_reliable._judge import Opinion
-from langchain_reliable._relay import arelay, relay
-from langchain_reliable._roster import Roster, members_of
-from langchain_reliable._streams import CommitOn
-from langchain_reliable._wishes import BOTTOM
-from langchain_reliable._written import read
+from langchain_reliable._children.chat_model import bare_model, own_model
+from langchain_reliable._classify.classifier import Opinion
+from langchain_reliable._runtime.clock import Clock, SystemClock
+from langchain_reliable._runtime.closing import StreamBottom
+from langchain_reliable._runtime.driver import adrive, drive
+from langchain_reliable._runtime.peek import CommitOn
+from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable.candidates import Candidate, Group, as_items
+from langchain_reliable.chat_models._keywords import BOTTOM
+from langchain_reliable.chat_models._langchain import Citizen
+from langchain_reliable.chat_models._router import Roster, members_of
+from langchain_reliable.chat_models._serialization import read
+from langchain_reliable.chat_models._token_listeners import hears_tokens
+from langchain_reliable.chat_models._validation import (
+    checked_classifier,
+    checked_observers,
+)
 from langchain_reliable.errors import StreamingUnavailable
 from langchain_reliable.events import Observer
 from langchain_reliable.failures import FailureKind, Verdict
@@ -57,9 +60,9 @@ from langchain_reliable.health import Health
 from langchain_reliable.policies import CircuitBreaker, RetryBudget
 
 if TYPE_CHECKING:
-    from langchain_reliable._ask import Ask
-    from langchain_reliable._reception import Reception
-    from langchain_reliable._report import CheckReport
+    from langchain_reliable.chat_models._call_factory import Reception
+    from langchain_reliable.chat_models._check_report import CheckReport
+    from langchain_reliable.chat_models._execution import Ask
 
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
@@ -427,18 +430,18 @@ class ReliableChatModel(Citizen):
         Args:
             timeout: Seconds that each may take.
         """
-        from langchain_reliable._check import check  # noqa: PLC0415 - seldom used
+        from langchain_reliable.chat_models._check import check  # noqa: PLC0415 - seldom used
 
         return check(self, timeout)
 
     async def acheck(self, timeout: float = 30.0) -> "CheckReport":  # noqa: ASYNC109 - each candidate's own
         """Ask each candidate for one short answer; the twin of `check`."""
-        from langchain_reliable._check import acheck  # noqa: PLC0415 - as above
+        from langchain_reliable.chat_models._check import acheck  # noqa: PLC0415 - as above
 
         return await acheck(self, timeout)
 
     def _repr_html_(self) -> str:
-        from langchain_reliable._display import shown  # noqa: PLC0415 - as above
+        from langchain_reliable.chat_models._html import shown  # noqa: PLC0415 - as above
 
         return shown(self)
 
@@ -479,7 +482,7 @@ async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None
 
 
 def _receiving(model: ReliableChatModel) -> "Reception":
-    from langchain_reliable._reception import Reception  # noqa: PLC0415 - a call's
+    from langchain_reliable.chat_models._call_factory import Reception  # noqa: PLC0415 - a call's
 
     return Reception(model)
 

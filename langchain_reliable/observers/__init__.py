@@ -6,12 +6,12 @@ change what a call does.
 
 from typing import TYPE_CHECKING
 
-from langchain_reliable._lazy import lazily
+from langchain_reliable.observers._lazy import lazily
 from langchain_reliable.observers._logging import LoggingObserver
 
 if TYPE_CHECKING:
     from langchain_reliable.observers._custom_events import CustomEventObserver
-    from langchain_reliable.observers._otel import OpenTelemetryObserver
+    from langchain_reliable.observers._opentelemetry import OpenTelemetryObserver
     from langchain_reliable.observers._timeline import Picture, Timeline
 
 __all__ = [

@@ -25,6 +25,7 @@ from langchain_core.runnables.config import (
 )
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
+from langchain_reliable._text.observer_words import seconds, short
 from langchain_reliable.events import (
     AttemptFailed,
     FailedOver,
@@ -32,7 +33,6 @@ from langchain_reliable.events import (
     Interrupted,
     Waiting,
 )
-from langchain_reliable.observers._words import seconds, short
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from langchain_reliable._once import Once
+from langchain_reliable._text.log_once import Once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

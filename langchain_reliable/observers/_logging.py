@@ -9,7 +9,7 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
-from langchain_reliable._wording import ADVICE, described
+from langchain_reliable._text.wording import ADVICE, described
 from langchain_reliable.events import (
     AttemptFailed,
     CircuitClosed,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_reliable._text.observer_words import short
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -25,13 +26,12 @@ from langchain_reliable.events import (
     Left,
     Waiting,
 )
-from langchain_reliable.observers._otel_meters import (
+from langchain_reliable.observers._opentelemetry_metrics import (
     NAME,
     Meters,
     error_type,
     facts,
 )
-from langchain_reliable.observers._words import short
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable.events import AttemptRecord, Event
     from langchain_reliable.failures import Failure
-    from langchain_reliable.observers._otel_meters import Attributes
+    from langchain_reliable.observers._opentelemetry_metrics import Attributes
 
 _INSTALL: Final = (
     'OpenTelemetryObserver needs opentelemetry: pip install "langchain-reliable[otel]"'

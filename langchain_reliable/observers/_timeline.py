@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from langchain_reliable.observers._story import begins, kept, told
+from langchain_reliable.observers._timeline_data import begins, kept, told
 from langchain_reliable.observers._timeline_svg import html, svg
 from langchain_reliable.observers._timeline_text import text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from langchain_reliable.events import Event
-    from langchain_reliable.observers._story import Story, Try
+    from langchain_reliable.observers._timeline_data import Story, Try
 
 
 class Picture:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from langchain_reliable._show_text import printable
-from langchain_reliable._wording import described
+from langchain_reliable._text.observer_words import seconds, short
+from langchain_reliable._text.terminal import printable
+from langchain_reliable._text.wording import described
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -21,7 +22,6 @@ from langchain_reliable.events import (
     Left,
 )
 from langchain_reliable.failures import FailureKind
-from langchain_reliable.observers._words import seconds, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 from rich.table import Table
 from rich.text import Text
 
-from langchain_reliable._show_text import cells
+from langchain_reliable._text.terminal import cells
 from langchain_reliable.observers._timeline_text import bar, elided, rows, signs
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from langchain_reliable.observers._story import Story, Try
+    from langchain_reliable.observers._timeline_data import Story, Try
     from langchain_reliable.observers._timeline_text import Row
 
 _LEAST: Final = 12

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._show_text import cells
+from langchain_reliable._text.observer_words import seconds
+from langchain_reliable._text.terminal import cells
 from langchain_reliable.observers._timeline_text import rows, signs
-from langchain_reliable.observers._words import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_reliable.observers._story import Story, Try
+    from langchain_reliable.observers._timeline_data import Story, Try
 
 _SIZE: Final = 12
 _CELL: Final = 7.3

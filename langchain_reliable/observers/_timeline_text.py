@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_reliable._show_text import cells
-from langchain_reliable.observers._words import seconds
+from langchain_reliable._text.observer_words import seconds
+from langchain_reliable._text.terminal import cells
 
 if TYPE_CHECKING:
-    from langchain_reliable.observers._story import Story, Try
+    from langchain_reliable.observers._timeline_data import Story, Try
 
 WIDTH = 40
 """Characters of a bar from the beginning of a call to its end."""

@@ -9,7 +9,7 @@ from langchain_openai import ChatOpenAI
 from real_recordings import client_for, partner, playing
 from test_recordings import Answers, calls_to, pytestmark
 
-from langchain_reliable._portable import Translator
+from langchain_reliable._children.messages import Translator
 from langchain_reliable.testing._strict import complaint
 
 __all__ = ["pytestmark"]

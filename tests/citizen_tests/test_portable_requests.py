@@ -18,7 +18,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
 from langchain_reliable import ReliableChatModel
-from langchain_reliable._portable import Translator
+from langchain_reliable._children.messages import Translator
 from langchain_reliable.testing import (
     ScriptedChatModel,
     overloaded,

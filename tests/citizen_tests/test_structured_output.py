@@ -13,7 +13,7 @@ from langchain_core.tracers.base import BaseTracer
 from pydantic import BaseModel, create_model
 
 from langchain_reliable import AllModelsFailed, Candidate
-from langchain_reliable._structured import Shape
+from langchain_reliable._children.structured_output import Shape
 from langchain_reliable.testing import (
     ScriptedChatModel,
     content_then_cut,

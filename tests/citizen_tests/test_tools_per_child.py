@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
 from langchain_reliable import Candidate
-from langchain_reliable._tools import _warned, bound_tools
+from langchain_reliable._children.tools import _warned, bound_tools
 from langchain_reliable.testing import ScriptedChatModel, overloaded, says, tool_call
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from langchain_reliable import Candidate, ReliableChatModel
-from langchain_reliable._clock import SystemClock
+from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable.testing import ScriptedChatModel
 
 CLASSES = {

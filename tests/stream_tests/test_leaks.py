@@ -19,7 +19,7 @@ import pytest
 from our_threads import at_work, others, wait_for_rest
 
 from langchain_reliable import ReliableChatModel, _patience
-from langchain_reliable._workers import IDLE, MAX_IDLE
+from langchain_reliable._runtime.worker_threads import IDLE, MAX_IDLE
 from langchain_reliable.testing import FAULTS
 
 CALLS = int(os.environ.get("LANGCHAIN_RELIABLE_LEAK_CALLS", "300"))

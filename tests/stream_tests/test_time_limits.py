@@ -198,7 +198,7 @@ def test_an_answer_in_one_piece_knows_no_limits_on_chunks(timed):
 @pytest.mark.parametrize("family", ["openai", "anthropic"])
 def test_nor_do_its_clients(timed, clients, family, monkeypatch):
     """Their own read time-out is lowered for streams alone."""
-    monkeypatch.setattr("langchain_reliable._patience._MARGIN", 0.0)
+    monkeypatch.setattr("langchain_reliable._core.timeouts._MARGIN", 0.0)
     clients.sim.script("primary", says("late", delay=4 * SOON))
     model = model_of(
         clients.of(family, "primary"),

@@ -14,7 +14,7 @@ from pydantic import Field, SecretStr
 from rich.console import Console
 
 from langchain_reliable import Candidate, FailureKind, ReliableChatModel
-from langchain_reliable._report import CandidateCheck, CheckReport
+from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
 from langchain_reliable.cli import main
 from langchain_reliable.testing import (
     Gate,

@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from langchain_reliable import _circuit
-from langchain_reliable._circuit import CLOSED, COUNTED, Circuit, State
+from langchain_reliable._core import circuit as _circuit
+from langchain_reliable._core.circuit import CLOSED, COUNTED, Circuit, State
 from langchain_reliable.failures import Failure, FailureKind
 from langchain_reliable.policies import CircuitBreaker
 

@@ -18,11 +18,11 @@ from rich.console import Console
 
 import langchain_reliable
 from langchain_reliable import ReliableChatModel, _demo, _screens, cli
-from langchain_reliable._scenes import BACKUP, PRIMARY, SCENES
-from langchain_reliable._screens import Line, Mark, PlainScreen
-from langchain_reliable._screens_rich import RichScreen
-from langchain_reliable._show import Show
-from langchain_reliable._show_text import Folded, cells, folded_table, printable
+from langchain_reliable._cli.call_view import Show
+from langchain_reliable._cli.demo_scenes import BACKUP, PRIMARY, SCENES
+from langchain_reliable._cli.screen import Line, Mark, PlainScreen
+from langchain_reliable._cli.screen_rich import RichScreen
+from langchain_reliable._text.terminal import Folded, cells, folded_table, printable
 from langchain_reliable.cli import main
 from langchain_reliable.testing import (
     ScriptedChatModel,

@@ -8,8 +8,8 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from langchain_reliable import CallOptions, _copies
-from langchain_reliable._copies import for_model, managed
-from langchain_reliable._once import Once
+from langchain_reliable._children.sdk_retries import for_model, managed
+from langchain_reliable._text.log_once import Once
 from langchain_reliable.testing import ScriptedChatModel
 
 MODEL = "claude-sonnet-4-5"

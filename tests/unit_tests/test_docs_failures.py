@@ -8,7 +8,8 @@ from itertools import groupby
 from pathlib import Path
 
 from langchain_reliable import failures
-from langchain_reliable._classify import codes, statuses
+from langchain_reliable._classify import table_codes as codes
+from langchain_reliable._classify import table_statuses as statuses
 from langchain_reliable.failures import RETRIED_ONCE, VERDICTS, FailureKind, Verdict
 
 PAGE = Path(__file__).parents[2] / "docs" / "failures.md"

@@ -15,7 +15,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from turned_clock import TurnedClock
 
 from langchain_reliable import ReliableChatModel, events, observers
-from langchain_reliable._clock import SystemClock
+from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable.observers import Timeline
 from langchain_reliable.testing import ScriptedChatModel, says
 

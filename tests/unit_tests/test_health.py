@@ -24,9 +24,9 @@ from langchain_reliable import (
     RetryBudget,
     rotate_keys,
 )
-from langchain_reliable._call import Call
-from langchain_reliable._identity import fingerprint, identity
-from langchain_reliable._steps import Route
+from langchain_reliable._children.identity import fingerprint, identity
+from langchain_reliable._core.call import Call
+from langchain_reliable._core.steps import Route
 from langchain_reliable.events import AttemptStarted, CircuitClosed, CircuitOpened
 from langchain_reliable.failures import Failure, FailureKind
 from langchain_reliable.policies import Policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable._plan import Member, planned
+from langchain_reliable._core.plan import Member, planned
 
 
 def members(*owns: str | tuple[str, ...], names=(), serves=None) -> list[Member]:

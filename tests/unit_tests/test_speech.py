@@ -6,7 +6,11 @@ import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration
 
-from langchain_reliable._speech import finish_of, may_end_without_words, says_something
+from langchain_reliable._runtime.payload import (
+    finish_of,
+    may_end_without_words,
+    says_something,
+)
 
 SAYS = {
     "text": {"content": "hi"},

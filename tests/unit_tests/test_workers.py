@@ -11,8 +11,8 @@ import weakref
 import pytest
 from our_threads import wait_for_rest
 
-from langchain_reliable import _workers
-from langchain_reliable._workers import in_a_thread
+from langchain_reliable._runtime import worker_threads as _workers
+from langchain_reliable._runtime.worker_threads import in_a_thread
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import json
 import pytest
 from langchain_anthropic import ChatAnthropic
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 
 def error(type_, message, **details):

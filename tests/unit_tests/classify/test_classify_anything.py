@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langchain_reliable._classify import classify, interpreter
+from langchain_reliable._classify import interpreter
+from langchain_reliable._classify.interpreter import classify
 from langchain_reliable.failures import Failure, FailureKind
 
 TEXTS = st.text(max_size=400) | st.sampled_from(

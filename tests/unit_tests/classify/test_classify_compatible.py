@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 
 def plain(message, **more):

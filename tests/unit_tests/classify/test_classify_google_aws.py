@@ -18,7 +18,7 @@ from langchain_google_genai.chat_models import (
     GoogleRateLimitError,
 )
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 RPC = "type.googleapis.com/google.rpc."
 

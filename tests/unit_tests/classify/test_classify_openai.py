@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 
 def error(message, type_="invalid_request_error", code=None, param=None, **more):

@@ -21,7 +21,7 @@ from langgraph.types import Command
 from pydantic import BaseModel
 from vcr.errors import CannotOverwriteExistingCassetteException
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 from langchain_reliable.failures import Failure, FailureKind
 
 

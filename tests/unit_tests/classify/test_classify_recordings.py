@@ -15,7 +15,7 @@ from langchain_anthropic import ChatAnthropic
 from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 FOLDER = os.environ.get("RECORDINGS_DIR")
 pytestmark = [

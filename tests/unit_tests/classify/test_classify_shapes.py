@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 MISTRAL = "mistralai.client.errors.sdkerror.SDKError"
 COHERE = "cohere.errors.too_many_requests_error.TooManyRequestsError"

@@ -40,7 +40,7 @@ from langchain_openai.chat_models.base import (
     OpenAITimeoutError,
 )
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 REQUEST = httpx2.Request("POST", "https://api.example.com/v1")
 

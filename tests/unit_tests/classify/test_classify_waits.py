@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from langchain_reliable._classify import classify
-from langchain_reliable._classify.waits import asked_for, spelled
+from langchain_reliable._classify.interpreter import classify
+from langchain_reliable._classify.retry_after import asked_for, spelled
 
 NOON = 1_795_435_200.0  # Mon, 23 Nov 2026 12:00:00 GMT
 DATE = "Mon, 23 Nov 2026 12:00:00 GMT"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_reliable._scrub import HIDDEN, clean, clip, scrub
+from langchain_reliable._text.redact import HIDDEN, clean, clip, scrub
 
 LONG = "Ab1" * 16
 SECRETS = [
