@@ -22,7 +22,7 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._core.routing import Rotation
-from langchain_reliable._core.steps import Limits
+from langchain_reliable._core.timeouts import Limits
 from langchain_reliable.policies import Order
 
 _SAY = (
@@ -251,3 +251,8 @@ def _plain_text(error: ValueError) -> str:
         ": ".join((*map(str, one["loc"]), one["msg"].removeprefix("Value error, ")))
         for one in details()
     )
+
+
+def members_of(item: Candidate | Group) -> tuple[Candidate, ...]:
+    """Return the candidates of an entry of `models`."""
+    return item.members if isinstance(item, Group) else (item,)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from langchain_reliable._children.sdk_retries import with_key
+from langchain_reliable._children.rebuild import with_key
 from langchain_reliable.candidates import Candidate, Group
 
 if TYPE_CHECKING:

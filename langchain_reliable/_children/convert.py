@@ -14,8 +14,12 @@ from langchain_core.language_models.chat_models import _gen_info_and_msg_metadat
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_reliable._runtime.payload import finish_among, says_something
-from langchain_reliable._runtime.peek import check_finish, check_wordless
+from langchain_reliable._runtime.payload import (
+    check_finish,
+    check_wordless,
+    finish_among,
+    says_something,
+)
 from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from langchain_reliable._children.chat_model import bare_model, own_model
+from langchain_reliable._children.prepare import bare_model, own_model
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -78,5 +78,5 @@ def is_foreign(author: object, model: BaseChatModel) -> bool:
     reader, family = family_of(model), family_named(author)
     if family is not None:
         return family != reader if reader else family not in cls
-    own = model._get_ls_params().get("ls_provider")  # noqa: SLF001 - as tracers ask
+    own = model._get_ls_params().get("ls_provider")
     return reader is not None and author != own

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable
 
-    from langchain_reliable._children.chat_model import Request
+    from langchain_reliable._children.base import Request
     from langchain_reliable._children.structured_output import Form, Shape
 
 

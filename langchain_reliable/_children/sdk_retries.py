@@ -14,13 +14,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
-
+from langchain_reliable._children.partners import names_of
 from langchain_reliable._text.log_once import Once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from langchain_core.language_models import BaseChatModel
 
 logger = logging.getLogger("langchain_reliable")
@@ -70,16 +67,6 @@ _TIMEOUT_FIELD = {
 _DERIVED_CACHES = ("_client_params",)
 """Cached properties made from `max_retries` (langchain-anthropic 1.7.7)."""
 
-_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
-"""Fields that partner classes fill by themselves when they are built."""
-
-_MODEL_FIELDS = ("model_name", "model", "model_id", "deployment_name")
-"""Fields that name the model, in the order to look."""
-
-_KEY_FIELDS = ("api_key", "auth_token")
-"""How partner packages end the name of the field that holds the key."""
-
-_AZURE = "langchain_openai.chat_models.azure.AzureChatOpenAI"
 
 _warned = Once()
 
@@ -110,104 +97,19 @@ def managed(model: BaseChatModel, read_timeout: float | None = None) -> BaseChat
 
 def sends_finish(model: BaseChatModel) -> bool:
     """Return whether a model's streams are known to end with a finish reason."""
-    return not _names(model).isdisjoint(_SENDS_FINISH)
-
-
-def for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
-    """Return a model built anew for another model name; `None` if it can't be.
-
-    It is rebuilt rather than copied, because classes derive other fields from the
-    name (langchain-anthropic takes `max_tokens` from the model's profile).
-    """
-    field = model_field(model)
-    if field is None:
-        return None
-    cls = type(model)
-    own = {name: getattr(model, name) for name in _own_fields(model)}
-    try:
-        given = _without_derived(cls, own, field)
-        return cls(**_by_alias(cls, {**given, field: name}))
-    except Exception:  # noqa: BLE001 - whatever its validators raise: not rebuildable
-        return None
-
-
-def with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
-    """Return a model built anew with another key.
-
-    Raises:
-        ValueError: The field of its key can't be told.
-    """
-    cls = type(model)
-    fields = [
-        name
-        for name, value in model.__dict__.items()
-        if name.endswith(_KEY_FIELDS)
-        and (isinstance(value, SecretStr) or callable(value))
-    ]
-    if len(fields) != 1:
-        msg = f"the key of {cls.__name__} can't be told from its fields: {fields}"
-        raise ValueError(msg)
-    own = {name: getattr(model, name) for name in _own_fields(model)}
-    return cls(**_by_alias(cls, {**own, fields[0]: key}))
-
-
-def model_field(model: BaseChatModel) -> str | None:
-    """Return the field that names the model; for Azure that is the deployment."""
-    if _AZURE in _names(model):
-        return "deployment_name"
-    fields = type(model).model_fields
-    return next((name for name in _MODEL_FIELDS if name in fields), None)
-
-
-def _own_fields(model: BaseChatModel) -> set[str]:
-    """Return the fields that make this model this one: set, or made for it alone."""
-    made = {name for name, of in type(model).model_fields.items() if of.default_factory}
-    return (model.model_fields_set | made) - _CLIENTS
-
-
-def _without_derived(
-    cls: type[BaseChatModel], own: Mapping[str, Any], field: str
-) -> dict[str, Any]:
-    """Drop what the class derived by itself from the old name.
-
-    A plain model of the old name shows what that is: numbers, flags and profiles that
-    it has too were not given by the user.
-    """
-    kept = {name: value for name, value in own.items() if _is_given(name, value)}
-    plain = cls(**_by_alias(cls, {**kept, field: own[field]}))
-    return {
-        name: value
-        for name, value in own.items()
-        if name in kept or getattr(plain, name, None) != value
-    }
-
-
-def _is_given(name: str, value: object) -> bool:
-    """Only numbers, flags and the profile are ever derived from a name."""
-    return name != "profile" and not isinstance(value, (bool, int, float, type(None)))
-
-
-def _by_alias(cls: type[BaseChatModel], values: Mapping[str, Any]) -> dict[str, Any]:
-    if cls.model_config.get("populate_by_name"):
-        return dict(values)
-    aliases = {name: info.alias or name for name, info in cls.model_fields.items()}
-    return {aliases.get(name, name): value for name, value in values.items()}
+    return not names_of(type(model)).isdisjoint(_SENDS_FINISH)
 
 
 def _field_value_for_off(model: BaseChatModel) -> int | None:
-    names = _names(model)
+    names = names_of(type(model))
     return next(
         (off for known, off in _FIELD_IS_ENOUGH.items() if known in names), None
     )
 
 
 def _advice(model: BaseChatModel) -> str | None:
-    names = _names(model)
+    names = names_of(type(model))
     return next((say for known, say in _NOT_FROM_HERE.items() if known in names), None)
-
-
-def _names(model: BaseChatModel) -> set[str]:
-    return {f"{cls.__module__}.{cls.__qualname__}" for cls in type(model).__mro__}
 
 
 def _fields(
@@ -216,7 +118,7 @@ def _fields(
     fields: dict[str, Any] = {}
     if "max_retries" in type(model).model_fields:
         fields["max_retries"] = off
-    known = _names(model) & _TIMEOUT_FIELD.keys()
+    known = names_of(type(model)) & _TIMEOUT_FIELD.keys()
     if read_timeout is not None and known:
         name = _TIMEOUT_FIELD[known.pop()]
         own = getattr(model, name)

@@ -28,6 +28,6 @@ def quiet_context() -> Context:
         quiet = copy_context()
     quiet.run(var_child_runnable_config.set, None)
     quiet.run(tracers.tracing_v2_callback_var.set, None)
-    for variable, *_ in tracers._configure_hooks:  # noqa: SLF001 - no public way
+    for variable, *_ in tracers._configure_hooks:
         quiet.run(variable.set, None)
     return quiet

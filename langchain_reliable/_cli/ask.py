@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from langchain_reliable._cli.call_view import Show
 from langchain_reliable._cli.extras import NotReady, installed, need
-from langchain_reliable._cli.screen import columns, open_screen
+from langchain_reliable._cli.open_screen import open_screen
+from langchain_reliable._cli.screen import columns
 from langchain_reliable._text.redact import scrub
 from langchain_reliable._text.terminal import folded_table
 from langchain_reliable.candidates import as_candidate

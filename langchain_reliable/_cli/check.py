@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_reliable._cli.ask import opened
 from langchain_reliable._cli.extras import NotReady
-from langchain_reliable._cli.screen import PlainScreen, open_screen
+from langchain_reliable._cli.open_screen import open_screen
+from langchain_reliable._cli.screen_plain import PlainScreen
 from langchain_reliable._text.redact import clip
 from langchain_reliable.candidates import Candidate
 from langchain_reliable.chat_models import ReliableChatModel

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from langchain_reliable._cli.call_view import Show
 from langchain_reliable._cli.demo_scenes import BACKUP, FAST, PRIMARY, SCENES, Pace
 from langchain_reliable._cli.extras import NotReady, need
-from langchain_reliable._cli.screen import open_screen
+from langchain_reliable._cli.open_screen import open_screen
 from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable.chat_models import ReliableChatModel
 from langchain_reliable.errors import AllModelsFailed

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from langchain_reliable._core.candidate_queue import Ledger
     from langchain_reliable._core.retry_budget import Bucket
-    from langchain_reliable._core.steps import Limits, Route, Step
+    from langchain_reliable._core.steps import Route, Step
+    from langchain_reliable._core.timeouts import Limits
     from langchain_reliable._core.trail import Observe
     from langchain_reliable._core.usage import Usage
     from langchain_reliable.failures import Failure

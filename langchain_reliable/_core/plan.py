@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from langchain_reliable._core.steps import Route
+    from langchain_reliable.policies import CallOptions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -137,3 +140,34 @@ def _by_item(seats: list[Seat]) -> list[list[Seat]]:
     for seat in seats:
         items.setdefault((seat.round, seat.member.item), []).append(seat)
     return list(items.values())
+
+
+# --- what `reliable=CallOptions(...)` changes ---------------------------------------
+
+
+def plan_for(plan: list[list[Seat]], options: CallOptions) -> list[list[Seat]]:
+    """Return the part of a plan that a call may use.
+
+    Raises:
+        ValueError: Nobody is called as `start_at` says; the text says who there is.
+    """
+    plan = _from(plan, options.start_at) if options.start_at is not None else plan
+    return plan if options.failover else plan[:1]
+
+
+def _from(plan: list[list[Seat]], name: str) -> list[list[Seat]]:
+    for at, item in enumerate(plan):
+        for place, seat in enumerate(item):
+            if name in (seat.label, seat.member.name):
+                return [[*item[place:], *item[:place]], *plan[at + 1 :]]
+    known = ", ".join(seat.label for item in plan for seat in item)
+    msg = f"start_at={name!r} is none of this model's candidates: {known}"
+    raise ValueError(msg)
+
+
+def within_total(routes: Sequence[Sequence[Route]], total: float) -> list[list[Route]]:
+    """Return the routes of a plan with another limit for the whole call."""
+    return [
+        [replace(one, limits=replace(one.limits, total=total)) for one in item]
+        for item in routes
+    ]

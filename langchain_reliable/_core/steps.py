@@ -10,44 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
+from langchain_reliable._core.timeouts import NO_LIMITS, Limits
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from langchain_core.outputs import ChatGeneration
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long an attempt may take, in seconds; `None` for as long as it wants.
-
-    Attributes:
-        first_chunk: From the request to the first effective payload of a stream.
-        idle: Between two chunks of a stream.
-        attempt: For the whole attempt.
-        total: For the whole call.
-        deadline: When the whole call is over.
-    """
-
-    first_chunk: float | None = None
-    idle: float | None = None
-    attempt: float | None = None
-    total: float | None = None
-    deadline: float | None = None
-
-    @property
-    def any_on_answers(self) -> bool:
-        """Whether anything limits an answer in one piece."""
-        return self.attempt is not None or self.deadline is not None
-
-    @property
-    def of_the_call(self) -> Limits:
-        """What limits the call as a whole."""
-        return Limits(total=self.total, deadline=self.deadline)
-
-
-NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

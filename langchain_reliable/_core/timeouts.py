@@ -7,6 +7,7 @@ Timers and threads never do.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,7 +21,6 @@ from langchain_reliable.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_reliable._core.steps import Limits
     from langchain_reliable.errors import TimeLimitExceeded
 
 AFTER_FINISH = 5.0
@@ -191,3 +191,35 @@ def _rounded_up(spans: tuple[float | None, ...]) -> float:
     """
     shortest = min(span for span in spans if span is not None)
     return 2 ** (math.ceil(4 * math.log2(shortest)) / 4) + _MARGIN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long an attempt may take, in seconds; `None` for as long as it wants.
+
+    Attributes:
+        first_chunk: From the request to the first effective payload of a stream.
+        idle: Between two chunks of a stream.
+        attempt: For the whole attempt.
+        total: For the whole call.
+        deadline: When the whole call is over.
+    """
+
+    first_chunk: float | None = None
+    idle: float | None = None
+    attempt: float | None = None
+    total: float | None = None
+    deadline: float | None = None
+
+    @property
+    def any_on_answers(self) -> bool:
+        """Whether anything limits an answer in one piece."""
+        return self.attempt is not None or self.deadline is not None
+
+    @property
+    def of_the_call(self) -> Limits:
+        """What limits the call as a whole."""
+        return Limits(total=self.total, deadline=self.deadline)
+
+
+NO_LIMITS = Limits()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -158,3 +160,17 @@ def _extras_say_something(extras: Mapping[str, Any]) -> bool:
     return isinstance(reasoning, dict) and _block_says_something(
         {**reasoning, "type": "reasoning"}
     )
+
+
+def check_finish(finish: str | None) -> None:
+    """Raise if the finish reason itself tells of an error (OpenRouter)."""
+    if finish == "error":
+        raise FinishedWithError
+
+
+def check_wordless(finish: str | None, answer: object, *, accepted: bool) -> None:
+    """Raise unless an answer without a word is accepted, or valid as it finished."""
+    if finish is None:
+        raise IncompleteStream
+    if not accepted and not may_end_without_words(finish):
+        raise EmptyAnswer(answer)

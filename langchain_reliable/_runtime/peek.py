@@ -11,19 +11,20 @@ limits, all of this runs in a `Reader`'s thread), in async one `Alarm` per strea
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from langchain_reliable._core.user_errors import is_own
 from langchain_reliable._runtime.closing import StreamBottom
 from langchain_reliable._runtime.payload import (
+    check_finish,
+    check_wordless,
     finish_of,
     is_reasoning_only,
-    may_end_without_words,
     says_something,
 )
 from langchain_reliable._runtime.timer import Alarm
-from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
+from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -63,6 +64,44 @@ class Reading(NamedTuple):
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
     accepts_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a call reads its answers.
+
+    Attributes:
+        commit_on: What a stream has to show before it is let out.
+        require_finish_reason: Whether a stream without one is a cut; `"auto"` goes by
+            what is known of the child.
+        accepts_empty: Whether one that finished without a word is an answer.
+    """
+
+    commit_on: CommitOn = "payload"
+    require_finish_reason: bool | str = "auto"
+    accepts_empty: bool = False
+
+    @property
+    def wholly(self) -> Manner:
+        """The same for a stream that is not shown before its end."""
+        return replace(self, commit_on="complete")
+
+    def reading(self, patience: Patience, seen: Seen, *, sends_finish: bool) -> Reading:
+        """Return how a stream is to be read.
+
+        Args:
+            patience: Its time limits.
+            seen: Takes note of what comes before the commit.
+            sends_finish: Whether such streams are known to end with a finish reason.
+        """
+        required = self.require_finish_reason
+        return Reading(
+            patience=patience,
+            commit_on=self.commit_on,
+            expects_finish=sends_finish if required == "auto" else bool(required),
+            accepts_empty=self.accepts_empty,
+            seen=seen,
+        )
 
 
 @dataclass(slots=True)
@@ -251,20 +290,6 @@ class _Held:
         elif self._finish is None and self._reading.expects_finish:
             raise IncompleteStream
         return opened
-
-
-def check_finish(finish: str | None) -> None:
-    """Raise if the finish reason itself tells of an error (OpenRouter)."""
-    if finish == "error":
-        raise FinishedWithError
-
-
-def check_wordless(finish: str | None, answer: object, *, accepted: bool) -> None:
-    """Raise unless an answer without a word is accepted, or valid as it finished."""
-    if finish is None:
-        raise IncompleteStream
-    if not accepted and not may_end_without_words(finish):
-        raise EmptyAnswer(answer)
 
 
 def close_stream(chunks: Iterable[ChatGenerationChunk]) -> None:

@@ -17,13 +17,13 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from langchain_reliable._runtime.channel import _LOOK_AGAIN, READ_AHEAD, _Ended, _Line
 from langchain_reliable._runtime.worker_threads import in_a_thread
 from langchain_reliable.errors import TimeLimitExceeded, TooManyStuck
 
@@ -41,11 +41,6 @@ if TYPE_CHECKING:
 MAX_ABANDONED = 256
 """Threads that may be left behind to silent sockets before no more are started."""
 
-READ_AHEAD = 256
-"""Chunks that a thread may be ahead of its consumer at most. Each time it is, the two
-change places, so fewer cost more: with 64 a stream of instant chunks takes 1.28 times
-the bare one's time, with 256 it takes 1.14, with 1,024 1.13."""
-
 
 _abandoned: set[object] = set()
 _lock = threading.RLock()  # a finalizer may come in between
@@ -57,63 +52,6 @@ def abandoned_readers() -> int:
 
 
 T = TypeVar("T")
-
-
-class _Ended:
-    """What a thread hands over last: how its child ended."""
-
-    __slots__ = ("error",)
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
-_LOOK_AGAIN = object()
-"""Handed over where a wait may not last as long as it was begun for."""
-
-
-class _Line:
-    """What a thread and whoever waits for it share.
-
-    Attributes:
-        left: Whether nobody waits any more.
-        out: What the thread hands over.
-        over: Whether no thread is at work, or none any more.
-        rest: A stream that is now its consumer's, to read and to close.
-        waits_until: How long the consumer means to wait.
-    """
-
-    __slots__ = ("_room", "left", "out", "over", "rest", "waits_until")
-
-    def __init__(self) -> None:
-        self.left, self.over = False, True
-        self.out: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self.rest: Chunks | None = None
-        self.waits_until = inf
-        self._room = threading.Lock()
-        self._room.acquire()
-
-    def take(self, seconds: float | None) -> object:
-        """Wait so long for something; what comes too late is not taken.
-
-        Raises:
-            Empty: Nothing came.
-        """
-        if seconds is not None and seconds <= 0:
-            raise queue.Empty
-        return self.out.get(timeout=seconds)
-
-    def make_room(self) -> None:
-        """Let the thread go on."""
-        if self._room.locked():
-            with suppress(RuntimeError):  # somebody else has just done so
-                self._room.release()
-
-    def wait_for_room(self) -> None:
-        """Wait until the consumer has nothing more to take."""
-        self._room.acquire()
-        while self.out.qsize() >= READ_AHEAD and not self.left:
-            self._room.acquire()
 
 
 class Reader:

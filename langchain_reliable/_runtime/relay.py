@@ -19,8 +19,8 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable._core.usage import usage_at_end
 from langchain_reliable._core.user_errors import is_own
-from langchain_reliable._runtime.payload import finish_of
-from langchain_reliable._runtime.peek import check_finish, close_stream
+from langchain_reliable._runtime.payload import check_finish, finish_of
+from langchain_reliable._runtime.peek import close_stream
 from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_reliable._children.chat_model import Request
+from langchain_reliable._children.base import Request
 from langchain_reliable._classify.classifier import judge_with
 from langchain_reliable._core.call import Call
-from langchain_reliable._core.options import plan_for, within_total
-from langchain_reliable._core.steps import Limits
-from langchain_reliable._runtime.manner import Manner
+from langchain_reliable._core.plan import plan_for, within_total
+from langchain_reliable._core.timeouts import Limits
+from langchain_reliable._runtime.peek import Manner
 from langchain_reliable.chat_models._execution import Ask
 from langchain_reliable.chat_models._keywords import BOTTOM, OPTIONS, OUTPUT
 from langchain_reliable.chat_models._router import Roster
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from langchain_reliable._children.structured_output import Output
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable.chat_models import ReliableChatModel
     from langchain_reliable.chat_models._router import Plan
+    from langchain_reliable.chat_models.settings import ModelSettings
 
 _LOG = LoggingObserver()
 _CALL_NUMBERS = itertools.count(1)
@@ -39,7 +39,7 @@ _CALL_NUMBERS = itertools.count(1)
 class Reception:
     """Receives the requests of one model."""
 
-    def __init__(self, model: ReliableChatModel) -> None:
+    def __init__(self, model: ModelSettings) -> None:
         """Read a model's fields."""
         self.roster = Roster(
             model.models,

@@ -9,8 +9,8 @@ import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._text.observer_words import seconds, short
 from langchain_reliable._text.terminal import cells
+from langchain_reliable._text.wording import seconds, short
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

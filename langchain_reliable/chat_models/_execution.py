@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-    from langchain_reliable._children.chat_model import Child, Request
+    from langchain_reliable._children.base import Child, Request
     from langchain_reliable._core.call import Call, Judge
     from langchain_reliable._core.plan import Seat
-    from langchain_reliable._core.steps import Attempt, Limits
+    from langchain_reliable._core.steps import Attempt
+    from langchain_reliable._core.timeouts import Limits
     from langchain_reliable._core.usage import Usage
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable._runtime.manner import Manner
-    from langchain_reliable._runtime.peek import AsyncOpened, Opened
+    from langchain_reliable._runtime.peek import AsyncOpened, Manner, Opened
     from langchain_reliable.chat_models._router import Roster
 
 
@@ -153,7 +153,7 @@ class Ask:
 
     def _reading(self, child: Child, attempt: Attempt, manner: Manner) -> Reading:
         patience = Patience(attempt.limits, self.clock.now(), streams=True)
-        return manner.reading(child, patience, attempt.seen)
+        return manner.reading(patience, attempt.seen, sends_finish=child.sends_finish)
 
     # --- structured output ----------------------------------------------------------
 

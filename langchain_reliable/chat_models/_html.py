@@ -9,13 +9,14 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from langchain_reliable._children.chat_model import bare_model
+from langchain_reliable._children.prepare import bare_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from langchain_reliable._core.steps import Limits, Route
-    from langchain_reliable.chat_models import ReliableChatModel
+    from langchain_reliable._core.steps import Route
+    from langchain_reliable._core.timeouts import Limits
+    from langchain_reliable.chat_models._langchain import Citizen
     from langchain_reliable.health import CandidateHealth
 
 _HEAD = ("", "candidate", "class", "retries", "first chunk", "idle", "attempt")
@@ -25,7 +26,7 @@ _NARROW = 'style="text-align:left;white-space:nowrap"'
 _WRAPS = 'style="text-align:left"'
 
 
-def shown(model: ReliableChatModel) -> str:
+def shown(model: Citizen) -> str:
     """Return a table of a model's candidates for a notebook."""
     rows = list(_rows(model))
     known = {one.name: one for one in model.health.snapshot()}
@@ -38,8 +39,8 @@ def shown(model: ReliableChatModel) -> str:
     return f"<div>{title}</div><table>{_row('th', head)}{body}</table>"
 
 
-def _rows(model: ReliableChatModel) -> Iterator[tuple[str, ...]]:
-    roster = model._reception.roster  # noqa: SLF001 - the house's own
+def _rows(model: Citizen) -> Iterator[tuple[str, ...]]:
+    roster = model._roster
     plan = roster.declared()
     routes, seats = roster.routes(plan)
     names = [route for item in routes for route in item]

@@ -28,26 +28,24 @@ from langchain_core.load.serializable import (
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
-from pydantic import SkipValidation
 from typing_extensions import override
 
-from langchain_reliable._children.cache import Veil
-from langchain_reliable._children.chat_model import Child, bare_model
+from langchain_reliable._children.base import Child
+from langchain_reliable._children.prepare import bare_model
 from langchain_reliable._children.profile import common_profile
 from langchain_reliable._children.structured_output import Form, Shape, check_wish
 from langchain_reliable._children.tools import ToolForm
-from langchain_reliable.candidates import Candidate, Group
+from langchain_reliable.candidates import members_of
+from langchain_reliable.chat_models._cache import Veil
 from langchain_reliable.chat_models._keywords import ours_in, without_ours
-from langchain_reliable.chat_models._router import Roster, members_of
+from langchain_reliable.chat_models._router import Roster
 from langchain_reliable.chat_models._serialization import on_paper, written
 from langchain_reliable.chat_models._structured_output import StructuredView
+from langchain_reliable.chat_models.settings import ModelSettings
 
 
-class Citizen(BaseChatModel):
+class Citizen(ModelSettings):
     """A chat model made of several, as seen by those who do not call it."""
-
-    models: SkipValidation[tuple[Candidate | Group, ...]]
-    model_fallbacks: dict[str, tuple[str, ...]]
 
     @property
     @abstractmethod

@@ -12,24 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 
-from langchain_reliable._children.chat_model import (
-    Preparation,
-    bare_model,
-    child_of,
-    own_model,
-)
+from langchain_reliable._children.base import Preparation
 from langchain_reliable._children.identity import identity
+from langchain_reliable._children.prepare import bare_model, child_of, own_model
 from langchain_reliable._core.plan import Member, planned
 from langchain_reliable._core.steps import Route
-from langchain_reliable.candidates import Candidate, Group
+from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from langchain_reliable._children.chat_model import Child, Request
+    from langchain_reliable._children.base import Child, Request
     from langchain_reliable._core.plan import Seat
-    from langchain_reliable._core.steps import Limits
+    from langchain_reliable._core.timeouts import Limits
 
     Plan = list[list[Seat]]
 
@@ -198,11 +194,6 @@ class Roster:
             model=seat.model or seat.member.own,
             provider=_provider(candidate),
         )
-
-
-def members_of(item: Candidate | Group) -> tuple[Candidate, ...]:
-    """Return the candidates of an entry of `models`."""
-    return item.members if isinstance(item, Group) else (item,)
 
 
 def _member(candidate: Candidate, item: int, place: int) -> Member:

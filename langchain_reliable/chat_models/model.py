@@ -4,7 +4,6 @@ Greeting the caller, checking what was given and handing the call to the engine 
 live here. No rule about retries, failover or streams does.
 """
 
-import difflib
 import inspect
 from collections.abc import (
     AsyncGenerator,
@@ -26,38 +25,21 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from pydantic import (
-    ConfigDict,
-    Field,
-    InstanceOf,
     PrivateAttr,
-    SkipValidation,
-    field_validator,
-    model_validator,
 )
 from typing_extensions import override
 
-from langchain_reliable._children.chat_model import bare_model, own_model
-from langchain_reliable._classify.classifier import Opinion
+from langchain_reliable._children.prepare import bare_model, own_model
 from langchain_reliable._runtime.clock import Clock, SystemClock
 from langchain_reliable._runtime.closing import StreamBottom
 from langchain_reliable._runtime.driver import adrive, drive
-from langchain_reliable._runtime.peek import CommitOn
 from langchain_reliable._runtime.relay import arelay, relay
-from langchain_reliable.candidates import Candidate, Group, as_items
+from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.chat_models._keywords import BOTTOM
 from langchain_reliable.chat_models._langchain import Citizen
-from langchain_reliable.chat_models._router import Roster, members_of
-from langchain_reliable.chat_models._serialization import read
+from langchain_reliable.chat_models._router import Roster
 from langchain_reliable.chat_models._token_listeners import hears_tokens
-from langchain_reliable.chat_models._validation import (
-    checked_classifier,
-    checked_observers,
-)
 from langchain_reliable.errors import StreamingUnavailable
-from langchain_reliable.events import Observer
-from langchain_reliable.failures import FailureKind, Verdict
-from langchain_reliable.health import Health
-from langchain_reliable.policies import CircuitBreaker, RetryBudget
 
 if TYPE_CHECKING:
     from langchain_reliable.chat_models._call_factory import Reception
@@ -94,158 +76,14 @@ class ReliableChatModel(Citizen):
     All durations are seconds.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,  # it may hold a key
-        protected_namespaces=(),
-    )
-
-    models: SkipValidation[tuple[Candidate | Group, ...]]
-    """Whom to ask, in order. An entry is a chat model, a Runnable that returns a
-    message, a `"provider:model"` string (needs `langchain`), a `Candidate(...)`, or a
-    group of equivalent ones: a list of those, or a `Group([...])`."""
-
-    model_fallbacks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Model name to further names. First every entry is asked for its own model, then
-    those whose model has a first fallback for that, and so on: another provider of
-    the same model comes before another model."""
-
-    max_retries: int = Field(default=2, ge=0)
-    """Retries per candidate: the SDKs' own default, so that nothing changes for one
-    healthy model."""
-
-    max_attempts: int = Field(default=12, ge=1)
-    """Requests per call over all candidates: the brake on long lists. Retries leave one
-    for each candidate that was not asked yet."""
-
-    initial_backoff: float = Field(default=0.5, ge=0, allow_inf_nan=False)
-    """Longest wait before a candidate's first retry; it doubles with each, and the
-    actual wait is anything up to it ("full jitter", so that a crowd spreads)."""
-
-    max_backoff: float = Field(default=10.0, ge=0, allow_inf_nan=False)
-    """Where the doubling ends."""
-
-    max_retry_after: float = Field(default=5.0, ge=0, allow_inf_nan=False)
-    """Longest time, in sum, that one entry may keep the call waiting while a later one
-    could be asked: people wait for the first token."""
-
-    max_last_wait: float = Field(default=30.0, ge=0, allow_inf_nan=False)
-    """The same when nobody else is left. Entries that were passed over because they
-    asked for a longer wait are then asked again."""
-
-    first_chunk_timeout: float | None = Field(default=60.0, gt=0, allow_inf_nan=False)
-    """Streams only: from the request to the first effective payload (with
-    `commit_on="first_chunk"`, to the first chunk). A miss goes to the next candidate;
-    not applied when nobody else could be asked. `None` for no limit."""
-
-    idle_timeout: float | None = Field(default=120.0, gt=0, allow_inf_nan=False)
-    """Streams only: between two chunks. `None` for no limit."""
-
-    attempt_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """For one attempt, to the end of its answer."""
-
-    total_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """For the whole call, including waits, to the end of its answer."""
-
-    commit_on: CommitOn = "payload"
-    """What a stream has to show before it is let out: `"first_chunk"` (anything),
-    `"payload"` (something said, reasoning counts), `"text"` (something said that is not
-    reasoning) or `"complete"` (all of it: any fault is then survivable, at the price of
-    the first word coming with the last)."""
-
-    require_finish_reason: Literal["auto"] | bool = "auto"
-    """Whether a stream that ends without a finish reason was cut. `"auto"` expects one
-    of the families known to send it and of any child that has sent one before."""
-
-    on_empty: Literal["retry", "accept"] = "retry"
-    """What becomes of an answer that finished in the usual way without a word:
-    `"retry"` asks once more, then the next, and returns it if nobody says more;
-    `"accept"` returns it at once (where silence is an answer, as after a tool)."""
-
-    require_streaming: bool = False
-    """If true, `stream` and `astream` skip models that cannot stream, and raise
-    `StreamingUnavailable` at once if none can. Otherwise such a model's answer arrives
-    as one chunk."""
-
-    streaming: bool | None = None
-    """If true, `invoke` and `ainvoke` stream as well, so that callbacks hear each token
-    (and what they heard can't be taken back); if false, nothing streams."""
-
-    verdicts: dict[FailureKind, Verdict] = Field(default_factory=dict)
-    """Failure kind to `"retry"`, `"next"` or `"raise"`, where the built-in verdict is
-    not what you want."""
-
-    classify: Callable[[Exception], Opinion] | None = Field(default=None, exclude=True)
-    """Your own reading of exceptions: return a `FailureKind`, a `Failure`, `PROPAGATE`
-    for what is no provider's failure, or `None` for no opinion."""
-
-    circuit_breaker: CircuitBreaker | None = CircuitBreaker()
-    """When a candidate is left alone because it failed too often in a row; `None` for
-    never."""
-
-    health: InstanceOf[Health] = Field(default_factory=Health, exclude=True, repr=False)
-    """What is known of each candidate across calls. Pass one object to several models
-    to let them share it; print it to see it."""
-
-    fail_fast: bool = False
-    """If true, a call for which every candidate is held back by its health raises at
-    once, with the seconds to wait in `AllModelsFailed.retry_after`. Otherwise they are
-    tried anyway, the soonest to return first."""
-
-    retry_budget: RetryBudget | None = None
-    """A bound on the retries of all calls together; off unless asked for."""
-
-    manage_child_retries: bool = True
-    """Whether the children are used with their SDK's own retries off, so that retries
-    don't multiply. Copies are used; your objects are not changed."""
-
-    observers: tuple[SkipValidation[Observer], ...] = Field(
-        default=(), repr=False, exclude=True
-    )
-    """Called with each event of each call; see `langchain_reliable.events`."""
+    @classmethod
+    @override
+    def get_lc_namespace(cls) -> list[str]:
+        """Return where dumps say that this class is, whichever file it stands in."""
+        return ["langchain_reliable", "chat_models"]
 
     _clock: Clock = PrivateAttr(default_factory=SystemClock)
     _known_reception: Any = PrivateAttr(default=None)
-
-    # --- at the door --------------------------------------------------------------
-
-    @model_validator(mode="before")
-    @classmethod
-    def _know_every_option(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            known = set(cls.model_fields) | {
-                info.alias for info in cls.model_fields.values() if info.alias
-            }
-            if unknown := [name for name in values if name not in known]:
-                raise ValueError(_unknown(unknown[0], sorted(known)))
-        return values
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _are_models(cls, value: Any) -> tuple[Candidate | Group, ...]:
-        listed = isinstance(value, (list, tuple))
-        return as_items([read(one) for one in value] if listed else value)
-
-    @field_validator("model_fallbacks", mode="before")
-    @classmethod
-    def _are_lists_of_names(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            for name, further in value.items():
-                if isinstance(further, str):
-                    msg = f'write a list: model_fallbacks={{"{name}": ["{further}"]}}'
-                    raise ValueError(msg)
-        return value
-
-    @field_validator("classify", mode="before")
-    @classmethod
-    def _is_asked_within_a_call(cls, value: Any) -> Any:
-        return checked_classifier(value)
-
-    @field_validator("observers", mode="before")
-    @classmethod
-    def _hear_events(cls, value: Any) -> Any:
-        return checked_observers(value)
 
     # --- the four hooks -----------------------------------------------------------
 
@@ -506,9 +344,3 @@ def _checked(name: str, value: Any) -> Any:
     scratch = ReliableChatModel.model_construct(models=())
     scratch.__pydantic_validator__.validate_assignment(scratch, name, value)
     return scratch.__dict__[name]
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"known are: {', '.join(known)}"
-    return f"unknown option `{name}`; {hint}"

@@ -26,7 +26,7 @@ __getattr__ = lazily(
     __name__,
     {
         "CustomEventObserver": f"{__name__}._custom_events",
-        "OpenTelemetryObserver": f"{__name__}._otel",
+        "OpenTelemetryObserver": f"{__name__}._opentelemetry",
         "Picture": f"{__name__}._timeline",
         "Timeline": f"{__name__}._timeline",
     },

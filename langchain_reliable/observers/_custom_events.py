@@ -25,7 +25,7 @@ from langchain_core.runnables.config import (
 )
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
-from langchain_reliable._text.observer_words import seconds, short
+from langchain_reliable._text.wording import seconds, short
 from langchain_reliable.events import (
     AttemptFailed,
     FailedOver,

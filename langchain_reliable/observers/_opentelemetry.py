@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_reliable._text.observer_words import short
+from langchain_reliable._text.wording import short
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,

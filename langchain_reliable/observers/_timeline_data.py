@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from langchain_reliable._text.observer_words import seconds, short
 from langchain_reliable._text.terminal import printable
-from langchain_reliable._text.wording import described
+from langchain_reliable._text.wording import described, seconds, short
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._text.observer_words import seconds
 from langchain_reliable._text.terminal import cells
+from langchain_reliable._text.wording import seconds
 from langchain_reliable.observers._timeline_text import rows, signs
 
 if TYPE_CHECKING:

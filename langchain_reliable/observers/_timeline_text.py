@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from langchain_reliable._text.observer_words import seconds
 from langchain_reliable._text.terminal import cells
+from langchain_reliable._text.wording import seconds
 
 if TYPE_CHECKING:
     from langchain_reliable.observers._timeline_data import Story, Try

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_reliable._core.call import Call
-from langchain_reliable._core.steps import GiveUp, Launch, Limits, Route, Settle, Wait
+from langchain_reliable._core.steps import GiveUp, Launch, Route, Settle, Wait
+from langchain_reliable._core.timeouts import Limits
 from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotBound
 from langchain_reliable.events import (
     Answered,

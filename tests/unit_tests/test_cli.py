@@ -20,7 +20,8 @@ import langchain_reliable
 from langchain_reliable import ReliableChatModel, _demo, _screens, cli
 from langchain_reliable._cli.call_view import Show
 from langchain_reliable._cli.demo_scenes import BACKUP, PRIMARY, SCENES
-from langchain_reliable._cli.screen import Line, Mark, PlainScreen
+from langchain_reliable._cli.screen import Line, Mark
+from langchain_reliable._cli.screen_plain import PlainScreen
 from langchain_reliable._cli.screen_rich import RichScreen
 from langchain_reliable._text.terminal import Folded, cells, folded_table, printable
 from langchain_reliable.cli import main

@@ -8,7 +8,8 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from langchain_reliable import CallOptions, _copies
-from langchain_reliable._children.sdk_retries import for_model, managed
+from langchain_reliable._children.rebuild import for_model
+from langchain_reliable._children.sdk_retries import managed
 from langchain_reliable._text.log_once import Once
 from langchain_reliable.testing import ScriptedChatModel
 

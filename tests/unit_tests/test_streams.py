@@ -13,14 +13,15 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable._core import timeouts as _patience
-from langchain_reliable._core.steps import NO_LIMITS, Limits, Seen
-from langchain_reliable._core.timeouts import Patience
+from langchain_reliable._core.steps import Seen
+from langchain_reliable._core.timeouts import NO_LIMITS, Limits, Patience
 from langchain_reliable._runtime import peek as _streams
 from langchain_reliable._runtime import reader_thread as _reader
+from langchain_reliable._runtime.channel import READ_AHEAD, _Line
 from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable._runtime.closing import StreamBottom
 from langchain_reliable._runtime.peek import Opening, Reading, aopen_stream, open_stream
-from langchain_reliable._runtime.reader_thread import READ_AHEAD, Reader, _Line
+from langchain_reliable._runtime.reader_thread import Reader
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable.errors import (
     AttemptTimeout,
