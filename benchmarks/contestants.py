@@ -30,7 +30,7 @@ LEAST: Final = "least_relay"
 WITH_FALLBACKS: Final = "with_fallbacks"
 OURS: Final = "ours"
 NO_IDLE: Final = "ours_no_idle_timeout"
-NO_LIMITS: Final = "ours_no_limits"
+NO_TIMEOUTS: Final = "ours_no_limits"
 OBSERVED: Final = "ours_observed"
 
 
@@ -70,7 +70,7 @@ CONTESTANTS: Final = {
     LEAST: Contestant("the least relay", _least),
     OURS: Contestant("ours", _ours()),
     NO_IDLE: Contestant("ours, idle_timeout=None", _ours(idle_timeout=None)),
-    NO_LIMITS: Contestant(
+    NO_TIMEOUTS: Contestant(
         "ours, no limits", _ours(idle_timeout=None, first_chunk_timeout=None)
     ),
     OBSERVED: Contestant("ours, all observers", _observed),
@@ -81,12 +81,14 @@ EVERYBODY: Final = (
     NO_IDLE,
     BARE_AGAIN,
     OBSERVED,
-    NO_LIMITS,
+    NO_TIMEOUTS,
     WITH_FALLBACKS,
 )
 """In the order of a round: the bare ones far apart, so that their ratio shows as much
 of the machine's unrest as any other."""
-WHERE_LIMITS_NEED_NO_THREAD: Final = tuple(one for one in EVERYBODY if one != NO_LIMITS)
+WHERE_LIMITS_NEED_NO_THREAD: Final = tuple(
+    one for one in EVERYBODY if one != NO_TIMEOUTS
+)
 """For async and `invoke`, where no limits at all would be no news."""
 
 

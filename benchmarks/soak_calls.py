@@ -37,7 +37,7 @@ def note(words: str) -> str:
     return words
 
 
-class Left(Exception):
+class Abandoned(Exception):
     """What the caller's own code raises in the middle of an answer."""
 
 
@@ -277,7 +277,7 @@ class Asking:
             return False
         told.left = True
         if call.leaves == "raise":
-            raise Left
+            raise Abandoned
         return True
 
     def _leave(self) -> None:
@@ -285,7 +285,7 @@ class Asking:
             told.left = True
 
     def _ended(self, error: BaseException) -> None:
-        if isinstance(error, Left) and self.told[0].left:
+        if isinstance(error, Abandoned) and self.told[0].left:
             return
         for told in self.told:
             told.error = error

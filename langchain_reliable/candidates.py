@@ -22,7 +22,7 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._core.routing import Rotation
-from langchain_reliable._core.timeouts import Limits
+from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable.policies import Order
 
 _SAY = (
@@ -97,7 +97,7 @@ class Candidate(_Setting):
     def _is_a_model(cls, value: Any) -> Any:
         return _child(value)
 
-    def limits(self, common: Limits) -> Limits:
+    def limits(self, common: Timeouts) -> Timeouts:
         """Return its time limits: its own where given, else the common ones."""
         given = {
             name: getattr(self, field)

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from langchain_core.exceptions import ModelError, ModelTimeoutError
 
-from langchain_reliable._text.wording import described, table_of
+from langchain_reliable._text.wording import attempt_table, describe_failure
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class AllModelsFailed(ModelError):
         self.attempts = tuple(attempts)
         self.why = why
         self.retry_after = retry_after
-        super().__init__(table_of(self.attempts, why))
+        super().__init__(attempt_table(self.attempts, why))
         if errors := [tried.error for tried in self.attempts if tried.error]:
             self.__cause__ = ExceptionGroup("what each attempt raised", errors)
             # SDKs' errors carry the HTTP response; LangChain's tracers look for it.
@@ -113,7 +113,7 @@ class StreamInterrupted(ModelError):
         self.kind = failure.kind
         super().__init__(
             f"the answer of {served_by} broke off after {len(partial.text)} "
-            f"characters ({described(failure)}); what had arrived is in `.partial`"
+            f"characters ({describe_failure(failure)}); what had arrived is in `.partial`"
         )
 
     def __reduce__(self) -> Pickled:
@@ -159,7 +159,7 @@ class EmptyAnswer(AnswerRejected):
         self.answer = answer
 
 
-class Unparsed(EmptyAnswer):
+class OutputNotParsed(EmptyAnswer):
     """The answer did not parse, and is to be returned if nobody says better."""
 
     kind: ClassVar[FailureKind] = FailureKind.INVALID_OUTPUT
@@ -187,7 +187,7 @@ class FinishedWithError(AnswerRejected):
         super().__init__('the provider ended the answer with finish reason "error"')
 
 
-class ToolsNotBound(AnswerRejected):
+class ToolsNotSupported(AnswerRejected):
     """A child can't bind the tools of this call, so it was not asked."""
 
     is_retryable = False
@@ -198,7 +198,7 @@ class ToolsNotBound(AnswerRejected):
         super().__init__(f"bind_tools of {model} does not take these tools")
 
 
-class SchemaNotBound(ToolsNotBound):
+class SchemaNotBound(ToolsNotSupported):
     """A child can't be asked for this schema, so it was not asked."""
 
     def __init__(self, model: str) -> None:
@@ -208,7 +208,7 @@ class SchemaNotBound(ToolsNotBound):
         )
 
 
-class TooManyStuck(AnswerRejected):
+class TooManyAbandonedThreads(AnswerRejected):
     """Too many earlier requests still wait for silent sockets to start another."""
 
     is_retryable = False

@@ -124,7 +124,7 @@ class Committed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled(Event):
+class EmptyAnswerReturned(Event):
     """Nobody has said more: an answer that was put aside is returned, though empty."""
 
     candidate: str
@@ -156,7 +156,7 @@ class Interrupted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left(Event):
+class Abandoned(Event):
     """Nobody waits for the answer any more: a `break`, a cancellation, a bug.
 
     `opened` is when its first chunk had come, in seconds from its request, if it had.
@@ -194,7 +194,7 @@ class Observer(Protocol):
     Observers are called where the call runs, between its steps: be quick. One that
     raises is logged once and never breaks a call.
 
-    One that has an attribute `hears`, a set of event classes, is called with these
+    One that has an attribute `event_types`, a set of event classes, is called with these
     alone, and what nobody wants to hear of is never made.
     """
 

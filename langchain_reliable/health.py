@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._core import circuit as _circuit
 from langchain_reliable._core.circuit import CLOSED, Circuit, State
-from langchain_reliable._core.retry_budget import Bucket
+from langchain_reliable._core.retry_budget import RetryTokenBucket
 from langchain_reliable._runtime.clock import SystemClock
-from langchain_reliable._text.wording import described
+from langchain_reliable._text.wording import describe_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -64,7 +64,7 @@ class Health:
 
     def __init__(self) -> None:
         """Begin with nothing known: everybody is well."""
-        self._buckets: dict[RetryBudget, Bucket] = {}
+        self._buckets: dict[RetryBudget, RetryTokenBucket] = {}
         self._circuits: dict[Hashable, Circuit] = {}
         self._clock: Clock = SystemClock()
         self._isolated: set[str] = set()
@@ -145,7 +145,7 @@ class Health:
         circuit = self._circuits.get(key, CLOSED)  # one look, so no lock
         return now if circuit is CLOSED else circuit.free_at(now)
 
-    def is_well(self, key: Hashable, name: str) -> bool:
+    def is_healthy(self, key: Hashable, name: str) -> bool:
         """Return whether a candidate is known, and nothing speaks against it."""
         return self._circuits.get(key) is CLOSED and name not in self._isolated
 
@@ -215,10 +215,10 @@ class Health:
         """Take note that a probe was cancelled."""
         self._change(key, _circuit.abandoned)
 
-    def bucket(self, budget: RetryBudget) -> Bucket:
+    def bucket(self, budget: RetryBudget) -> RetryTokenBucket:
         """Return the bucket of a retry budget."""
         with self._lock:
-            return self._buckets.setdefault(budget, Bucket(budget))
+            return self._buckets.setdefault(budget, RetryTokenBucket(budget))
 
     def _change(self, key: Hashable, change: Callable[[Circuit], Circuit]) -> Circuit:
         with self._lock:
@@ -235,7 +235,7 @@ class Health:
             state=state,
             seconds=seconds,
             failures=circuit.failures,
-            last_failure=described(circuit.last) if circuit.last else "",
+            last_failure=describe_failure(circuit.last) if circuit.last else "",
         )
 
     def _cells(self) -> list[tuple[str, str, str, str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from langchain_reliable._children.rebuild import with_key
+from langchain_reliable._children.rebuild import rebuilt_with_key
 from langchain_reliable.candidates import Candidate, Group
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def rotate_keys(
         msg = f"rotate_keys takes a list of keys, no {type(keys).__name__}: {_SAY}"
         raise TypeError(msg)
     secrets = [_secret(key, at) for at, key in enumerate(keys)]
-    return Group([Candidate(with_key(model, key)) for key in secrets], order=order)
+    return Group(
+        [Candidate(rebuilt_with_key(model, key)) for key in secrets], order=order
+    )
 
 
 def _secret(key: object, at: int) -> SecretStr:

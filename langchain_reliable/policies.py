@@ -68,7 +68,7 @@ class RetryBudget(_Setting):
     """What a retry costs. A retry that succeeds gets it back."""
     throttled_cost: float = Field(default=5.0, ge=0, allow_inf_nan=False)
     """What a retry costs after a rate limit: the provider itself asked for it."""
-    thanks: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    success_credit: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """What a call that needed no retry puts back."""
 
 

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
-    from langchain_reliable._children.structured_output import Form, Output, Shape
+    from langchain_reliable._children.structured_output import (
+        ChildOutput,
+        OutputReader,
+        OutputSpec,
+    )
 
 
 class Request(NamedTuple):
@@ -29,7 +33,7 @@ class Request(NamedTuple):
     messages: list[BaseMessage]
     stop: list[str] | None
     kwargs: Mapping[str, Any]
-    output: Output | None = None
+    output: OutputReader | None = None
     as_events: bool = False
 
 
@@ -67,7 +71,7 @@ class Child(Protocol):
     async def aanswer(self, request: Request) -> ChatResult:
         """Return its answer in one piece; the twin of `answer`."""
 
-    def form_for(self, shape: Shape) -> Form:
+    def form_for(self, shape: OutputSpec) -> ChildOutput:
         """Return how it is asked for structured output, and how that is read."""
 
     def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
@@ -75,7 +79,7 @@ class Child(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Preparation:
+class ChildConfig:
     """How a child is to be prepared; what is prepared is kept by it.
 
     Attributes:

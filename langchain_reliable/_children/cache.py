@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
 
-class Memory:
+class ChildCache:
     """A child's own cache object, opened at one request."""
 
     def __init__(self, model: BaseChatModel, prompt: str, key: str) -> None:
-        """Open it; `memory_of` finds out what at."""
+        """Open it; `cache_of` finds out what at."""
         self._cache = cast("BaseCache", model.cache)
         self._model = model
         self._at = prompt, key
@@ -48,14 +48,16 @@ class Memory:
         return ChatResult(generations=self._model._convert_cached_generations([*known]))
 
 
-def memory_of(
+def cache_of(
     model: BaseChatModel,
     messages: list[BaseMessage],
     stop: list[str] | None,
     kwargs: dict[str, Any],
-) -> Memory | None:
+) -> ChildCache | None:
     """Return a child's cache at a request; `None` if it was given none of its own."""
     if not isinstance(model.cache, BaseCache):
         return None
     without_ids = [message.model_copy(update={"id": None}) for message in messages]
-    return Memory(model, dumps(without_ids), model._get_llm_string(stop=stop, **kwargs))
+    return ChildCache(
+        model, dumps(without_ids), model._get_llm_string(stop=stop, **kwargs)
+    )

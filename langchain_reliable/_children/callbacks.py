@@ -21,7 +21,7 @@ from langchain_core.callbacks import (
 from langchain_core.outputs import LLMResult
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from langchain_reliable._core.user_errors import own_code
+from langchain_reliable._core.user_errors import mark_user_errors
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -44,7 +44,7 @@ M = TypeVar("M", bound=BaseCallbackManager)
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
+class ChildCallbacks:
     """The handlers of one child, and what its runs are called."""
 
     handlers: tuple[BaseCallbackHandler, ...]
@@ -54,38 +54,40 @@ class Listeners:
 
     # --- a whole answer -----------------------------------------------------------
 
-    def told_of(self, begun: Begun, answer: Callable[[], ChatResult]) -> ChatResult:
+    def run(
+        self, begun: PreparedRequest, answer: Callable[[], ChatResult]
+    ) -> ChatResult:
         """Get an answer and tell how it began and ended."""
         run = self._start(begun)
         try:
             result = answer()
         except BaseException as error:
-            with own_code():
+            with mark_user_errors():
                 run.on_llm_error(error, response=LLMResult(generations=[]))
             raise
-        with own_code():
+        with mark_user_errors():
             run.on_llm_end(_as_told(result))
         return result
 
-    async def atold_of(
-        self, begun: Begun, answer: Callable[[], Awaitable[ChatResult]]
+    async def arun(
+        self, begun: PreparedRequest, answer: Callable[[], Awaitable[ChatResult]]
     ) -> ChatResult:
-        """Get an answer and tell of it; the twin of `told_of`."""
+        """Get an answer and tell of it; the twin of `run`."""
         run = await self._astart(begun)
         try:
             result = await answer()
         except BaseException as error:
-            with own_code():
+            with mark_user_errors():
                 await run.on_llm_error(error, response=LLMResult(generations=[]))
             raise
-        with own_code():
+        with mark_user_errors():
             await run.on_llm_end(_as_told(result))
         return result
 
     # --- a stream -----------------------------------------------------------------
 
-    def hearing(
-        self, begun: Begun, chunks: Iterator[ChatGenerationChunk]
+    def run_stream(
+        self, begun: PreparedRequest, chunks: Iterator[ChatGenerationChunk]
     ) -> Generator[ChatGenerationChunk]:
         """Hand on a stream and tell of each chunk."""
         run = self._start(begun)
@@ -94,51 +96,51 @@ class Listeners:
             with closing(cast("Generator[ChatGenerationChunk]", chunks)):
                 for chunk in chunks:
                     content = cast("str", chunk.message.content)
-                    with own_code():
+                    with mark_user_errors():
                         run.on_llm_new_token(content, chunk=chunk)
                     heard.append(chunk)
                     yield chunk
         except BaseException as error:
-            with own_code():
+            with mark_user_errors():
                 run.on_llm_error(error, response=_so_far(heard))
             raise
-        with own_code():
+        with mark_user_errors():
             run.on_llm_end(_so_far(heard))
 
-    async def ahearing(
-        self, begun: Begun, chunks: AsyncIterator[ChatGenerationChunk]
+    async def arun_stream(
+        self, begun: PreparedRequest, chunks: AsyncIterator[ChatGenerationChunk]
     ) -> AsyncGenerator[ChatGenerationChunk]:
-        """Hand on a stream and tell of each chunk; the twin of `hearing`."""
+        """Hand on a stream and tell of each chunk; the twin of `run_stream`."""
         run = await self._astart(begun)
         heard: list[ChatGenerationChunk] = []
         try:
             async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
                 async for chunk in chunks:
                     content = cast("str", chunk.message.content)
-                    with own_code():
+                    with mark_user_errors():
                         await run.on_llm_new_token(content, chunk=chunk)
                     heard.append(chunk)
                     yield chunk
         except BaseException as error:
-            with own_code():
+            with mark_user_errors():
                 await run.on_llm_error(error, response=_so_far(heard))
             raise
-        with own_code():
+        with mark_user_errors():
             await run.on_llm_end(_so_far(heard))
 
     # --- managers -----------------------------------------------------------------
 
-    def _start(self, begun: Begun) -> CallbackManagerForLLMRun:
+    def _start(self, begun: PreparedRequest) -> CallbackManagerForLLMRun:
         manager = self._manager(CallbackManager)
-        with own_code():
+        with mark_user_errors():
             [run] = manager.on_chat_model_start(
                 begun.model._serialized, [begun.messages], **self._told(begun)
             )
         return run
 
-    async def _astart(self, begun: Begun) -> AsyncCallbackManagerForLLMRun:
+    async def _astart(self, begun: PreparedRequest) -> AsyncCallbackManagerForLLMRun:
         manager = self._manager(AsyncCallbackManager)
-        with own_code():
+        with mark_user_errors():
             [run] = await manager.on_chat_model_start(
                 begun.model._serialized, [begun.messages], **self._told(begun)
             )
@@ -152,7 +154,7 @@ class Listeners:
             metadata=dict(self.metadata),
         )
 
-    def _told(self, begun: Begun) -> dict[str, Any]:
+    def _told(self, begun: PreparedRequest) -> dict[str, Any]:
         params = begun.model._get_invocation_params(stop=begun.stop, **begun.kwargs)
         return {
             "invocation_params": params,
@@ -162,7 +164,7 @@ class Listeners:
         }
 
 
-class Begun(NamedTuple):
+class PreparedRequest(NamedTuple):
     """What is told of a run when it begins."""
 
     model: BaseChatModel
@@ -171,9 +173,9 @@ class Begun(NamedTuple):
     kwargs: dict[str, Any]
 
 
-def listeners_of(
+def callbacks_of(
     model: BaseChatModel, configs: Sequence[RunnableConfig]
-) -> Listeners | None:
+) -> ChildCallbacks | None:
     """Return who listens to a child; `None` if it was given nobody.
 
     Args:
@@ -184,7 +186,7 @@ def listeners_of(
     handlers = [one for given in callbacks for one in _handlers(given)]
     if not handlers:
         return None
-    return Listeners(
+    return ChildCallbacks(
         handlers=tuple(dict.fromkeys(handlers)),
         tags=tuple(
             tag

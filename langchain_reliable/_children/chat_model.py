@@ -15,17 +15,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from langchain_reliable._children.cache import memory_of
-from langchain_reliable._children.callbacks import Begun
+from langchain_reliable._children.cache import cache_of
+from langchain_reliable._children.callbacks import PreparedRequest
 from langchain_reliable._children.convert import (
     ain_blocks,
     as_chunk,
     in_blocks,
     result_in_blocks,
 )
-from langchain_reliable._children.messages import Translator
+from langchain_reliable._children.messages import MessageAdapter
 from langchain_reliable._children.sdk_retries import sends_finish
-from langchain_reliable._children.tools import bound_tools
+from langchain_reliable._children.tools import bind_for_child
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_reliable._children.base import Request
-    from langchain_reliable._children.callbacks import Listeners
-    from langchain_reliable._children.structured_output import Form, Shape
+    from langchain_reliable._children.callbacks import ChildCallbacks
+    from langchain_reliable._children.structured_output import ChildOutput, OutputSpec
 
 
 class ChatChild:
@@ -48,12 +48,12 @@ class ChatChild:
         self,
         model: BaseChatModel,
         kwargs: Mapping[str, Any],
-        listeners: Listeners | None,
+        listeners: ChildCallbacks | None,
     ) -> None:
         self._model = model
         self._kwargs = kwargs
         self._listeners = listeners
-        self._translator = Translator(model)
+        self._translator = MessageAdapter(model)
         self.sends_finish = sends_finish(model)
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
@@ -71,7 +71,7 @@ class ChatChild:
         chunks = iter(told.model._stream(told.messages, stop=told.stop, **told.kwargs))
         if self._makes_blocks and not request.as_events:
             chunks = in_blocks(chunks)
-        return self._listeners.hearing(told, chunks) if self._listeners else chunks
+        return self._listeners.run_stream(told, chunks) if self._listeners else chunks
 
     def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=True):
@@ -80,7 +80,7 @@ class ChatChild:
         chunks = told.model._astream(told.messages, stop=told.stop, **told.kwargs)
         if self._makes_blocks and not request.as_events:
             chunks = ain_blocks(chunks)
-        return self._listeners.ahearing(told, chunks) if self._listeners else chunks
+        return self._listeners.arun_stream(told, chunks) if self._listeners else chunks
 
     async def _in_one_chunk(
         self, request: Request
@@ -91,40 +91,40 @@ class ChatChild:
         told = self._bound(request)
         if self._listeners is None:
             return self._remembered(told)
-        return self._listeners.told_of(told, lambda: self._remembered(told))
+        return self._listeners.run(told, lambda: self._remembered(told))
 
     async def aanswer(self, request: Request) -> ChatResult:
         told = self._bound(request)
         if self._listeners is None:
             return await self._aremembered(told)
-        return await self._listeners.atold_of(told, lambda: self._aremembered(told))
+        return await self._listeners.arun(told, lambda: self._aremembered(told))
 
-    def _remembered(self, told: Begun) -> ChatResult:
-        memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
+    def _remembered(self, told: PreparedRequest) -> ChatResult:
+        memory = cache_of(told.model, told.messages, told.stop, told.kwargs)
         if memory is None:
             return self._asked(told)
         return memory.answer(lambda: self._asked(told))
 
-    async def _aremembered(self, told: Begun) -> ChatResult:
-        memory = memory_of(told.model, told.messages, told.stop, told.kwargs)
+    async def _aremembered(self, told: PreparedRequest) -> ChatResult:
+        memory = cache_of(told.model, told.messages, told.stop, told.kwargs)
         if memory is None:
             return await self._aasked(told)
         return await memory.aanswer(lambda: self._aasked(told))
 
-    def _asked(self, told: Begun) -> ChatResult:
+    def _asked(self, told: PreparedRequest) -> ChatResult:
         result = told.model._generate(told.messages, stop=told.stop, **told.kwargs)
         return result_in_blocks(result) if self._makes_blocks else result
 
-    async def _aasked(self, told: Begun) -> ChatResult:
+    async def _aasked(self, told: PreparedRequest) -> ChatResult:
         generate = told.model._agenerate
         result = await generate(told.messages, stop=told.stop, **told.kwargs)
         return result_in_blocks(result) if self._makes_blocks else result
 
-    def form_for(self, shape: Shape) -> Form:
+    def form_for(self, shape: OutputSpec) -> ChildOutput:
         return shape.form_for(self._model)
 
     def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
-        read = self._translator.readable(messages)
+        read = self._translator.adapt(messages)
         return self._model.get_num_tokens_from_messages(read, tools, **kwargs)
 
     @property
@@ -132,17 +132,17 @@ class ChatChild:
         """Whether LangChain would put its answers into standard content blocks."""
         return self._model.output_version == "v1"
 
-    def _bound(self, request: Request) -> Begun:
+    def _bound(self, request: Request) -> PreparedRequest:
         """Return what goes out: tools and schema in the child's own form."""
-        messages = self._translator.readable(request.messages)
+        messages = self._translator.adapt(request.messages)
         kwargs = {**self._kwargs, **request.kwargs}
         if request.output is None:
-            kwargs = bound_tools(self._model, kwargs)
-            begun = Begun(self._model, messages, request.stop, kwargs)
+            kwargs = bind_for_child(self._model, kwargs)
+            begun = PreparedRequest(self._model, messages, request.stop, kwargs)
         else:
             form = self.form_for(request.output.shape)
             kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
-            begun = Begun(form.model, messages, request.stop, kwargs)
+            begun = PreparedRequest(form.model, messages, request.stop, kwargs)
         return self._translator.settled(begun, request.messages)
 
     @property

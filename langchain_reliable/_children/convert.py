@@ -15,10 +15,10 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from langchain_reliable._runtime.payload import (
+    check_empty,
     check_finish,
-    check_wordless,
     finish_among,
-    says_something,
+    has_payload,
 )
 from langchain_reliable.errors import IncompleteStream
 
@@ -47,8 +47,8 @@ def checked(result: ChatResult, *, accepts_empty: bool) -> ChatResult:
         raise IncompleteStream("without an answer")
     finish = _finish(result)
     check_finish(finish)
-    if not any(says_something(one.message) for one in result.generations):
-        check_wordless(finish or "unknown", result, accepted=accepts_empty)
+    if not any(has_payload(one.message) for one in result.generations):
+        check_empty(finish or "unknown", result, accepted=accepts_empty)
     return result
 
 

@@ -37,7 +37,7 @@ _ENDPOINTS = (
 """Fields in which partner packages keep where they call."""
 
 
-class _Same:
+class ByObject:
     """An object as a key: equal to itself alone, and kept alive by it."""
 
     __slots__ = ("_of",)
@@ -46,13 +46,13 @@ class _Same:
         self._of = of
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other._of is self._of
+        return isinstance(other, ByObject) and other._of is self._of
 
     def __hash__(self) -> int:
         return id(self._of)
 
 
-class Identity:
+class CandidateKey:
     """Who somebody is; hashed once, since it is looked up several times in a call."""
 
     __slots__ = ("_hash", "_parts")
@@ -64,7 +64,7 @@ class Identity:
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return isinstance(other, Identity) and other._parts == self._parts
+        return isinstance(other, CandidateKey) and other._parts == self._parts
 
     def __hash__(self) -> int:
         return self._hash
@@ -73,7 +73,7 @@ class Identity:
         return f"Identity{self._parts!r}"
 
 
-def identity(candidate: Candidate, model: str | None) -> Identity:
+def identity(candidate: Candidate, model: str | None) -> CandidateKey:
     """Return who a candidate is when it is asked for a model.
 
     Where provider, model, endpoint and key can all be read, two candidates that agree
@@ -83,7 +83,7 @@ def identity(candidate: Candidate, model: str | None) -> Identity:
     child = bare_model(candidate)
     asked = model or own_model(candidate)
     who = _readable(child, asked) if isinstance(child, BaseChatModel) else None
-    return Identity(candidate.name, asked, _Same(child) if who is None else who)
+    return CandidateKey(candidate.name, asked, ByObject(child) if who is None else who)
 
 
 def _readable(child: BaseChatModel, asked: str | None) -> Hashable | None:
@@ -100,7 +100,7 @@ def _key_of(child: BaseChatModel) -> Hashable | None:
     values = {name: getattr(child, name, None) for name in type(child).model_fields}
     made = [value for name, value in values.items() if _makes_keys(name, value)]
     if made:
-        return tuple(map(_Same, made))
+        return tuple(map(ByObject, made))
     secret = [v.get_secret_value() for v in values.values() if isinstance(v, SecretStr)]
     return fingerprint("\n".join(secret)) if any(secret) else None
 

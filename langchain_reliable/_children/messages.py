@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from langchain_core.language_models import BaseChatModel
 
-    from langchain_reliable._children.callbacks import Begun
+    from langchain_reliable._children.callbacks import PreparedRequest
 
 _MARKER = "cache_control"
 """Anthropic's mark on a content block; OpenAI refuses a request that holds one."""
@@ -48,7 +48,7 @@ def _ids_of(model: BaseChatModel) -> _Ids | None:
     return None
 
 
-class Translator:
+class MessageAdapter:
     """What one child can read of a conversation."""
 
     def __init__(self, model: BaseChatModel) -> None:
@@ -58,7 +58,7 @@ class Translator:
         self._takes_markers = not asks_openai(model)
         self._ids = _ids_of(model)
 
-    def readable(self, messages: list[BaseMessage]) -> list[BaseMessage]:
+    def adapt(self, messages: list[BaseMessage]) -> list[BaseMessage]:
         """Return the messages as this child can read them; its own stay as they are."""
         if not any(map(_may_differ, messages)):
             return messages
@@ -125,7 +125,9 @@ class Translator:
 
     # --- settings -------------------------------------------------------------------
 
-    def settled(self, begun: Begun, given: Sequence[BaseMessage]) -> Begun:
+    def settled(
+        self, begun: PreparedRequest, given: Sequence[BaseMessage]
+    ) -> PreparedRequest:
         """Return a request whose settings go with its conversation.
 
         Anthropic's manual thinking wants a turn to begin with a thought of its own, and
@@ -162,7 +164,7 @@ def _bare(block: Any) -> Any:
     return {name: value for name, value in block.items() if name != _MARKER}
 
 
-def _thinks_by_hand(begun: Begun) -> bool:
+def _thinks_by_hand(begun: PreparedRequest) -> bool:
     own = getattr(begun.model, "thinking", None)
     thinking = own if own is not None else begun.kwargs.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") == "enabled"

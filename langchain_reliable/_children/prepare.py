@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 
-from langchain_reliable._children.callbacks import listeners_of
+from langchain_reliable._children.callbacks import callbacks_of
 from langchain_reliable._children.chat_model import ChatChild
-from langchain_reliable._children.rebuild import for_model, model_field
+from langchain_reliable._children.rebuild import model_field, rebuilt_for_model
 from langchain_reliable._children.runnable import RunnableChild
-from langchain_reliable._children.sdk_retries import managed
+from langchain_reliable._children.sdk_retries import without_sdk_retries
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable, RunnableConfig
 
-    from langchain_reliable._children.base import Child, Preparation
+    from langchain_reliable._children.base import Child, ChildConfig
     from langchain_reliable.candidates import Candidate
 
 
-def child_of(candidate: Candidate, how: Preparation) -> Child:
+def child_of(candidate: Candidate, how: ChildConfig) -> Child:
     """Return a candidate's child, prepared at first use and kept with it."""
     if (child := candidate._kept.get(how)) is None:
         # Two threads may prepare the same child at once; the first to arrive stays.
@@ -44,7 +44,7 @@ def bare_model(candidate: Candidate) -> Runnable[Any, Any]:
     return _unwrapped(candidate.model)[0]
 
 
-def _prepared(candidate: Candidate, how: Preparation) -> Child:
+def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
     model, kwargs, configs = _unwrapped(candidate.model)
     kwargs = {**kwargs, **candidate.kwargs}
     if not isinstance(model, BaseChatModel):
@@ -52,12 +52,12 @@ def _prepared(candidate: Candidate, how: Preparation) -> Child:
         return RunnableChild(model, {**kwargs, **asked})
     if how.model is not None:
         kwargs.pop("model", None)
-        if (rebuilt := for_model(model, how.model)) is None:
+        if (rebuilt := rebuilt_for_model(model, how.model)) is None:
             kwargs["model"] = how.model
         model = rebuilt or model
     if how.manage_retries:
-        model = managed(model, how.read_timeout)
-    return ChatChild(model, kwargs, listeners_of(model, configs))
+        model = without_sdk_retries(model, how.read_timeout)
+    return ChatChild(model, kwargs, callbacks_of(model, configs))
 
 
 def _unwrapped(

@@ -29,7 +29,7 @@ _KEY_FIELDS = ("api_key", "auth_token")
 _AZURE = "langchain_openai.chat_models.azure.AzureChatOpenAI"
 
 
-def for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
+def rebuilt_for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
     """Return a model built anew for another model name; `None` if it can't be.
 
     It is rebuilt rather than copied, because classes derive other fields from the
@@ -47,7 +47,7 @@ def for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
         return None
 
 
-def with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
+def rebuilt_with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
     """Return a model built anew with another key.
 
     Raises:

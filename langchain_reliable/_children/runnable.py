@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._children.convert import as_result, piece_as_chunk
-from langchain_reliable._children.untraced import quiet_context
+from langchain_reliable._children.untraced import untraced_context
 from langchain_reliable._runtime.stepwise import within
 from langchain_reliable.errors import SchemaNotBound
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
     from langchain_reliable._children.base import Request
-    from langchain_reliable._children.structured_output import Form, Shape
+    from langchain_reliable._children.structured_output import ChildOutput, OutputSpec
 
 
 class RunnableChild:
@@ -53,7 +53,7 @@ class RunnableChild:
 
     def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
         """Stream its answer."""
-        quiet = quiet_context()
+        quiet = untraced_context()
         stream = quiet.run(
             self._runnable.stream, request.messages, **self._keywords(request)
         )
@@ -62,7 +62,7 @@ class RunnableChild:
 
     async def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
         """Stream its answer; the twin of `chunks`."""
-        quiet = quiet_context()
+        quiet = untraced_context()
         stream = self._runnable.astream(request.messages, **self._keywords(request))
         while (piece := await within(anext(stream, None), quiet.run)) is not None:
             yield piece_as_chunk(piece)
@@ -71,15 +71,15 @@ class RunnableChild:
         """Return its answer in one piece."""
         keywords = self._keywords(request)
         return as_result(
-            quiet_context().run(self._runnable.invoke, request.messages, **keywords)
+            untraced_context().run(self._runnable.invoke, request.messages, **keywords)
         )
 
     async def aanswer(self, request: Request) -> ChatResult:
         """Return its answer in one piece; the twin of `answer`."""
         asked = self._runnable.ainvoke(request.messages, **self._keywords(request))
-        return as_result(await within(asked, quiet_context().run))
+        return as_result(await within(asked, untraced_context().run))
 
-    def form_for(self, shape: Shape) -> Form:  # noqa: ARG002 - whatever it is
+    def form_for(self, shape: OutputSpec) -> ChildOutput:  # noqa: ARG002 - whatever it is
         """Refuse: where in a Runnable the schema would go, nobody can know.
 
         Raises:

@@ -15,7 +15,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._children.partners import names_of
-from langchain_reliable._text.log_once import Once
+from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -68,10 +68,12 @@ _DERIVED_CACHES = ("_client_params",)
 """Cached properties made from `max_retries` (langchain-anthropic 1.7.7)."""
 
 
-_warned = Once()
+_warned = LogOnce()
 
 
-def managed(model: BaseChatModel, read_timeout: float | None = None) -> BaseChatModel:
+def without_sdk_retries(
+    model: BaseChatModel, read_timeout: float | None = None
+) -> BaseChatModel:
     """Return a copy of a model whose SDK does not retry by itself.
 
     A model that has no retries of its own is returned as it is. Where they can't be

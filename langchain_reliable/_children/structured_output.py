@@ -25,8 +25,8 @@ from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel
 
 from langchain_reliable._children.convert import as_message
-from langchain_reliable._children.untraced import quiet_context
-from langchain_reliable.errors import SchemaNotBound, Unparsed
+from langchain_reliable._children.untraced import untraced_context
+from langchain_reliable.errors import OutputNotParsed, SchemaNotBound
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _NO_SCHEMAS = (str, bytes, int, float, list, tuple, set)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class ChildOutput:
     """How one child is asked for a schema, and how its answer is read."""
 
     model: BaseChatModel
@@ -56,7 +56,7 @@ class Form:
 
     def read(self, message: BaseMessage) -> Any:
         """Return what an answer says, where no listener hears of it."""
-        return quiet_context().run(self.parsed, message)
+        return untraced_context().run(self.parsed, message)
 
     def parsed(self, message: BaseMessage, config: RunnableConfig | None = None) -> Any:
         """Return what an answer says, each parser a run of its own.
@@ -77,7 +77,7 @@ class Form:
         return value
 
 
-def check_wish(schema: object, settings: Mapping[str, Any]) -> None:
+def validate_schema(schema: object, settings: Mapping[str, Any]) -> None:
     """Look at a wish before anybody is asked for it.
 
     Raises:
@@ -101,7 +101,7 @@ def _is_tool(schema: object) -> bool:
     return hasattr(schema, "args_schema")
 
 
-class Shape:
+class OutputSpec:
     """What `with_structured_output` was asked for, the same for every child."""
 
     def __init__(
@@ -117,7 +117,7 @@ class Shape:
         self.schema = schema
         self.settings = settings
         self.include_raw = include_raw
-        self._forms: dict[int, tuple[BaseChatModel, Form]] = {}
+        self._forms: dict[int, tuple[BaseChatModel, ChildOutput]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the forms out: they belong to these very objects."""
@@ -150,7 +150,7 @@ class Shape:
         told = {"kwargs": dict(self.settings), "schema": self.schema}
         return {"ls_structured_output_format": told}
 
-    def form_for(self, model: BaseChatModel) -> Form:
+    def form_for(self, model: BaseChatModel) -> ChildOutput:
         """Return the form of a child, made at first use.
 
         Raises:
@@ -161,7 +161,7 @@ class Shape:
             known = self._forms.setdefault(id(model), made)
         return known[1]
 
-    def _form(self, model: BaseChatModel) -> Form:
+    def _form(self, model: BaseChatModel) -> ChildOutput:
         first: Exception | None = None
         for settings in (self.settings, _portable(self.settings)):
             try:
@@ -195,7 +195,7 @@ def _portable(settings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _taken_apart(structured: Runnable[Any, Any], model: BaseChatModel) -> Form:
+def _taken_apart(structured: Runnable[Any, Any], model: BaseChatModel) -> ChildOutput:
     """Tell the request from the reading: `binding | parsers`, or both in a map."""
     first, *rest = _steps(structured)
     if isinstance(first, RunnableParallel):
@@ -206,24 +206,24 @@ def _taken_apart(structured: Runnable[Any, Any], model: BaseChatModel) -> Form:
         msg = f"with_structured_output of {type(model).__name__} returns no binding"
         raise TypeError(msg)
     kwargs = {name: v for name, v in first.kwargs.items() if name not in _FOR_TRACERS}
-    return Form(cast("BaseChatModel", first.bound), kwargs, rest)
+    return ChildOutput(cast("BaseChatModel", first.bound), kwargs, rest)
 
 
 def _steps(runnable: Runnable[Any, Any]) -> list[Any]:
     return runnable.steps if isinstance(runnable, RunnableSequence) else [runnable]
 
 
-class Output:
+class OutputReader:
     """What becomes of the structured output of one call."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: OutputSpec) -> None:
         """Begin.
 
         Args:
             shape: What was asked for.
         """
         self.shape = shape
-        self.form: Form | None = None
+        self.form: ChildOutput | None = None
         self._errors: list[Exception] = []
 
     def read(self, result: ChatResult) -> ChatResult:
@@ -239,12 +239,12 @@ class Output:
             self._errors.append(error)
             raise
         if self.shape.is_missing(value):
-            raise Unparsed(result)
+            raise OutputNotParsed(result)
         return result
 
     def value_of(self, message: BaseMessage) -> Any:
         """Return what a message says, by the form that was asked last."""
-        return cast("Form", self.form).read(message)
+        return cast("ChildOutput", self.form).read(message)
 
     def is_readable(self, result: ChatResult) -> bool:
         """Return whether the form that was asked last can read an answer."""

@@ -16,8 +16,8 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_reliable._children.partners import family_of
-from langchain_reliable._text.log_once import Once
-from langchain_reliable.errors import ToolsNotBound
+from langchain_reliable._text.log_once import LogOnce
+from langchain_reliable.errors import ToolsNotSupported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,10 +52,10 @@ _UNKNOWN_SETTINGS: Mapping[Family, frozenset[str]] = {
 }
 """Settings that a family's API does not have, and its class hands on all the same."""
 
-_warned = Once()
+_warned = LogOnce()
 
 
-class ToolForm(dict[str, Any]):
+class PortableTool(dict[str, Any]):
     """A tool in OpenAI's form, as tracers and agents expect it in a binding.
 
     The tool that the user gave rides along, so that each child can convert it by its
@@ -67,7 +67,7 @@ class ToolForm(dict[str, Any]):
         self.original = original
 
 
-def bound_tools(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def bind_for_child(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords in which the tools are in the child's own form.
 
     Settings that the child's `bind_tools` names (`tool_choice`, `strict`,
@@ -92,7 +92,7 @@ def bound_tools(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str, An
         return _bound(model, kept if kept or not tools else None, rest)
     except Exception as error:
         _warn_once(model, error)
-        raise ToolsNotBound(type(model).__name__) from error
+        raise ToolsNotSupported(type(model).__name__) from error
 
 
 def _bound(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
 
-def quiet_context() -> Context:
+def untraced_context() -> Context:
     """Return a copy of the context without listeners and without tracing.
 
     An empty `callbacks` list alone does not keep them away: LangChain finds the hooks

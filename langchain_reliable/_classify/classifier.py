@@ -11,9 +11,9 @@ import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from langchain_reliable._core.user_errors import is_own
+from langchain_reliable._core.user_errors import is_user_error
 from langchain_reliable._runtime.clock import epoch
-from langchain_reliable._text.log_once import Once
+from langchain_reliable._text.log_once import LogOnce
 from langchain_reliable.errors import AnswerRejected
 from langchain_reliable.failures import Failure, FailureKind, Propagate
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("langchain_reliable")
 
-_reported = Once()
+_reported = LogOnce()
 
-Opinion: TypeAlias = FailureKind | Failure | Propagate | None
+ClassifyResult: TypeAlias = FailureKind | Failure | Propagate | None
 
 
 def classify(exception: BaseException) -> Failure | None:
@@ -40,13 +40,13 @@ def classify(exception: BaseException) -> Failure | None:
     """
     if isinstance(exception, AnswerRejected):
         return exception.failure
-    if is_own(exception):
+    if is_user_error(exception):
         return None
     return _interpreter()(exception, now=epoch())
 
 
-def judge_with(
-    callback: Callable[[Exception], Opinion] | None,
+def classifier_with(
+    callback: Callable[[Exception], ClassifyResult] | None,
 ) -> Callable[[Exception], Failure | None]:
     """Return what says of an exception what it means.
 
@@ -74,7 +74,9 @@ def judge_with(
     return judge
 
 
-def _opinion(callback: Callable[[Exception], Opinion], error: Exception) -> Opinion:
+def _opinion(
+    callback: Callable[[Exception], ClassifyResult], error: Exception
+) -> ClassifyResult:
     """Return the user's opinion; none if it raises or says what means nothing."""
     try:
         said = callback(error)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._text.redact import clean, clip
+from langchain_reliable._text.redact import clip, redact_line
 from langchain_reliable.failures import FailureKind as Kind
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def summarize(
     silent = kind in _SILENT_KINDS or evidence.names[0] in _SILENT_CLASSES
     message = "" if silent else _message(evidence.message)
     line = ": ".join(part for part in (head or name, message) if part)
-    return clean(line, _LINE)
+    return redact_line(line, _LINE)
 
 
 def _message(text: str) -> str:

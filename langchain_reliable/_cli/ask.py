@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
-from langchain_reliable._cli.call_view import Show
+from langchain_reliable._cli.call_view import CallView
 from langchain_reliable._cli.extras import NotReady, installed, need
 from langchain_reliable._cli.open_screen import open_screen
 from langchain_reliable._cli.screen import columns
-from langchain_reliable._text.redact import scrub
+from langchain_reliable._text.redact import redact
 from langchain_reliable._text.terminal import folded_table
 from langchain_reliable.candidates import as_candidate
 from langchain_reliable.chat_models import ReliableChatModel
@@ -47,7 +47,7 @@ def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
     """
     models: Any = [opened(name) for name in names]
     with open_screen(plain=plain) as screen:
-        show = Show(screen)
+        show = CallView(screen)
         model = ReliableChatModel(models=models, observers=(show,))
         screen.question(question)
         error = _watched(show, model, question)
@@ -57,7 +57,9 @@ def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
     return 1 if error is not None else 0
 
 
-def _watched(show: Show, model: ReliableChatModel, question: str) -> Exception | None:
+def _watched(
+    show: CallView, model: ReliableChatModel, question: str
+) -> Exception | None:
     try:
         show.watch(model, question)
     except Exception as error:  # noqa: BLE001 - told to a person, and in the status
@@ -80,7 +82,7 @@ def opened(name: str) -> Any:
     except NotReady:
         raise
     except Exception as error:
-        said = scrub(str(error))
+        said = redact(str(error))
         raise NotReady(said if name in said else f"{name}: {said}") from error
     if (variable := _missing_key(model)) is not None:
         raise NotReady(f"{name}: there is no key for it; set {variable}")
@@ -115,4 +117,4 @@ def told(error: Exception) -> str:
     notes = getattr(error, "__notes__", ())
     text = "\n".join((f"{type(error).__name__}: {error}", *notes))[:_LONGEST]
     width = columns() if sys.stderr.isatty() else None
-    return folded_table(scrub(text), width)
+    return folded_table(redact(text), width)

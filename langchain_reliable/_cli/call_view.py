@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from langchain_reliable._cli.screen import Line, Mark
-from langchain_reliable._text.wording import described
+from langchain_reliable._text.wording import describe_failure
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from langchain_reliable.events import AttemptRecord, Event
 
 
-class Show:
+class CallView:
     """Watches one call: an observer, and the reader of its stream.
 
     Attributes:
@@ -133,13 +133,13 @@ def line_of(event: Event) -> Line | None:
     """Return the line that tells of an event, if one does."""
     match event:
         case AttemptFailed(attempt=tried) if tried.failure is not None:
-            return _line(Mark.FAILED, tried, described(tried.failure))
+            return _line(Mark.FAILED, tried, describe_failure(tried.failure))
         case FailedOver():
             return Line(mark=Mark.MOVED, who=event.target, says="is asked instead")
         case Committed(attempt=tried):
             return _line(Mark.SPEAKS, tried, "first token")
         case Interrupted():
-            says = f"broke off in mid-answer: {described(event.failure)}"
+            says = f"broke off in mid-answer: {describe_failure(event.failure)}"
             return Line(mark=Mark.FAILED, who=event.candidate, says=says)
         case _:
             return None

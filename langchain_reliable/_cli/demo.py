@@ -14,8 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from langsmith.run_helpers import tracing_context
 from pydantic import SecretStr
 
-from langchain_reliable._cli.call_view import Show
-from langchain_reliable._cli.demo_scenes import BACKUP, FAST, PRIMARY, SCENES, Pace
+from langchain_reliable._cli.call_view import CallView
+from langchain_reliable._cli.demo_scenes import (
+    BACKUP,
+    FAST,
+    PRIMARY,
+    SCENES,
+    DemoTiming,
+)
 from langchain_reliable._cli.extras import NotReady, need
 from langchain_reliable._cli.open_screen import open_screen
 from langchain_reliable._runtime.clock import SystemClock
@@ -71,7 +77,7 @@ def demo(*, fast: bool = False, only: int | None = None, plain: bool = False) ->
     with open_screen(plain=plain) as screen, _undisturbed():
         _introduce(screen)
         with simulator() as sim:
-            stage = Stage(sim, screen, FAST if fast else Pace())
+            stage = DemoRunner(sim, screen, FAST if fast else DemoTiming())
             shows = [stage.play(number) for number in numbers]
         _recap(screen, numbers, shows)
         for complaint in stage.complaints:
@@ -88,7 +94,7 @@ def _introduce(screen: Screen) -> None:
     import langchain_openai  # noqa: F401, PLC0415 - as above
 
 
-def _recap(screen: Screen, numbers: Sequence[int], shows: Sequence[Show]) -> None:
+def _recap(screen: Screen, numbers: Sequence[int], shows: Sequence[CallView]) -> None:
     if len(shows) > 1:
         screen.heading("What you have seen")
         screen.table(
@@ -104,14 +110,14 @@ def _recap(screen: Screen, numbers: Sequence[int], shows: Sequence[Show]) -> Non
     screen.code(_YOURS)
 
 
-class Stage:
+class DemoRunner:
     """Where scenes are played, one after the other.
 
     Attributes:
         complaints: What did not go as it must.
     """
 
-    def __init__(self, sim: Simulator, screen: Screen, pace: Pace) -> None:
+    def __init__(self, sim: Simulator, screen: Screen, pace: DemoTiming) -> None:
         """Set up the stage.
 
         Args:
@@ -125,19 +131,19 @@ class Stage:
         self._pace = pace
         self._clock = SystemClock()
 
-    def play(self, number: int) -> Show:
+    def play(self, number: int) -> CallView:
         """Play a scene."""
         scene = SCENES[number - 1]
         self._rest()
         self._screen.heading(f"{number} of {len(SCENES)}: {scene.title}")
         self._screen.tell(scene.story)
         self._screen.question(scene.question)
-        show = Show(self._screen)
+        show = CallView(self._screen)
         self._check(number, scene, show, self._watched(scene, show))
         self._screen.summary(show.summary)
         return show
 
-    def _watched(self, scene: Scene, show: Show) -> Exception | None:
+    def _watched(self, scene: Scene, show: CallView) -> Exception | None:
         try:
             show.watch(self._model(scene, show), scene.question)
         except AllModelsFailed as error:
@@ -147,7 +153,7 @@ class Stage:
             return error
         return None
 
-    def _model(self, scene: Scene, show: Show) -> ReliableChatModel:
+    def _model(self, scene: Scene, show: CallView) -> ReliableChatModel:
         at_primary, at_backup = scene.world(scene, self._pace)
         self._sim.script(PRIMARY, *at_primary)
         self._sim.script(BACKUP, *at_backup)
@@ -160,7 +166,7 @@ class Stage:
         )
 
     def _check(
-        self, number: int, scene: Scene, show: Show, error: Exception | None
+        self, number: int, scene: Scene, show: CallView, error: Exception | None
     ) -> None:
         """Complain if a scene did not end as it must."""
         if error is not None:

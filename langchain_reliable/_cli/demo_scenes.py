@@ -27,7 +27,7 @@ BACKUP: Final = "claude-sonnet-5"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class DemoTiming:
     """How fast the demo goes, in seconds.
 
     Attributes:
@@ -49,7 +49,7 @@ class Pace:
     between: float = 0.9
 
 
-FAST: Final = Pace(
+FAST: Final = DemoTiming(
     thinks=0.0,
     piece=0.0,
     silence=0.0,
@@ -82,34 +82,34 @@ class Scene:
     question: str
     answer: str = ""
     served_by: str = ""
-    world: Callable[[Scene, Pace], tuple[Script, Script]]
+    world: Callable[[Scene, DemoTiming], tuple[Script, Script]]
     hangs: bool = False
 
-    def spoken(self, pace: Pace) -> Reply:
+    def spoken(self, pace: DemoTiming) -> Reply:
         """Return the answer as a model would tell it."""
         return says(self.answer, delay=pace.thinks, pause=pace.piece)
 
 
-def _healthy(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+def _healthy(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
     return (scene.spoken(pace),), (scene.spoken(pace),)
 
 
-def _limited(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+def _limited(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
     limit = rate_limited(retry_after=pace.retry_after)
     return (limit, scene.spoken(pace)), (scene.spoken(pace),)
 
 
-def _breaks(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+def _breaks(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
     cut = role_then_cut(silent=3)
     slow = replace(cut, answer=replace(cut.answer, delay=pace.silence))
     return (slow,), (scene.spoken(pace),)
 
 
-def _hangs(scene: Scene, pace: Pace) -> tuple[Script, Script]:
+def _hangs(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
     return (hang_before_headers(),), (scene.spoken(pace),)
 
 
-def _all_down(scene: Scene, pace: Pace) -> tuple[Script, Script]:  # noqa: ARG001 - as its kin
+def _all_down(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:  # noqa: ARG001 - as its kin
     return (quota_exhausted(),), (overloaded(),)
 
 

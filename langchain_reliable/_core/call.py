@@ -24,22 +24,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
-from langchain_reliable._core.candidate_queue import Standings
+from langchain_reliable._core.candidate_queue import CandidateQueue
 from langchain_reliable._core.retry import Court
-from langchain_reliable._core.steps import Attempt, GiveUp, Launch, Seen, Settle, Wait
+from langchain_reliable._core.steps import (
+    Attempt,
+    AttemptProgress,
+    GiveUp,
+    Launch,
+    Return,
+    Wait,
+)
 from langchain_reliable._core.trail import Trail
 from langchain_reliable._core.usage import UNKNOWN_USAGE
-from langchain_reliable._text.wording import trail_note
-from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotBound
+from langchain_reliable._text.wording import attempt_note
+from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotSupported
 from langchain_reliable.failures import FailureKind, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from langchain_reliable._core.candidate_queue import Ledger
-    from langchain_reliable._core.retry_budget import Bucket
+    from langchain_reliable._core.candidate_queue import HealthStore
+    from langchain_reliable._core.retry_budget import RetryTokenBucket
     from langchain_reliable._core.steps import Route, Step
-    from langchain_reliable._core.timeouts import Limits
+    from langchain_reliable._core.timeouts import Timeouts
     from langchain_reliable._core.trail import Observe
     from langchain_reliable._core.usage import Usage
     from langchain_reliable.failures import Failure
@@ -47,7 +54,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Judge: TypeAlias = "Callable[[Exception], Failure | None]"
+Classifier: TypeAlias = "Callable[[Exception], Failure | None]"
 
 
 class Call(Generic[T]):
@@ -57,11 +64,11 @@ class Call(Generic[T]):
         self,
         items: Sequence[Sequence[Route]],
         policy: Policy,
-        judge: Judge,
+        judge: Classifier,
         observe: Observe | None = None,
         number: int = 0,
-        ledger: Ledger | None = None,
-        bucket: Bucket | None = None,
+        ledger: HealthStore | None = None,
+        bucket: RetryTokenBucket | None = None,
         *,
         streams: bool = False,
     ) -> None:
@@ -83,14 +90,14 @@ class Call(Generic[T]):
         self._judge = judge
         self._ledger = ledger
         self._bucket = bucket
-        self._standings = Standings(items, ledger)
+        self._standings = CandidateQueue(items, ledger)
         self._idle_since = float("inf")
         self._waited = 0.0
         self._waiting_until: float | None = None
         self._fatal: Exception | None = None
         self._deadline: float | None = None
-        self._answer: Settle[T] | None = None
-        self._empty: tuple[Attempt, Settle[T]] | None = None
+        self._answer: Return[T] | None = None
+        self._empty: tuple[Attempt, Return[T]] | None = None
 
     # --- the question -------------------------------------------------------------
 
@@ -106,7 +113,7 @@ class Call(Generic[T]):
         if self._answer is not None:
             return self._answer
         if self._fatal is not None:
-            return self._let_out(self._fatal, now)
+            return self._raise_original(self._fatal, now)
         over = self._is_over(now)
         return self._give_up(over, now) if over else None
 
@@ -116,10 +123,10 @@ class Call(Generic[T]):
         Also `None` where somebody else was faster at a candidate that takes one.
         """
         standings = self._standings
-        if (foremost := standings.foremost()) is not None:
-            return self._booked(foremost, now, probe=False)
+        if (healthy_first := standings.healthy_first()) is not None:
+            return self._booked(healthy_first, now, probe=False)
         pool, held = standings.pool(now)
-        if self.trail.records and self._must_ask_others():
+        if self.trail.records and self._reserve_for_unasked():
             pool = [route for route in pool if not standings[route].attempts]
         for route in held:
             self.trail.held_back(route, standings.held_until(route, now) - now)
@@ -132,11 +139,11 @@ class Call(Generic[T]):
             self._waited = 0.0
             return None
         if held and not self._policy.fail_fast:
-            route, probe = standings.claim_anyway(held, now)
+            route, probe = standings.claim_last_resort(held, now)
             return self._booked(route, now, probe=probe)
         return self._give_up(self._why(pool, held, now), now)
 
-    def _must_ask_others(self) -> bool:
+    def _reserve_for_unasked(self) -> bool:
         """Whether what is left of `max_attempts` is for those not asked yet."""
         left = self._policy.max_attempts - len(self.trail.records)
         return left <= self._standings.unasked
@@ -169,14 +176,16 @@ class Call(Generic[T]):
 
     def succeeded(self, attempt: Attempt, answer: T, now: float) -> None:
         """Take note that an attempt has committed to an answer."""
-        self._answer = Settle(answer)
+        self._answer = Return(answer)
         closed = self._ledger is not None and self._ledger.spoke(attempt.route.key)
         self.trail.committed(attempt, now)
         if closed:
             self.trail.circuit_closed(attempt.route, now)
         if self._bucket is not None:
             paid = self._standings[attempt.route].paid
-            self._bucket.refill(paid if attempt.nth > 1 else self._bucket.thanks)
+            self._bucket.refill(
+                paid if attempt.nth > 1 else self._bucket.success_credit
+            )
 
     def failed(
         self, attempt: Attempt, error: Exception, now: float, chance: float
@@ -199,14 +208,14 @@ class Call(Generic[T]):
         if isinstance(error, EmptyAnswer) and (
             self._empty is None or error.replaces_earlier
         ):
-            self._empty = attempt, Settle(cast("T", error.answer))
+            self._empty = attempt, Return(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
         court = Court(self._policy, self._standings, self._bucket)
         verdict = court.sentence(attempt.route, failure, now, chance)
         if verdict is Verdict.RAISE:
             self._fatal = error
         standing = self._standings[attempt.route]
-        ill = self._fell_ill(attempt.route, failure, now, chance)
+        ill = self._report_to_health(attempt.route, failure, now, chance)
         if attempt.probe or (ill and standing.last_resort):
             standing.out = True  # known to be ill before: one request is enough
         elif ill:
@@ -235,9 +244,9 @@ class Call(Generic[T]):
         """Take note that the stream of the winner broke after its commit."""
         winner = cast("Attempt", self.trail.winner)  # only a committed one relays
         self.trail.interrupted(failure, error, now)
-        self._fell_ill(winner.route, failure, now, chance)
+        self._report_to_health(winner.route, failure, now, chance)
 
-    def _fell_ill(
+    def _report_to_health(
         self, route: Route, failure: Failure, now: float, chance: float
     ) -> bool:
         """Tell the ledger of a failure; return whether it opened the circuit."""
@@ -257,11 +266,11 @@ class Call(Generic[T]):
 
     def _may_wait(self, until: float) -> bool:
         """Whether waiting so long for the current item is still allowed."""
-        if self._outlasts(until):
+        if self._exceeds_deadline(until):
             return False
         return self._waited + (until - self._idle_since) <= self._patience
 
-    def _outlasts(self, until: float) -> bool:
+    def _exceeds_deadline(self, until: float) -> bool:
         return self._deadline is not None and until >= self._deadline
 
     @property
@@ -289,12 +298,12 @@ class Call(Generic[T]):
             wait=wait,
             limits=self._limits(route, now),
             probe=probe,
-            seen=Seen(),
+            seen=AttemptProgress(),
         )
         self.trail.started(attempt, last, now)
         return attempt
 
-    def _limits(self, route: Route, now: float) -> Limits:
+    def _limits(self, route: Route, now: float) -> Timeouts:
         """Return the limits of an attempt that begins now.
 
         Nobody is hurried over the first chunk for the sake of nobody else.
@@ -313,16 +322,16 @@ class Call(Generic[T]):
 
     # --- the end ------------------------------------------------------------------
 
-    def _give_up(self, why: str, now: float) -> Settle[T] | GiveUp:
+    def _give_up(self, why: str, now: float) -> Return[T] | GiveUp:
         if self._empty is not None:
             attempt, settled = self._empty
             self.trail.settled(attempt, now)
             return settled
         errors = self.trail.errors
-        if errors and all(isinstance(one, ToolsNotBound) for one in errors):
-            return self._let_out(_why_not_bound(errors[0]), now, why)
+        if errors and all(isinstance(one, ToolsNotSupported) for one in errors):
+            return self._raise_original(_why_not_bound(errors[0]), now, why)
         if len(errors) == 1 or self._all_overflowed():
-            return self._let_out(errors[-1], now, why)
+            return self._raise_original(errors[-1], now, why)
         self.trail.gave_up(now)
         retry_after = self._standings.soonest(now) if self._policy.fail_fast else None
         return GiveUp(AllModelsFailed(self.trail.records, why, retry_after))
@@ -332,10 +341,10 @@ class Call(Generic[T]):
         overflow = FailureKind.CONTEXT_OVERFLOW
         return bool(asked) and all(one.kinds[-1] is overflow for one in asked)
 
-    def _let_out(self, error: Exception, now: float, why: str = "") -> GiveUp:
+    def _raise_original(self, error: Exception, now: float, why: str = "") -> GiveUp:
         """Let a child's own exception leave as it came, plus a note."""
         self.trail.gave_up(now)
-        note = trail_note(self.trail.records, why)
+        note = attempt_note(self.trail.records, why)
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
         return GiveUp(error)
@@ -351,7 +360,7 @@ class Call(Generic[T]):
 
     def _too_long(self, pool: list[Route]) -> str:
         limit = f"max_last_wait={self._policy.max_last_wait:g}"
-        if self._outlasts(min(map(self._standings.free_at, pool))):
+        if self._exceeds_deadline(min(map(self._standings.free_at, pool))):
             limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
         return f"the wait that was asked for is longer than {limit}"
 

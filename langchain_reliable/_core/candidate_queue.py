@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from langchain_reliable.policies import CircuitBreaker
 
 
-class Ledger(Protocol):
+class HealthStore(Protocol):
     """What a call asks of, and tells, the memory across calls."""
 
     def free_at(self, key: Hashable, name: str, now: float) -> float:
         """Return when a candidate may be asked; `now` if it may at once."""
 
-    def is_well(self, key: Hashable, name: str) -> bool:
+    def is_healthy(self, key: Hashable, name: str) -> bool:
         """Return whether a candidate is known, and nothing speaks against it."""
 
     def claim(self, key: Hashable, name: str, now: float) -> bool | None:
@@ -57,7 +57,7 @@ class Ledger(Protocol):
 
 
 @dataclass(slots=True)
-class Standing:
+class RouteState:
     """Where one route stands in this call.
 
     Attributes:
@@ -79,14 +79,16 @@ class Standing:
     paid: float = 0.0
 
 
-_FRESH = Standing()
+_FRESH = RouteState()
 """Where a route stands that was not asked; never written to."""
 
 
-class Standings:
+class CandidateQueue:
     """The candidates of one call, and how far it has come among them."""
 
-    def __init__(self, items: Sequence[Sequence[Route]], ledger: Ledger | None) -> None:
+    def __init__(
+        self, items: Sequence[Sequence[Route]], ledger: HealthStore | None
+    ) -> None:
         """Begin at the first item.
 
         Args:
@@ -97,12 +99,12 @@ class Standings:
         self._items = items
         self._last: Route | None = None
         self._ledger = ledger
-        self._standing: dict[int, Standing] = {}
+        self._standing: dict[int, RouteState] = {}
 
-    def __getitem__(self, route: Route) -> Standing:
+    def __getitem__(self, route: Route) -> RouteState:
         """Return where a route stands."""
         if (known := self._standing.get(route.place)) is None:
-            known = self._standing[route.place] = Standing()
+            known = self._standing[route.place] = RouteState()
         return known
 
     def __iter__(self) -> Iterator[Route]:
@@ -115,7 +117,7 @@ class Standings:
         return sum(map(len, self._items)) == 1
 
     @property
-    def asked(self) -> list[Standing]:
+    def asked(self) -> list[RouteState]:
         """Return where those stand that have failed in this call."""
         return [standing for standing in self._standing.values() if standing.kinds]
 
@@ -188,7 +190,7 @@ class Standings:
 
     # --- asking -------------------------------------------------------------------
 
-    def foremost(self) -> Route | None:
+    def healthy_first(self) -> Route | None:
         """Return who is asked first, where there is nothing to think about.
 
         That is what `pool`, `in_turn` and `claim` come to if nobody was asked yet, and
@@ -197,7 +199,7 @@ class Standings:
         if self._last is not None or len(first := self._items[0]) > 1:
             return None
         [route] = first
-        if self._ledger is None or self._ledger.is_well(route.key, route.name):
+        if self._ledger is None or self._ledger.is_healthy(route.key, route.name):
             return route
         return None
 
@@ -219,7 +221,7 @@ class Standings:
             return self._ledger.admit(route.key, route.name, now)
         return self._ledger.claim(route.key, route.name, now)
 
-    def claim_anyway(self, held: list[Route], now: float) -> tuple[Route, bool]:
+    def claim_last_resort(self, held: list[Route], now: float) -> tuple[Route, bool]:
         """Take the soonest to return of those that are held back."""
         route = min(held, key=lambda one: self.held_until(one, now))
         self[route].last_resort = True

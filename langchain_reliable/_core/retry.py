@@ -14,8 +14,8 @@ import backoff
 from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
 
 if TYPE_CHECKING:
-    from langchain_reliable._core.candidate_queue import Standing, Standings
-    from langchain_reliable._core.retry_budget import Bucket
+    from langchain_reliable._core.candidate_queue import CandidateQueue, RouteState
+    from langchain_reliable._core.retry_budget import RetryTokenBucket
     from langchain_reliable._core.steps import Route
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import Policy
@@ -25,7 +25,7 @@ class Court:
     """Sentences the routes of one call."""
 
     def __init__(
-        self, policy: Policy, standings: Standings, bucket: Bucket | None
+        self, policy: Policy, standings: CandidateQueue, bucket: RetryTokenBucket | None
     ) -> None:
         """Begin.
 
@@ -60,7 +60,7 @@ class Court:
             return False
         return self._can_pay(standing, kind)
 
-    def _can_pay(self, standing: Standing, kind: FailureKind) -> bool:
+    def _can_pay(self, standing: RouteState, kind: FailureKind) -> bool:
         """Pay for a retry out of what all calls may spend, if that is limited."""
         if self._bucket is None:
             return True
@@ -68,7 +68,7 @@ class Court:
         standing.paid = cost if cost is not None else 0.0
         return cost is not None
 
-    def _pause(self, standing: Standing, failure: Failure, chance: float) -> float:
+    def _pause(self, standing: RouteState, failure: Failure, chance: float) -> float:
         """Return Retry-After, or else a span of the backoff ("full jitter").
 
         Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/

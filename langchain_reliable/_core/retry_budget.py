@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from langchain_reliable.policies import RetryBudget
 
 
-class Bucket:
+class RetryTokenBucket:
     """The tokens of one retry budget."""
 
     def __init__(self, budget: RetryBudget) -> None:
@@ -29,9 +29,9 @@ class Bucket:
         return self._tokens
 
     @property
-    def thanks(self) -> float:
+    def success_credit(self) -> float:
         """What a call that needed no retry puts back."""
-        return self._budget.thanks
+        return self._budget.success_credit
 
     def spend(self, kind: FailureKind) -> float | None:
         """Pay for a retry after a failure; return its cost, `None` if it's too much."""

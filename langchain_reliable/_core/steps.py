@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
 
-from langchain_reliable._core.timeouts import NO_LIMITS, Limits
+from langchain_reliable._core.timeouts import NO_TIMEOUTS, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -39,14 +39,14 @@ class Route:
     name: str
     max_retries: int
     window: int | None = None
-    limits: Limits = NO_LIMITS
+    limits: Timeouts = NO_TIMEOUTS
     key: Hashable = None
     model: str | None = None
     provider: str | None = None
 
 
 @dataclass(slots=True, eq=False)
-class Seen:
+class AttemptProgress:
     """What has come of an attempt so far, written down by whoever reads its answer.
 
     Attributes:
@@ -70,9 +70,9 @@ class Attempt(NamedTuple):
     route: Route
     started_at: float
     wait: float
-    limits: Limits
+    limits: Timeouts
     probe: bool
-    seen: Seen
+    seen: AttemptProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Settle(Generic[T]):
+class Return(Generic[T]):
     """This is the answer."""
 
     answer: T
@@ -103,4 +103,4 @@ class GiveUp:
     error: Exception
 
 
-Step: TypeAlias = Launch | Wait | Settle[T] | GiveUp
+Step: TypeAlias = Launch | Wait | Return[T] | GiveUp

@@ -35,7 +35,7 @@ _Deadline: TypeAlias = "tuple[float, type[TimeLimitExceeded], float]"
 """A moment, and of which limit: its error and its seconds."""
 
 
-class Patience:
+class AttemptTimer:
     """The limits of one attempt, and how far its answer has come.
 
     It is asked before each wait for the child, so limits run only while we wait: what
@@ -61,7 +61,7 @@ class Patience:
         "watcher",
     )
 
-    def __init__(self, limits: Limits, now: float, *, streams: bool) -> None:
+    def __init__(self, limits: Timeouts, now: float, *, streams: bool) -> None:
         """Begin when the request goes out.
 
         Args:
@@ -75,7 +75,7 @@ class Patience:
         self.quiet_since = now
         self._silence: float | None = None
         self.deadlines: list[_Deadline] = []
-        self.watcher: Callable[[Patience], None] | None = None
+        self.watcher: Callable[[AttemptTimer], None] | None = None
         self._exceeded: _Deadline | None = None
         if (span := limits.attempt) is not None:
             self.deadlines.append((now + span, AttemptTimeout, span))
@@ -170,7 +170,7 @@ class Patience:
         return kind(span)
 
 
-def longest_silence(limits: Limits, *, streams: bool) -> float | None:
+def read_timeout_for(limits: Timeouts, *, streams: bool) -> float | None:
     """Return after which silence a client may as well give up its socket."""
     silence = None
     if streams and limits.first_chunk is not None and limits.idle is not None:
@@ -194,7 +194,7 @@ def _rounded_up(spans: tuple[float | None, ...]) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Timeouts:
     """How long an attempt may take, in seconds; `None` for as long as it wants.
 
     Attributes:
@@ -217,9 +217,9 @@ class Limits:
         return self.attempt is not None or self.deadline is not None
 
     @property
-    def of_the_call(self) -> Limits:
+    def of_the_call(self) -> Timeouts:
         """What limits the call as a whole."""
-        return Limits(total=self.total, deadline=self.deadline)
+        return Timeouts(total=self.total, deadline=self.deadline)
 
 
-NO_LIMITS = Limits()
+NO_TIMEOUTS = Timeouts()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from langchain_reliable._core.usage import UNKNOWN_USAGE, usage_among
 from langchain_reliable.events import (
+    Abandoned,
     Answered,
     AttemptFailed,
     AttemptRecord,
@@ -19,12 +20,11 @@ from langchain_reliable.events import (
     CircuitClosed,
     CircuitOpened,
     Committed,
+    EmptyAnswerReturned,
     FailedOver,
     GaveUp,
     Interrupted,
-    Left,
     Retried,
-    Settled,
     Waiting,
 )
 
@@ -63,7 +63,7 @@ class Trail:
         self.winner: Attempt | None = None
         self._items = items
         self._observe = observe
-        self._hears = getattr(observe, "hears", None)
+        self._event_types = getattr(observe, "event_types", None)
         self._number = number
         self._streams = streams
 
@@ -134,7 +134,7 @@ class Trail:
         # What an answer has cost stands in its message alone.
         record = replace(record, input_tokens=None, output_tokens=None)
         self.records[attempt.number - 1] = record
-        self._tell(Settled, now, candidate=record.candidate)
+        self._tell(EmptyAnswerReturned, now, candidate=record.candidate)
         self._tell(Committed, now, attempt=record)
 
     def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
@@ -183,10 +183,10 @@ class Trail:
     def left(self, attempt: Attempt | None, now: float) -> None:
         """Nobody waits for an answer any more, in an attempt or between two."""
         if attempt is None:  # a wait follows a failure
-            self._tell(Left, now, candidate=self.records[-1].candidate)
+            self._tell(Abandoned, now, candidate=self.records[-1].candidate)
         else:
             opened = _opened(attempt)
-            self._tell(Left, now, candidate=attempt.route.name, opened=opened)
+            self._tell(Abandoned, now, candidate=attempt.route.name, opened=opened)
 
     def gave_up(self, now: float) -> None:
         """There will be no answer."""
@@ -201,7 +201,7 @@ class Trail:
     def _wants(self, event: type[Event]) -> bool:
         """Return whether anybody hears of such an event; ask where it is frequent."""
         return self._observe is not None and (
-            self._hears is None or event in self._hears
+            self._event_types is None or event in self._event_types
         )
 
     def _tell(self, event: type[Event], now: float, **facts: object) -> None:

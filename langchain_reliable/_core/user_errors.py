@@ -16,7 +16,7 @@ _MARK: Final = "_raised_by_own_code"
 
 
 @contextmanager
-def own_code() -> Iterator[None]:
+def mark_user_errors() -> Iterator[None]:
     """Mark what is raised in here as no provider's."""
     try:
         yield
@@ -25,6 +25,6 @@ def own_code() -> Iterator[None]:
         raise
 
 
-def is_own(error: BaseException) -> bool:
+def is_user_error(error: BaseException) -> bool:
     """Return whether the caller's own code raised an error."""
     return getattr(error, _MARK, False)

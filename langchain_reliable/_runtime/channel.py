@@ -35,7 +35,7 @@ _LOOK_AGAIN = object()
 """Handed over where a wait may not last as long as it was begun for."""
 
 
-class _Line:
+class Channel:
     """What a thread and whoever waits for it share.
 
     Attributes:

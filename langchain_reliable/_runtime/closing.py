@@ -26,7 +26,7 @@ CLOSING = 1.0
 """Seconds that closing one generator may take before it is cancelled."""
 
 
-class StreamBottom:
+class GeneratorStack:
     """The async generators that began to run while a stream was being opened."""
 
     __slots__ = ("_born",)
@@ -34,11 +34,11 @@ class StreamBottom:
     def __init__(self) -> None:
         self._born: list[AsyncGenerator[Any, Any]] = []
 
-    def stands_on(self, generator: AsyncGenerator[Any, Any]) -> None:
+    def add(self, generator: AsyncGenerator[Any, Any]) -> None:
         """Take note of a generator beneath, where it is known."""
         self._born.append(generator)
 
-    def noting(self, awaitable: Awaitable[T]) -> Awaitable[T]:
+    def tracking(self, awaitable: Awaitable[T]) -> Awaitable[T]:
         """Wrap an awaitable so that generators born in it are noted."""
         return within(awaitable, self._run)
 

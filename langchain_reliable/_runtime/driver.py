@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from langchain_reliable._core.steps import GiveUp, Launch, Settle, Wait
+from langchain_reliable._core.steps import GiveUp, Launch, Return, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
                     raise
                 else:
                     call.succeeded(attempt, answer, clock.now())
-            case Settle(answer):
+            case Return(answer):
                 return answer
             case Wait(until):
                 _sleep(call, until, clock)
@@ -78,7 +78,7 @@ async def adrive(
                     raise
                 else:
                     call.succeeded(attempt, answer, clock.now())
-            case Settle(answer):
+            case Return(answer):
                 return answer
             case Wait(until):
                 await _asleep(call, until, clock)

@@ -70,7 +70,7 @@ _WORDS_OF_EXTRAS = ("refusal", "reasoning_content", "function_call", "audio", "p
 """Entries of `additional_kwargs` in which partner packages put what was said."""
 
 
-def says_something(message: BaseMessage) -> bool:
+def has_payload(message: BaseMessage) -> bool:
     """Return whether a message or chunk holds an effective payload.
 
     Text, reasoning, a tool call with a name or arguments, a refusal, an image, audio
@@ -101,7 +101,7 @@ def is_reasoning_only(message: BaseMessage) -> bool:
     return not (speaks or _calls_a_tool(message) or _extras_say_something(extras))
 
 
-def finish_of(generation: ChatGeneration) -> str | None:
+def finish_reason_of(generation: ChatGeneration) -> str | None:
     """Return why the model stopped, in lower case; `None` if it did not say."""
     info, metadata = generation.generation_info, generation.message.response_metadata
     return finish_among(info or {}, metadata) if info or metadata else None
@@ -129,7 +129,7 @@ def _is_blocked(source: Mapping[str, Any]) -> bool:
     return bool(reason) and not str(reason).endswith("UNSPECIFIED")
 
 
-def may_end_without_words(finish: str) -> bool:
+def may_be_empty(finish: str) -> bool:
     """Return whether silence is a valid answer with this finish reason."""
     return finish in _ENDS_WITHOUT_WORDS
 
@@ -168,9 +168,9 @@ def check_finish(finish: str | None) -> None:
         raise FinishedWithError
 
 
-def check_wordless(finish: str | None, answer: object, *, accepted: bool) -> None:
+def check_empty(finish: str | None, answer: object, *, accepted: bool) -> None:
     """Raise unless an answer without a word is accepted, or valid as it finished."""
     if finish is None:
         raise IncompleteStream
-    if not accepted and not may_end_without_words(finish):
+    if not accepted and not may_be_empty(finish):
         raise EmptyAnswer(answer)

@@ -5,7 +5,7 @@ only looks like one, lives here. Handing it on is `_relay`'s, and who is asked n
 nobody's here.
 
 The twins differ by `await` and by who breaks off a wait: in sync nobody here does (with
-limits, all of this runs in a `Reader`'s thread), in async one `Alarm` per stream.
+limits, all of this runs in a `ThreadReader`'s thread), in async one `WaitTimer` per stream.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import contextlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from langchain_reliable._core.user_errors import is_own
-from langchain_reliable._runtime.closing import StreamBottom
+from langchain_reliable._core.user_errors import is_user_error
+from langchain_reliable._runtime.closing import GeneratorStack
 from langchain_reliable._runtime.payload import (
+    check_empty,
     check_finish,
-    check_wordless,
-    finish_of,
+    finish_reason_of,
+    has_payload,
     is_reasoning_only,
-    says_something,
 )
-from langchain_reliable._runtime.timer import Alarm
+from langchain_reliable._runtime.timer import WaitTimer
 from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk
 
-    from langchain_reliable._core.steps import Seen
-    from langchain_reliable._core.timeouts import Patience
+    from langchain_reliable._core.steps import AttemptProgress
+    from langchain_reliable._core.timeouts import AttemptTimer
     from langchain_reliable._runtime.clock import Clock
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ MAX_HELD_CHARACTERS = 1024 * 1024
 """The same in characters of what they hold."""
 
 
-class Reading(NamedTuple):
+class ReadContext(NamedTuple):
     """How one attempt's stream is to be read.
 
     Attributes:
@@ -59,15 +59,15 @@ class Reading(NamedTuple):
         accepts_empty: Whether one that finished without a word is an answer.
     """
 
-    patience: Patience
-    seen: Seen
+    patience: AttemptTimer
+    seen: AttemptProgress
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
     accepts_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class CommitPolicy:
     """How a call reads its answers.
 
     Attributes:
@@ -82,11 +82,13 @@ class Manner:
     accepts_empty: bool = False
 
     @property
-    def wholly(self) -> Manner:
+    def wholly(self) -> CommitPolicy:
         """The same for a stream that is not shown before its end."""
         return replace(self, commit_on="complete")
 
-    def reading(self, patience: Patience, seen: Seen, *, sends_finish: bool) -> Reading:
+    def reading(
+        self, patience: AttemptTimer, seen: AttemptProgress, *, sends_finish: bool
+    ) -> ReadContext:
         """Return how a stream is to be read.
 
         Args:
@@ -95,7 +97,7 @@ class Manner:
             sends_finish: Whether such streams are known to end with a finish reason.
         """
         required = self.require_finish_reason
-        return Reading(
+        return ReadContext(
             patience=patience,
             commit_on=self.commit_on,
             expects_finish=sends_finish if required == "auto" else bool(required),
@@ -105,23 +107,23 @@ class Manner:
 
 
 @dataclass(slots=True)
-class Opened:
+class PeekedStream:
     """A stream up to its commit: what was held, and what is still to come."""
 
-    reading: Reading
+    reading: ReadContext
     held: list[ChatGenerationChunk]
     rest: Iterable[ChatGenerationChunk] = ()
 
 
 @dataclass(slots=True)
-class AsyncOpened:
-    """The async twin of `Opened`, with what breaks off a wait and what closes it."""
+class AsyncPeekedStream:
+    """The async twin of `PeekedStream`, with what breaks off a wait and what closes it."""
 
-    reading: Reading
+    reading: ReadContext
     held: list[ChatGenerationChunk]
     rest: AsyncIterator[ChatGenerationChunk]
-    alarm: Alarm
-    bottom: StreamBottom = field(default_factory=StreamBottom)
+    alarm: WaitTimer
+    bottom: GeneratorStack = field(default_factory=GeneratorStack)
 
     async def aclose(self) -> None:
         """Close the stream to its bottom, and wait for it."""
@@ -130,8 +132,8 @@ class AsyncOpened:
 
 
 def open_stream(
-    chunks: Iterator[ChatGenerationChunk], reading: Reading, clock: Clock
-) -> Opened:
+    chunks: Iterator[ChatGenerationChunk], reading: ReadContext, clock: Clock
+) -> PeekedStream:
     """Read a stream up to its commit.
 
     Args:
@@ -148,30 +150,30 @@ def open_stream(
         IncompleteStream: It ended without a word, or without its finish reason.
         TimeLimitExceeded: Nobody waits for it any more.
     """
-    return Opening(reading, clock).of(chunks)
+    return Peek(reading, clock).of(chunks)
 
 
-class Opening:
+class Peek:
     """A stream on its way to its commit, read by one thread for another."""
 
-    def __init__(self, reading: Reading, clock: Clock) -> None:
+    def __init__(self, reading: ReadContext, clock: Clock) -> None:
         """Begin; see `open_stream`."""
         self._reading = reading
-        self._held = _Held(reading, clock)
+        self._held = _HeldChunks(reading, clock)
 
-    def of(self, chunks: Iterator[ChatGenerationChunk]) -> Opened:
+    def of(self, chunks: Iterator[ChatGenerationChunk]) -> PeekedStream:
         """Read a stream up to its commit."""
         held = self._held
         try:
             for chunk in chunks:
                 if held.commits_with(chunk):
-                    return Opened(self._reading, held.chunks, chunks)
+                    return PeekedStream(self._reading, held.chunks, chunks)
         except BaseException as error:  # noqa: BLE001 - judged there
             close_stream(chunks)
             return self.cut_by(error)
-        return held.whole(Opened(self._reading, held.chunks))
+        return held.whole(PeekedStream(self._reading, held.chunks))
 
-    def cut_by(self, error: BaseException) -> Opened:
+    def cut_by(self, error: BaseException) -> PeekedStream:
         """Return what was held if that is all, whatever broke or took too long then.
 
         Raises:
@@ -179,22 +181,22 @@ class Opening:
         """
         if not self._held.is_complete(error):
             raise error
-        return self._held.whole(Opened(self._reading, [*self._held.chunks]))
+        return self._held.whole(PeekedStream(self._reading, [*self._held.chunks]))
 
 
 async def aopen_stream(
-    chunks: AsyncIterator[ChatGenerationChunk], reading: Reading, clock: Clock
-) -> AsyncOpened:
+    chunks: AsyncIterator[ChatGenerationChunk], reading: ReadContext, clock: Clock
+) -> AsyncPeekedStream:
     """Read a stream up to its commit; the twin of `open_stream`."""
-    held = _Held(reading, clock)
-    alarm = Alarm(reading.patience, clock)
-    opened = AsyncOpened(reading, held.chunks, chunks, alarm)
+    held = _HeldChunks(reading, clock)
+    alarm = WaitTimer(reading.patience, clock)
+    opened = AsyncPeekedStream(reading, held.chunks, chunks, alarm)
     try:
-        if await opened.bottom.noting(_commits(opened, held)):
+        if await opened.bottom.tracking(_commits(opened, held)):
             return opened
         await opened.aclose()
     except BaseException as error:
-        late = reading.patience.exceeded() if alarm.took_back() else None
+        late = reading.patience.exceeded() if alarm.uncancelled() else None
         await opened.aclose()
         if not held.is_complete(late or error):
             if late is not None:
@@ -203,7 +205,7 @@ async def aopen_stream(
     return held.whole(opened)
 
 
-async def _commits(opened: AsyncOpened, held: _Held) -> bool:
+async def _commits(opened: AsyncPeekedStream, held: _HeldChunks) -> bool:
     """Read on until a stream commits; return whether it does, or ends before."""
     alarm = opened.alarm
     alarm.set()
@@ -216,12 +218,12 @@ async def _commits(opened: AsyncOpened, held: _Held) -> bool:
     return False
 
 
-class _Held:
+class _HeldChunks:
     """Chunks held back until the stream commits."""
 
     __slots__ = ("_characters", "_clock", "_finish", "_reading", "_spoke", "chunks")
 
-    def __init__(self, reading: Reading, clock: Clock) -> None:
+    def __init__(self, reading: ReadContext, clock: Clock) -> None:
         self.chunks: list[ChatGenerationChunk] = []
         reading.seen.parts = self.chunks
         self._characters = 0
@@ -237,7 +239,7 @@ class _Held:
         if not self.chunks:
             self._reading.seen.opened_at = now
         self.chunks.append(chunk)
-        if self._finish is None and (finish := finish_of(chunk)) is not None:
+        if self._finish is None and (finish := finish_reason_of(chunk)) is not None:
             self._finish = finish
             patience.finished(now)
         commits = self._commits_with(chunk)
@@ -248,7 +250,7 @@ class _Held:
         return commits
 
     def _commits_with(self, chunk: ChatGenerationChunk) -> bool:
-        speaks = says_something(chunk.message)
+        speaks = has_payload(chunk.message)
         self._spoke = self._spoke or speaks
         match self._reading.commit_on:
             case "complete":
@@ -274,7 +276,7 @@ class _Held:
         """
         if not isinstance(error, Exception) or self._finish in (None, "error"):
             return False
-        if is_own(error):
+        if is_user_error(error):
             return False
         if not self._spoke and getattr(error, "body", None):
             return False
@@ -286,7 +288,7 @@ class _Held:
         check_finish(self._finish)
         if not self._spoke:
             accepted = self._reading.accepts_empty
-            check_wordless(self._finish, opened, accepted=accepted)
+            check_empty(self._finish, opened, accepted=accepted)
         elif self._finish is None and self._reading.expects_finish:
             raise IncompleteStream
         return opened

@@ -23,18 +23,18 @@ from itertools import repeat
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from langchain_reliable._runtime.channel import _LOOK_AGAIN, READ_AHEAD, _Ended, _Line
+from langchain_reliable._runtime.channel import _LOOK_AGAIN, READ_AHEAD, Channel, _Ended
 from langchain_reliable._runtime.worker_threads import in_a_thread
-from langchain_reliable.errors import TimeLimitExceeded, TooManyStuck
+from langchain_reliable.errors import TimeLimitExceeded, TooManyAbandonedThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from langchain_core.outputs import ChatGenerationChunk
 
-    from langchain_reliable._core.timeouts import Patience
+    from langchain_reliable._core.timeouts import AttemptTimer
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable._runtime.peek import Opened
+    from langchain_reliable._runtime.peek import PeekedStream
 
     Chunks = Iterable[ChatGenerationChunk]
 
@@ -54,13 +54,13 @@ def abandoned_readers() -> int:
 T = TypeVar("T")
 
 
-class Reader:
+class ThreadReader:
     """Waits for what a thread gets from a child, as long as the limits allow.
 
     Once a stream is open, it is an iterable over the chunks that are still to come.
     """
 
-    def __init__(self, patience: Patience, clock: Clock) -> None:
+    def __init__(self, patience: AttemptTimer, clock: Clock) -> None:
         """Prepare to wait.
 
         Args:
@@ -71,10 +71,10 @@ class Reader:
             TooManyStuck: Too many earlier threads were left behind.
         """
         if abandoned_readers() >= MAX_ABANDONED:
-            raise TooManyStuck(MAX_ABANDONED)
+            raise TooManyAbandonedThreads(MAX_ABANDONED)
         self._patience = patience
         self._clock = clock
-        self._line = _Line()
+        self._line = Channel()
         self._run = copy_context().run
 
     def answer(self, work: Callable[[], T]) -> T:
@@ -88,8 +88,10 @@ class Reader:
         return cast("list[T]", self._waited_for(go))[0]
 
     def opened(
-        self, open_: Callable[[], Opened], cut_by: Callable[[Exception], Opened]
-    ) -> Opened:
+        self,
+        open_: Callable[[], PeekedStream],
+        cut_by: Callable[[Exception], PeekedStream],
+    ) -> PeekedStream:
         """Return a stream, its rest to be read from here.
 
         Args:
@@ -112,7 +114,7 @@ class Reader:
 
         patience.watcher = partial(_look, line, self._clock)
         try:
-            opened = cast("Opened", self._waited_for(go))
+            opened = cast("PeekedStream", self._waited_for(go))
         except TimeLimitExceeded as error:
             if not line.left:
                 raise  # a child's own, out of a model of ours
@@ -214,7 +216,7 @@ class Reader:
         return item
 
 
-def _noted(patience: Patience) -> tuple[float, int]:
+def _noted(patience: AttemptTimer) -> tuple[float, int]:
     """Return what tells whether anything was noted meanwhile."""
     return patience.quiet_since, id(patience.deadlines)
 
@@ -229,13 +231,13 @@ def _unless_ended(item: object) -> object:
 # --- the thread -------------------------------------------------------------------
 
 
-def _look(line: _Line, clock: Clock, patience: Patience) -> None:
+def _look(line: Channel, clock: Clock, patience: AttemptTimer) -> None:
     """Let who waits look again, if it set out to wait for too long."""
     if patience.ends_before(line.waits_until, clock.now()):
         line.out.put(_LOOK_AGAIN)
 
 
-def _begin(line: _Line, go: Callable[[], None]) -> None:
+def _begin(line: Channel, go: Callable[[], None]) -> None:
     """Let a thread go; where none can be started, none is left behind."""
     line.over = False
     try:
@@ -245,7 +247,7 @@ def _begin(line: _Line, go: Callable[[], None]) -> None:
         raise
 
 
-def _work(line: _Line, go: Callable[[], None]) -> None:
+def _work(line: Channel, go: Callable[[], None]) -> None:
     try:
         go()
     except BaseException as error:  # noqa: BLE001 - handed over, raised there
@@ -256,7 +258,7 @@ def _work(line: _Line, go: Callable[[], None]) -> None:
             _abandoned.discard(line)
 
 
-def _leave(line: _Line, run: Callable[..., Any], rest: Chunks) -> None:
+def _leave(line: Channel, run: Callable[..., Any], rest: Chunks) -> None:
     """Leave a stream to the consumer, if there still is one."""
     with _lock:
         if not line.left:
@@ -265,7 +267,7 @@ def _leave(line: _Line, run: Callable[..., Any], rest: Chunks) -> None:
     run(_close, rest)
 
 
-def _hand_over(line: _Line, rest: Chunks) -> None:
+def _hand_over(line: Channel, rest: Chunks) -> None:
     """Hand over what is to come, never far ahead of its consumer."""
     put, waiting = line.out.put, line.out.qsize
     try:

@@ -18,8 +18,8 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable._core.usage import usage_at_end
-from langchain_reliable._core.user_errors import is_own
-from langchain_reliable._runtime.payload import check_finish, finish_of
+from langchain_reliable._core.user_errors import is_user_error
+from langchain_reliable._runtime.payload import check_finish, finish_reason_of
 from langchain_reliable._runtime.peek import close_stream
 from langchain_reliable.errors import IncompleteStream
 
@@ -34,8 +34,12 @@ if TYPE_CHECKING:
 
     from langchain_reliable._core.usage import Usage
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable._runtime.peek import AsyncOpened, Opened, Reading
-    from langchain_reliable._runtime.timer import Alarm
+    from langchain_reliable._runtime.peek import (
+        AsyncPeekedStream,
+        PeekedStream,
+        ReadContext,
+    )
+    from langchain_reliable._runtime.timer import WaitTimer
 
 if sys.version_info >= (3, 12):
     _current_task = asyncio.current_task
@@ -46,7 +50,7 @@ _LAST = 8
 """Chunks among which a finish marker and usage are looked for at the end."""
 
 
-class Ending(Protocol):
+class RelayListener(Protocol):
     """What a relay asks about its call when it comes to its end."""
 
     def trail(self) -> dict[str, object]:
@@ -71,7 +75,7 @@ class Ending(Protocol):
 
 
 def relay(
-    open_: Callable[[], Opened], ending: Ending, clock: Clock
+    open_: Callable[[], PeekedStream], ending: RelayListener, clock: Clock
 ) -> Generator[ChatGenerationChunk]:
     """Hand on a committed stream to its end, and close it whatever happens.
 
@@ -82,7 +86,7 @@ def relay(
     """
     opened = open_()
     ending.settled()
-    relayed = _Relayed(ending, opened.reading, clock)
+    relayed = _RelayState(ending, opened.reading, clock)
     keep = relayed.chunks.append
     try:
         yield from map(relayed.noted, opened.held)
@@ -107,7 +111,9 @@ def relay(
 
 
 async def arelay(
-    open_: Callable[[], Awaitable[AsyncOpened]], ending: Ending, clock: Clock
+    open_: Callable[[], Awaitable[AsyncPeekedStream]],
+    ending: RelayListener,
+    clock: Clock,
 ) -> AsyncGenerator[ChatGenerationChunk]:
     """Hand on a committed stream to its end; the twin of `relay`."""
     opened = await open_()
@@ -115,7 +121,7 @@ async def arelay(
     alarm, now = opened.alarm, opened.alarm.time
     patience = opened.reading.patience
     this_task, loop = _current_task, asyncio.get_running_loop()
-    relayed = _Relayed(ending, opened.reading, clock, alarm)
+    relayed = _RelayState(ending, opened.reading, clock, alarm)
     keep = relayed.chunks.append
     try:
         for chunk in opened.held:
@@ -125,7 +131,7 @@ async def arelay(
         async for chunk in opened.rest:
             alarm.task = None
             if not alarm.armed:
-                if alarm.rang:
+                if alarm.fired:
                     break
                 patience.handed(clock.now())
             keep(chunk)
@@ -153,7 +159,7 @@ async def arelay(
         yield chunk
 
 
-class _Relayed:
+class _RelayState:
     """What has been handed on of a stream."""
 
     __slots__ = (
@@ -167,7 +173,11 @@ class _Relayed:
     )
 
     def __init__(
-        self, ending: Ending, reading: Reading, clock: Clock, alarm: Alarm | None = None
+        self,
+        ending: RelayListener,
+        reading: ReadContext,
+        clock: Clock,
+        alarm: WaitTimer | None = None,
     ) -> None:
         self.chunks: list[ChatGenerationChunk] = []
         self._alarm = alarm
@@ -189,7 +199,7 @@ class _Relayed:
 
     def look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
         """See whether a chunk tells why the model stopped; stamp the last one."""
-        if self._finish is None and (finish := finish_of(chunk)) is not None:
+        if self._finish is None and (finish := finish_reason_of(chunk)) is not None:
             self._finish = finish
             self._reading.patience.finished(self._clock.now())
             if self._alarm is not None:
@@ -211,7 +221,7 @@ class _Relayed:
 
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
-        finished = self._finished not in (None, "error") and not is_own(error)
+        finished = self._finished not in (None, "error") and not is_user_error(error)
         if finished and self._ending.is_whole(self.chunks):
             return
         interrupted = self._ending.broken_off(error, self.chunks)
@@ -219,9 +229,9 @@ class _Relayed:
             raise error
         raise interrupted from error
 
-    def stopped(self, error: BaseException, alarm: Alarm) -> None:
+    def stopped(self, error: BaseException, alarm: WaitTimer) -> None:
         """Raise what the caller shall see of what ended an async relay."""
-        if alarm.took_back():
+        if alarm.uncancelled():
             self.broke_off(self._reading.patience.exceeded())
         elif isinstance(error, Exception) and not alarm.cancelled:
             self.broke_off(error)
@@ -251,4 +261,4 @@ def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:
 def _finish_among(chunks: list[ChatGenerationChunk]) -> str | None:
     """Return why the model stopped, if one of its last chunks says so."""
     last = reversed(chunks[-_LAST:])
-    return next(filter(None, map(finish_of, last)), None)
+    return next(filter(None, map(finish_reason_of, last)), None)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from langchain_reliable._core.timeouts import Patience
+    from langchain_reliable._core.timeouts import AttemptTimer
     from langchain_reliable._runtime.clock import Clock
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ T = TypeVar("T")
 Task: TypeAlias = "asyncio.Task[Any]"
 
 
-class Alarm:
+class WaitTimer:
     """Ends a wait of an async stream that lasts too long.
 
     Attributes:
@@ -50,14 +50,14 @@ class Alarm:
         "_span",
         "armed",
         "cancelling",
+        "fired",
         "owner",
-        "rang",
         "since",
         "task",
         "time",
     )
 
-    def __init__(self, patience: Patience, clock: Clock) -> None:
+    def __init__(self, patience: AttemptTimer, clock: Clock) -> None:
         """Begin silent.
 
         Args:
@@ -67,7 +67,7 @@ class Alarm:
         self.armed = False
         self.cancelling = 0
         self.owner: asyncio.Task[Any] | None = None
-        self.rang = False
+        self.fired = False
         self.since = 0.0
         self.task: asyncio.Task[Any] | None = None
         self._clock = clock
@@ -106,7 +106,7 @@ class Alarm:
         Raises:
             CancelledError: It rang, and the child took no notice of it.
         """
-        if self.rang:
+        if self.fired:
             raise asyncio.CancelledError
         self.task = None
 
@@ -117,11 +117,11 @@ class Alarm:
             self._handle.cancel()
             self._handle = None
 
-    def took_back(self) -> bool:
+    def uncancelled(self) -> bool:
         """Take our cancellation back; return whether it was ours alone."""
-        if not self.rang:
+        if not self.fired:
             return False
-        self.rang = False
+        self.fired = False
         return cast("Task", self.owner).uncancel() <= self.cancelling
 
     def _arm(self, rings_at: float) -> None:
@@ -143,23 +143,25 @@ class Alarm:
         if until > self.time():
             self._arm(until)
             return
-        self.armed, self.rang = False, True
+        self.armed, self.fired = False, True
         self.task.cancel()
 
 
-async def within_limits(awaitable: Awaitable[T], patience: Patience, clock: Clock) -> T:
+async def within_limits(
+    awaitable: Awaitable[T], patience: AttemptTimer, clock: Clock
+) -> T:
     """Wait for something as long as an attempt allows.
 
     Raises:
         TimeLimitExceeded: It took longer.
     """
-    alarm = Alarm(patience, clock)
+    alarm = WaitTimer(patience, clock)
     try:
         alarm.set()
         answer = await awaitable
         alarm.off()
     except BaseException as error:
-        if alarm.took_back():
+        if alarm.uncancelled():
             raise patience.exceeded() from error
         raise
     finally:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 
-class Once:
+class LogOnce:
     """Things that were said already, whichever thread said them."""
 
     def __init__(self) -> None:

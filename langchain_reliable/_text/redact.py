@@ -94,7 +94,7 @@ _SECRETS: Final = (
 _HINTS: Final = tuple((hint, secret) for secret in _SECRETS for hint in secret.hints)
 
 
-def scrub(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` without anything that looks like a key, token or password."""
     for hint, secret in _HINTS:
         if hint in text:
@@ -108,9 +108,9 @@ def clip(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: max(limit - 1, 0)].rstrip() + "…"
 
 
-def clean(text: str, limit: int = 200) -> str:
+def redact_line(text: str, limit: int = 200) -> str:
     """Return `text` scrubbed, on one line, and at most `limit` characters long."""
-    return clip(scrub(_head(text, limit)), limit)
+    return clip(redact(_head(text, limit)), limit)
 
 
 def _head(text: str, limit: int) -> str:

@@ -48,7 +48,7 @@ ADVICE = {
 """What a person can do about it; the other kinds pass by themselves."""
 
 
-def described(failure: Failure) -> str:
+def describe_failure(failure: Failure) -> str:
     """Say in one line what went wrong, for tables, notes and logs."""
     said = failure.summary.startswith(str(failure.status))
     known = failure.status not in (None, 200) and not said
@@ -59,12 +59,12 @@ def described(failure: Failure) -> str:
     return _clipped(f"{_SAYS[failure.kind]}{status}{asked}{detail}")
 
 
-def trail_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
+def attempt_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
     """Tell what was tried, as a note under a provider's own exception."""
-    return table_of(tuple(attempts), why, verb="what langchain_reliable tried")
+    return attempt_table(tuple(attempts), why, verb="what langchain_reliable tried")
 
 
-def table_of(
+def attempt_table(
     attempts: tuple[AttemptRecord, ...], why: str, verb: str = "no model answered"
 ) -> str:
     """Tell what was tried, a line for each attempt, and what a person can do."""
@@ -98,7 +98,7 @@ def _padded(row: tuple[str, ...], widths: list[int]) -> list[str]:
 
 
 def _fate(tried: AttemptRecord) -> str:
-    return "answered" if tried.failure is None else described(tried.failure)
+    return "answered" if tried.failure is None else describe_failure(tried.failure)
 
 
 def _then(tried: AttemptRecord, after: AttemptRecord | None) -> str:
@@ -127,7 +127,7 @@ def _clipped(text: str) -> str:
     return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
 
 
-def short(failure: Failure) -> str:
+def failure_label(failure: Failure) -> str:
     """Return what went wrong in two or three words, such as `server error 529`."""
     status = f" {failure.status}" if failure.status not in (None, 200) else ""
     return f"{failure.kind.value.replace('_', ' ')}{status}"

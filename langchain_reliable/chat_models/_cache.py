@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from langchain_core.caches import RETURN_VAL_TYPE
 
 
-class Veil(BaseCache):
+class FirstTierCache(BaseCache):
     """What the wrapper sees of a cache: answers of its first item, without a trail."""
 
     def __init__(self, cache: BaseCache) -> None:

@@ -11,23 +11,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_reliable._children.base import Request
-from langchain_reliable._classify.classifier import judge_with
+from langchain_reliable._classify.classifier import classifier_with
 from langchain_reliable._core.call import Call
 from langchain_reliable._core.plan import plan_for, within_total
-from langchain_reliable._core.timeouts import Limits
-from langchain_reliable._runtime.peek import Manner
-from langchain_reliable.chat_models._execution import Ask
-from langchain_reliable.chat_models._keywords import BOTTOM, OPTIONS, OUTPUT
-from langchain_reliable.chat_models._router import Roster
+from langchain_reliable._core.timeouts import Timeouts
+from langchain_reliable._runtime.peek import CommitPolicy
+from langchain_reliable.chat_models._execution import Execution
+from langchain_reliable.chat_models._keywords import OPTIONS, OUTPUT, STACK
+from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._validation import checked_name, checked_options
 from langchain_reliable.observers import LoggingObserver
-from langchain_reliable.observers._dispatch import Teller
+from langchain_reliable.observers._dispatch import ObserverDispatch
 from langchain_reliable.policies import Policy
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from langchain_reliable._children.structured_output import Output
+    from langchain_reliable._children.structured_output import OutputReader
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.chat_models._router import Plan
     from langchain_reliable.chat_models.settings import ModelSettings
@@ -36,17 +36,17 @@ _LOG = LoggingObserver()
 _CALL_NUMBERS = itertools.count(1)
 
 
-class Reception:
+class CallFactory:
     """Receives the requests of one model."""
 
     def __init__(self, model: ModelSettings) -> None:
         """Read a model's fields."""
-        self.roster = Roster(
+        self.router = Router(
             model.models,
             model.model_fallbacks,
             model.max_retries,
             model.manage_child_retries,
-            Limits(
+            Timeouts(
                 first_chunk=model.first_chunk_timeout,
                 idle=model.idle_timeout,
                 attempt=model.attempt_timeout,
@@ -64,7 +64,7 @@ class Reception:
             verdicts=model.verdicts,
             breaker=model.circuit_breaker,
         )
-        self._manner = Manner(
+        self._manner = CommitPolicy(
             commit_on=model.commit_on,
             require_finish_reason=model.require_finish_reason,
             accepts_empty=model.on_empty == "accept",
@@ -73,8 +73,8 @@ class Reception:
         budget = model.retry_budget
         self._bucket = None if budget is None else model.health.bucket(budget)
         self._require_streaming = model.require_streaming
-        self._judge = judge_with(model.classify)
-        self._tell = Teller((_LOG, *model.observers))
+        self._judge = classifier_with(model.classify)
+        self._tell = ObserverDispatch((_LOG, *model.observers))
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Be `None` in a deep or pickled copy of a model: its fields are its own."""
@@ -82,11 +82,11 @@ class Reception:
 
     def __eq__(self, other: object) -> bool:
         """Tell no two models apart: it is made of fields, and they tell."""
-        return other is None or isinstance(other, Reception)
+        return other is None or isinstance(other, CallFactory)
 
     def __hash__(self) -> int:
         """Be the same for all, as they are equal."""
-        return hash(Reception)
+        return hash(CallFactory)
 
     def ask(
         self,
@@ -97,7 +97,7 @@ class Reception:
         streams: Literal["stream", "astream"] | None = None,
         *,
         as_events: bool = False,
-    ) -> Ask:
+    ) -> Execution:
         """Tie a request to a fresh call.
 
         Args:
@@ -108,10 +108,10 @@ class Reception:
             streams: The hook that asks, if it wants a stream.
             as_events: Whether LangChain makes protocol events of the chunks.
         """
-        kwargs.pop(BOTTOM, None)  # of an `astream` that does not stream
+        kwargs.pop(STACK, None)  # of an `astream` that does not stream
         asked, options = kwargs.pop("model", None), kwargs.pop(OPTIONS, None)
-        plan = self.roster.plan(None if asked is None else checked_name(asked))
-        output: Output | None = kwargs.pop(OUTPUT, None)
+        plan = self.router.plan(None if asked is None else checked_name(asked))
+        output: OutputReader | None = kwargs.pop(OUTPUT, None)
         judge = self._judge if output is None else output.judging(self._judge)
         request = Request(messages, stop, kwargs, output, as_events)
         if streams and self._require_streaming:
@@ -119,7 +119,7 @@ class Reception:
         policy = self._policy
         if options is not None:
             plan = plan_for(plan, checked_options(options))
-        routes, seats = self.roster.routes(plan)
+        routes, seats = self.router.routes(plan)
         if options is not None and (total := options.total_timeout) is not None:
             policy = replace(policy, total_timeout=total)
             routes = within_total(routes, total)
@@ -133,8 +133,8 @@ class Reception:
             self._bucket,
             streams=streams is not None,
         )
-        return Ask(call, request, self.roster, seats, judge, clock, self._manner)
+        return Execution(call, request, self.router, seats, judge, clock, self._manner)
 
     def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
         async_api = streams == "astream"
-        return self.roster.streaming_only(plan, request, async_api=async_api)
+        return self.router.streaming_only(plan, request, async_api=async_api)

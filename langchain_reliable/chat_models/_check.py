@@ -16,7 +16,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from langchain_reliable._children.prepare import bare_model
-from langchain_reliable._text.redact import HIDDEN, clean
+from langchain_reliable._text.redact import HIDDEN, redact_line
 from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
 from langchain_reliable.chat_models._validation import checked_seconds
 from langchain_reliable.events import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from contextvars import Context
 
     from langchain_reliable.candidates import Candidate
-    from langchain_reliable.chat_models._langchain import Citizen
+    from langchain_reliable.chat_models._langchain import LangChainInterface
     from langchain_reliable.events import Event
     from langchain_reliable.failures import Failure
 
@@ -60,7 +60,7 @@ _SAYS: Final = {
 # --- asking -----------------------------------------------------------------------
 
 
-def check(model: Citizen, timeout: float = 30.0) -> CheckReport:
+def check(model: LangChainInterface, timeout: float = 30.0) -> CheckReport:
     """Ask each candidate for one short answer, side by side in threads.
 
     Args:
@@ -73,7 +73,7 @@ def check(model: Citizen, timeout: float = 30.0) -> CheckReport:
         return CheckReport(tuple(job.result() for job in jobs))
 
 
-async def acheck(model: Citizen, timeout: float = 30.0) -> CheckReport:  # noqa: ASYNC109 - each candidate's own
+async def acheck(model: LangChainInterface, timeout: float = 30.0) -> CheckReport:  # noqa: ASYNC109 - each candidate's own
     """Ask each candidate for one short answer; the twin of `check`, in tasks."""
     probes = list(_probes(model, checked_seconds(timeout)))
     async with asyncio.TaskGroup() as group:
@@ -91,11 +91,11 @@ def _by_itself() -> Context:
     return context
 
 
-def _probes(model: Citizen, timeout: float) -> Iterator[_Probe]:
-    roster = model._roster
-    for item in roster.declared():
+def _probes(model: LangChainInterface, timeout: float) -> Iterator[_Probe]:
+    router = model._router
+    for item in router.declared():
         for seat in item:
-            candidate = roster.candidate(seat)
+            candidate = router.candidate(seat)
             yield _Probe(model, candidate, seat.label, seat.model, timeout)
 
 
@@ -104,7 +104,7 @@ class _Probe:
 
     def __init__(
         self,
-        model: Citizen,
+        model: LangChainInterface,
         candidate: Candidate,
         name: str,
         asked_for: str | None,
@@ -185,7 +185,7 @@ class _Probe:
             first_chunk=self._first_chunk,
             failure=failure,
             advice=self._without_keys(self._advice(failure)) if failure else "",
-            detail=self._without_keys(clean(summary)),
+            detail=self._without_keys(redact_line(summary)),
         )
 
     def _advice(self, failure: Failure) -> str:

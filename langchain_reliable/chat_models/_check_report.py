@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from langchain_reliable._text.terminal import cells
-from langchain_reliable._text.wording import seconds, short
+from langchain_reliable._text.wording import failure_label, seconds
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,7 +48,7 @@ class CandidateCheck:
     def result(self) -> str:
         """What came of it, in a few words."""
         if self.failure is not None:
-            return short(self.failure)
+            return failure_label(self.failure)
         return "works" if self.works else "fails"
 
 

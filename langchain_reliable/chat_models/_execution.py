@@ -15,15 +15,15 @@ from langchain_core.messages import AIMessage, message_chunk_to_message
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
 from langchain_reliable._children.convert import checked
-from langchain_reliable._core.timeouts import Patience, longest_silence
+from langchain_reliable._core.timeouts import AttemptTimer, read_timeout_for
 from langchain_reliable._core.usage import usage_of
 from langchain_reliable._runtime.peek import (
-    Opening,
-    Reading,
+    Peek,
+    ReadContext,
     aopen_stream,
     open_stream,
 )
-from langchain_reliable._runtime.reader_thread import Reader
+from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.timer import within_limits
 from langchain_reliable.errors import EmptyAnswer, StreamInterrupted
 
@@ -33,31 +33,35 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_reliable._children.base import Child, Request
-    from langchain_reliable._core.call import Call, Judge
+    from langchain_reliable._core.call import Call, Classifier
     from langchain_reliable._core.plan import Seat
     from langchain_reliable._core.steps import Attempt
-    from langchain_reliable._core.timeouts import Limits
+    from langchain_reliable._core.timeouts import Timeouts
     from langchain_reliable._core.usage import Usage
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable._runtime.peek import AsyncOpened, Manner, Opened
-    from langchain_reliable.chat_models._router import Roster
+    from langchain_reliable._runtime.peek import (
+        AsyncPeekedStream,
+        CommitPolicy,
+        PeekedStream,
+    )
+    from langchain_reliable.chat_models._router import Router
 
 
 T = TypeVar("T")
 
 
-class Ask:
+class Execution:
     """A request, the call it makes, and whom an attempt asks."""
 
     def __init__(
         self,
         call: Call[Any],
         request: Request,
-        roster: Roster,
+        router: Router,
         seats: Sequence[Seat],
-        judge: Judge,
+        judge: Classifier,
         clock: Clock,
-        manner: Manner,
+        manner: CommitPolicy,
     ) -> None:
         """Begin.
 
@@ -72,7 +76,7 @@ class Ask:
         """
         self.call = call
         self._request = request
-        self._roster = roster
+        self._router = router
         self._seats = seats
         self._judge = judge
         self.clock = clock
@@ -82,13 +86,13 @@ class Ask:
 
     # --- openers: one request to one candidate ------------------------------------
 
-    def open(self, attempt: Attempt) -> Opened:
+    def open(self, attempt: Attempt) -> PeekedStream:
         """Ask for a stream, and read it up to its commit."""
         opened = self._open(self._asked(attempt, streams=True), attempt, self._manner)
         self._read_held(opened)
         return opened
 
-    async def aopen(self, attempt: Attempt) -> AsyncOpened:
+    async def aopen(self, attempt: Attempt) -> AsyncPeekedStream:
         """Ask for a stream; the twin of `open`."""
         child = self._asked(attempt, streams=True)
         opened = await self._aopen(child, attempt, self._manner)
@@ -120,9 +124,9 @@ class Ask:
         return self._checked(answer)
 
     def _asked(self, attempt: Attempt, *, streams: bool) -> Child:
-        read_timeout = longest_silence(attempt.limits, streams=streams)
+        read_timeout = read_timeout_for(attempt.limits, streams=streams)
         place = attempt.route.place
-        self._children[place] = child = self._roster.child(
+        self._children[place] = child = self._router.child(
             self._seats[place], read_timeout
         )
         self._turn_to(child)
@@ -133,26 +137,30 @@ class Ask:
         if (output := self._request.output) is not None:
             output.form = child.form_for(output.shape)
 
-    def _open(self, child: Child, attempt: Attempt, manner: Manner) -> Opened:
+    def _open(
+        self, child: Child, attempt: Attempt, manner: CommitPolicy
+    ) -> PeekedStream:
         self._take_turn(child, attempt)
         reading = self._reading(child, attempt, manner)
         request, clock = self._request, self.clock
         if not reading.patience.limited:
             return open_stream(child.chunks(request), reading, clock)
-        opening = Opening(reading, clock)
-        return Reader(reading.patience, clock).opened(
+        opening = Peek(reading, clock)
+        return ThreadReader(reading.patience, clock).opened(
             lambda: opening.of(child.chunks(request)), opening.cut_by
         )
 
     async def _aopen(
-        self, child: Child, attempt: Attempt, manner: Manner
-    ) -> AsyncOpened:
+        self, child: Child, attempt: Attempt, manner: CommitPolicy
+    ) -> AsyncPeekedStream:
         await self._atake_turn(child, attempt)
         reading = self._reading(child, attempt, manner)
         return await aopen_stream(child.achunks(self._request), reading, self.clock)
 
-    def _reading(self, child: Child, attempt: Attempt, manner: Manner) -> Reading:
-        patience = Patience(attempt.limits, self.clock.now(), streams=True)
+    def _reading(
+        self, child: Child, attempt: Attempt, manner: CommitPolicy
+    ) -> ReadContext:
+        patience = AttemptTimer(attempt.limits, self.clock.now(), streams=True)
         return manner.reading(patience, attempt.seen, sends_finish=child.sends_finish)
 
     # --- structured output ----------------------------------------------------------
@@ -166,7 +174,7 @@ class Ask:
         output = self._request.output
         return answer if output is None else output.read(answer)
 
-    def _read_held(self, opened: Opened | AsyncOpened) -> None:
+    def _read_held(self, opened: PeekedStream | AsyncPeekedStream) -> None:
         """Read a stream that is held whole, while another try is still unseen."""
         if self._request.output is None or self._manner.commit_on != "complete":
             return
@@ -176,7 +184,7 @@ class Ask:
             error.answer = opened
             raise
 
-    def _read_whole(self, opened: Opened | AsyncOpened) -> ChatResult:
+    def _read_whole(self, opened: PeekedStream | AsyncPeekedStream) -> ChatResult:
         """Read a stream at its end; what broke there may be why it can't be read."""
         try:
             return self._read(_joined(opened.held))
@@ -200,16 +208,16 @@ class Ask:
             return
         await self._alimited(child.atake_turn(), attempt.limits.of_the_call)
 
-    def _limited(self, work: Callable[[], T], limits: Limits) -> T:
+    def _limited(self, work: Callable[[], T], limits: Timeouts) -> T:
         if not limits.any_on_answers:
             return work()
-        patience = Patience(limits, self.clock.now(), streams=False)
-        return Reader(patience, self.clock).answer(work)
+        patience = AttemptTimer(limits, self.clock.now(), streams=False)
+        return ThreadReader(patience, self.clock).answer(work)
 
-    async def _alimited(self, work: Awaitable[T], limits: Limits) -> T:
+    async def _alimited(self, work: Awaitable[T], limits: Timeouts) -> T:
         if not limits.any_on_answers:
             return await work
-        patience = Patience(limits, self.clock.now(), streams=False)
+        patience = AttemptTimer(limits, self.clock.now(), streams=False)
         return await within_limits(work, patience, self.clock)
 
     # --- the end of an answer -----------------------------------------------------
@@ -278,7 +286,7 @@ def _empty_as_result() -> Iterator[None]:
     try:
         yield
     except EmptyAnswer as empty:
-        opened = cast("Opened | AsyncOpened", empty.answer)
+        opened = cast("PeekedStream | AsyncPeekedStream", empty.answer)
         raise EmptyAnswer(_joined(opened.held)) from None
 
 

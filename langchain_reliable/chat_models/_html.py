@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from langchain_reliable._core.steps import Route
-    from langchain_reliable._core.timeouts import Limits
-    from langchain_reliable.chat_models._langchain import Citizen
+    from langchain_reliable._core.timeouts import Timeouts
+    from langchain_reliable.chat_models._langchain import LangChainInterface
     from langchain_reliable.health import CandidateHealth
 
 _HEAD = ("", "candidate", "class", "retries", "first chunk", "idle", "attempt")
@@ -26,7 +26,7 @@ _NARROW = 'style="text-align:left;white-space:nowrap"'
 _WRAPS = 'style="text-align:left"'
 
 
-def shown(model: Citizen) -> str:
+def shown(model: LangChainInterface) -> str:
     """Return a table of a model's candidates for a notebook."""
     rows = list(_rows(model))
     known = {one.name: one for one in model.health.snapshot()}
@@ -39,15 +39,15 @@ def shown(model: Citizen) -> str:
     return f"<div>{title}</div><table>{_row('th', head)}{body}</table>"
 
 
-def _rows(model: Citizen) -> Iterator[tuple[str, ...]]:
-    roster = model._roster
-    plan = roster.declared()
-    routes, seats = roster.routes(plan)
+def _rows(model: LangChainInterface) -> Iterator[tuple[str, ...]]:
+    router = model._router
+    plan = router.declared()
+    routes, seats = router.routes(plan)
     names = [route for item in routes for route in item]
     for number, item in enumerate(plan, 1):
         for place, seat in enumerate(item):
             head = str(number) if place == 0 else ""
-            child = bare_model(roster.candidate(seat))
+            child = bare_model(router.candidate(seat))
             yield (head, *_cells(child, names[seats.index(seat)]))
 
 
@@ -60,7 +60,7 @@ def _cells(child: object, route: Route) -> tuple[str, ...]:
     )
 
 
-def _limits(limits: Limits) -> Iterator[str]:
+def _limits(limits: Timeouts) -> Iterator[str]:
     for limit in (limits.first_chunk, limits.idle, limits.attempt):
         yield "no limit" if limit is None else f"{limit:g} s"
 

@@ -14,21 +14,21 @@ OPTIONS: Final = "reliable"
 """The caller's wishes for one call: `reliable=CallOptions(...)`."""
 
 OUTPUT: Final = "reliable_output"
-"""An `Output`, on its way from a structured view to the reception."""
+"""An `OutputReader`, on its way from a structured view to the reception."""
 
 
-BOTTOM: Final = "reliable_bottom"
+STACK: Final = "reliable_bottom"
 """What a stream stands on; `astream` asks `_astream` to add its generator."""
 
-_OURS: Final = frozenset((OPTIONS, OUTPUT, BOTTOM))
+_OURS: Final = frozenset((OPTIONS, OUTPUT, STACK))
 
 
-def without_ours(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def child_keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords without those meant for us."""
     return {name: v for name, v in kwargs.items() if name not in _OURS}
 
 
-def ours_in(kwargs: Mapping[str, Any]) -> str:
+def cache_key_part(kwargs: Mapping[str, Any]) -> str:
     """Return what of our keywords an answer depends on, in words, for a cache."""
     asked_first = getattr(kwargs.get(OPTIONS), "start_at", None)
     output = kwargs.get(OUTPUT)

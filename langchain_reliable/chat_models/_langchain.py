@@ -33,23 +33,27 @@ from typing_extensions import override
 from langchain_reliable._children.base import Child
 from langchain_reliable._children.prepare import bare_model
 from langchain_reliable._children.profile import common_profile
-from langchain_reliable._children.structured_output import Form, Shape, check_wish
-from langchain_reliable._children.tools import ToolForm
+from langchain_reliable._children.structured_output import (
+    ChildOutput,
+    OutputSpec,
+    validate_schema,
+)
+from langchain_reliable._children.tools import PortableTool
 from langchain_reliable.candidates import members_of
-from langchain_reliable.chat_models._cache import Veil
-from langchain_reliable.chat_models._keywords import ours_in, without_ours
-from langchain_reliable.chat_models._router import Roster
+from langchain_reliable.chat_models._cache import FirstTierCache
+from langchain_reliable.chat_models._keywords import cache_key_part, child_keywords
+from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._serialization import on_paper, written
-from langchain_reliable.chat_models._structured_output import StructuredView
+from langchain_reliable.chat_models._structured_output import StructuredOutput
 from langchain_reliable.chat_models.settings import ModelSettings
 
 
-class Citizen(ModelSettings):
+class LangChainInterface(ModelSettings):
     """A chat model made of several, as seen by those who do not call it."""
 
     @property
     @abstractmethod
-    def _roster(self) -> Roster:
+    def _router(self) -> Router:
         """Return who is in the house."""
 
     # --- tools --------------------------------------------------------------------
@@ -72,7 +76,7 @@ class Citizen(ModelSettings):
         """
         if tool_choice is not None:
             kwargs["tool_choice"] = tool_choice
-        return self.bind(tools=[ToolForm(tool) for tool in tools], **kwargs)
+        return self.bind(tools=[PortableTool(tool) for tool in tools], **kwargs)
 
     @override
     def with_structured_output(
@@ -100,11 +104,11 @@ class Citizen(ModelSettings):
             TypeError: No model could read the schema.
             ValueError: No model knows the method.
         """
-        check_wish(schema, kwargs)
-        shape = Shape(schema, kwargs, include_raw=include_raw)
-        return StructuredView(model=self, shape=shape)
+        validate_schema(schema, kwargs)
+        shape = OutputSpec(schema, kwargs, include_raw=include_raw)
+        return StructuredOutput(model=self, shape=shape)
 
-    def first_form(self, shape: Shape) -> Form:
+    def first_form(self, shape: OutputSpec) -> ChildOutput:
         """Return how the model that is asked first is asked for a form."""
         return self._first_child.form_for(shape)
 
@@ -113,7 +117,7 @@ class Citizen(ModelSettings):
     @property
     def model_name(self) -> str:
         """The names of all models, in order: `"gpt-5.4 | claude-sonnet-5"`."""
-        return self._roster.model_name
+        return self._router.model_name
 
     # --- the cache ----------------------------------------------------------------
 
@@ -148,7 +152,7 @@ class Citizen(ModelSettings):
         cache = self.cache if isinstance(self.cache, BaseCache) else get_llm_cache()
         if cache is None:
             return self
-        return self.model_copy(update={"cache": Veil(cache)})
+        return self.model_copy(update={"cache": FirstTierCache(cache)})
 
     @override
     def _combine_llm_outputs(
@@ -166,13 +170,13 @@ class Citizen(ModelSettings):
     @property
     def _first_child(self) -> Child:
         """Whoever is asked first, ready to be called."""
-        [[seat, *_], *_] = self._roster.plan(None)
-        return self._roster.child(seat)
+        [[seat, *_], *_] = self._router.plan(None)
+        return self._router.child(seat)
 
     @property
     def _first_model(self) -> BaseChatModel | None:
         """The model that is asked first: what a reliable model mostly is."""
-        return self._roster.first_model
+        return self._router.first_model
 
     @property
     @override
@@ -186,28 +190,28 @@ class Citizen(ModelSettings):
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> LangSmithParams:
         """Tell tracers of the first model: provider, name, temperature."""
-        kwargs = without_ours(kwargs)
+        kwargs = child_keywords(kwargs)
         first = self._first_model
         if first is None:
             return super()._get_ls_params(stop=stop, **kwargs)
         if not (stop or kwargs):
-            return self._roster.first_ls_params.copy()
+            return self._router.first_ls_params.copy()
         return first._get_ls_params(stop=stop, **kwargs)
 
     @override
     def _get_invocation_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
-        roster = self._roster
-        if (told := roster.told) is None:
-            told = roster.told = self.asdict()
-        return {**told, "stop": stop, **without_ours(kwargs)}
+        router = self._router
+        if (told := router.told) is None:
+            told = router.told = self.asdict()
+        return {**told, "stop": stop, **child_keywords(kwargs)}
 
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return what an answer depends on besides the prompt: a cache's key."""
         params = self._get_invocation_params(stop=stop, **kwargs)
-        return str(sorted(params.items())) + ours_in(kwargs)
+        return str(sorted(params.items())) + cache_key_part(kwargs)
 
     @override
     def get_num_tokens(self, text: str) -> int:
@@ -231,7 +235,7 @@ class Citizen(ModelSettings):
         """Count as the first model that can; its API may be asked for it."""
         if self._first_model is None:
             return super().get_num_tokens_from_messages(messages, tools, **kwargs)
-        first, *others = self._roster.children()
+        first, *others = self._router.children()
         try:
             return first.tokens_in(messages, tools, **kwargs)
         except Exception:
@@ -268,9 +272,9 @@ class Citizen(ModelSettings):
         Without it two wrappers would answer from each other's entries (seen in
         langchain-core 1.7.2).
         """
-        roster = self._roster
+        router = self._router
         return {
-            "model_name": roster.model_name,
-            "models": roster.identifying_params,
+            "model_name": router.model_name,
+            "models": router.identifying_params,
             "model_fallbacks": self.model_fallbacks,
         }

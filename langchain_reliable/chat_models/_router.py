@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 
-from langchain_reliable._children.base import Preparation
+from langchain_reliable._children.base import ChildConfig
 from langchain_reliable._children.identity import identity
 from langchain_reliable._children.prepare import bare_model, child_of, own_model
 from langchain_reliable._core.plan import Member, planned
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable._children.base import Child, Request
     from langchain_reliable._core.plan import Seat
-    from langchain_reliable._core.timeouts import Limits
+    from langchain_reliable._core.timeouts import Timeouts
 
     Plan = list[list[Seat]]
 
@@ -34,7 +34,7 @@ _PLANS_KEPT = 256
 """Names of models asked for in calls whose plans and children are kept."""
 
 
-class Roster:
+class Router:
     """The candidates of one model and the plans made of them."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Roster:
         fallbacks: Mapping[str, Sequence[str]],
         max_retries: int,
         manage_retries: bool,  # noqa: FBT001 - named by its place in the fields
-        limits: Limits,
+        limits: Timeouts,
     ) -> None:
         """Take the candidates in.
 
@@ -132,7 +132,7 @@ class Roster:
         """Return the child of a seat, ready to be called."""
         if (known := self._children.get((id(seat), read_timeout))) is not None:
             return known[1]
-        how = Preparation(seat.model, self._manage_retries, read_timeout)
+        how = ChildConfig(seat.model, self._manage_retries, read_timeout)
         child = child_of(self.candidate(seat), how)
         self._children[id(seat), read_timeout] = seat, child  # kept, so the id stays
         return child

@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableSerializable
 from pydantic import ConfigDict, SkipValidation
 from typing_extensions import override
 
-from langchain_reliable._children.structured_output import Output, Shape
+from langchain_reliable._children.structured_output import OutputReader, OutputSpec
 from langchain_reliable.chat_models._keywords import OUTPUT
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         ConfigurableFieldSpec,
     )
 
-    from langchain_reliable._children.structured_output import Form
+    from langchain_reliable._children.structured_output import ChildOutput
 
 
 class Asked(Protocol):
@@ -49,17 +49,17 @@ class Asked(Protocol):
     ) -> AsyncIterator[Any]:
         """Stream an answer; the twin of `stream`."""
 
-    def first_form(self, shape: Shape) -> Form:
+    def first_form(self, shape: OutputSpec) -> ChildOutput:
         """Return the form of whoever is asked first."""
 
 
-class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
+class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     """A model whose answers have a form; retries and failover are the model's own."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 
     model: SkipValidation[Any]
-    shape: SkipValidation[Shape]
+    shape: SkipValidation[OutputSpec]
 
     # --- configured with LCEL -----------------------------------------------------
 
@@ -103,7 +103,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
     def _answer(
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
     ) -> Any:
-        output = Output(self.shape)
+        output = OutputReader(self.shape)
         keywords = self._keywords(output, kwargs)
         message = self._model.invoke(question, config, **keywords)
         return self._form(output).parsed(message, config)
@@ -111,7 +111,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
     async def _aanswer(
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
     ) -> Any:
-        output = Output(self.shape)
+        output = OutputReader(self.shape)
         keywords = self._keywords(output, kwargs)
         message = await self._model.ainvoke(question, config, **keywords)
         return await self._form(output).aparsed(message, config)
@@ -170,7 +170,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         config: RunnableConfig,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        output = Output(self.shape)
+        output = OutputReader(self.shape)
         question = _whole(list(questions))
         keywords = self._keywords(output, kwargs)
         chunks = cast(
@@ -193,7 +193,7 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
         config: RunnableConfig,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        output = Output(self.shape)
+        output = OutputReader(self.shape)
         question = _whole([one async for one in questions])
         keywords = self._keywords(output, kwargs)
         chunks = cast(
@@ -218,10 +218,10 @@ class StructuredView(RunnableSerializable[LanguageModelInput, Any]):
     def _model(self) -> Asked:
         return cast("Asked", self.model)
 
-    def _keywords(self, output: Output, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _keywords(self, output: OutputReader, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {**self.shape.for_tracers, OUTPUT: output, **kwargs}
 
-    def _form(self, output: Output) -> Form:
+    def _form(self, output: OutputReader) -> ChildOutput:
         """Return the form of who answered; a cached answer is the first one's."""
         return output.form or self._model.first_form(self.shape)
 

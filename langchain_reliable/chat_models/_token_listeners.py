@@ -23,7 +23,7 @@ _UNHEARD = "nostream"
 of the summarization middleware (seen in langgraph 1.2.24, langchain 1.5.2)."""
 
 
-def hears_tokens(run_manager: BaseRunManager) -> bool:
+def wants_tokens(run_manager: BaseRunManager) -> bool:
     """Return whether one of a run's listeners wants to have its tokens one by one."""
     if not run_manager.handlers:
         return False

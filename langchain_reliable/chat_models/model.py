@@ -31,20 +31,20 @@ from typing_extensions import override
 
 from langchain_reliable._children.prepare import bare_model, own_model
 from langchain_reliable._runtime.clock import Clock, SystemClock
-from langchain_reliable._runtime.closing import StreamBottom
+from langchain_reliable._runtime.closing import GeneratorStack
 from langchain_reliable._runtime.driver import adrive, drive
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable.candidates import Candidate, Group, members_of
-from langchain_reliable.chat_models._keywords import BOTTOM
-from langchain_reliable.chat_models._langchain import Citizen
-from langchain_reliable.chat_models._router import Roster
-from langchain_reliable.chat_models._token_listeners import hears_tokens
+from langchain_reliable.chat_models._keywords import STACK
+from langchain_reliable.chat_models._langchain import LangChainInterface
+from langchain_reliable.chat_models._router import Router
+from langchain_reliable.chat_models._token_listeners import wants_tokens
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
-    from langchain_reliable.chat_models._call_factory import Reception
+    from langchain_reliable.chat_models._call_factory import CallFactory
     from langchain_reliable.chat_models._check_report import CheckReport
-    from langchain_reliable.chat_models._execution import Ask
+    from langchain_reliable.chat_models._execution import Execution
 
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
@@ -59,7 +59,7 @@ def _signed(hook: _Hook) -> _Hook:
     return hook
 
 
-class ReliableChatModel(Citizen):
+class ReliableChatModel(LangChainInterface):
     """A chat model made of several, which answers while one of them can.
 
     It goes where a chat model goes. Models are asked in order; each is retried with
@@ -83,7 +83,7 @@ class ReliableChatModel(Citizen):
         return ["langchain_reliable", "chat_models"]
 
     _clock: Clock = PrivateAttr(default_factory=SystemClock)
-    _known_reception: Any = PrivateAttr(default=None)
+    _known_factory: Any = PrivateAttr(default=None)
 
     # --- the four hooks -----------------------------------------------------------
 
@@ -133,12 +133,12 @@ class ReliableChatModel(Citizen):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        events, bottom = run_manager is not None, kwargs.pop(BOTTOM, None)
+        events, bottom = run_manager is not None, kwargs.pop(STACK, None)
         ask = self._ask(messages, stop, kwargs, "astream", as_events=events)
         clock = ask.clock
         chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
         if bottom is not None:
-            bottom.stands_on(chunks)
+            bottom.add(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
 
     @override
@@ -155,12 +155,15 @@ class ReliableChatModel(Citizen):
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
         when its consumer leaves early (seen in langchain-core 1.7.2).
         """
-        bottom, tells = StreamBottom(), self._tells_its_bottom
+        bottom, tells = GeneratorStack(), self._tells_its_bottom
         if tells:
-            kwargs[BOTTOM] = bottom
+            kwargs[STACK] = bottom
         chunks = super().astream(input, config, stop=stop, **kwargs)
         try:
-            if not tells and (first := await bottom.noting(_first(chunks))) is not None:
+            if (
+                not tells
+                and (first := await bottom.tracking(_first(chunks))) is not None
+            ):
                 yield first
             async for chunk in chunks:
                 yield chunk
@@ -196,7 +199,7 @@ class ReliableChatModel(Citizen):
                 msg = "`require_streaming` is on, but streaming is disabled"
                 raise StreamingUnavailable(msg)
             return super()._should_stream(async_api=async_api, **kwargs)
-        wanted = self.streaming is True or hears_tokens(run_manager)
+        wanted = self.streaming is True or wants_tokens(run_manager)
         return wanted and super()._should_stream(
             async_api=async_api, run_manager=run_manager, **kwargs
         )
@@ -212,26 +215,26 @@ class ReliableChatModel(Citizen):
         **kwargs: Any,
     ) -> bool:
         """Say whether an `invoke` makes protocol events; only for those who listen."""
-        if run_manager is not None and not hears_tokens(run_manager):
+        if run_manager is not None and not wants_tokens(run_manager):
             return False
         return super()._should_use_protocol_streaming(
             async_api=async_api, run_manager=run_manager, **kwargs
         )
 
     @property
-    def _reception(self) -> "Reception":
+    def _factory(self) -> "CallFactory":
         """What the fields amount to, made anew when one of them has changed."""
         private = self.__pydantic_private__ or {}  # a tenth of getattr's price
-        known: Reception | None = private["_known_reception"]
+        known: CallFactory | None = private["_known_factory"]
         if known is None:
-            known = private["_known_reception"] = _receiving(self)
+            known = private["_known_factory"] = _receiving(self)
         return known
 
     @override
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _checked(name, value))
         if name in type(self).model_fields:
-            super().__setattr__("_known_reception", None)
+            super().__setattr__("_known_factory", None)
 
     @override
     def model_copy(
@@ -239,7 +242,7 @@ class ReliableChatModel(Citizen):
     ) -> Self:
         given = {name: _checked(name, value) for name, value in (update or {}).items()}
         copy = super().model_copy(update=given, deep=deep)
-        copy._known_reception = None
+        copy._known_factory = None
         return copy
 
     def _ask(
@@ -250,9 +253,9 @@ class ReliableChatModel(Citizen):
         streams: Literal["stream", "astream"] | None = None,
         *,
         as_events: bool = False,
-    ) -> "Ask":
+    ) -> "Execution":
         clock = (self.__pydantic_private__ or {})["_clock"]
-        return self._reception.ask(
+        return self._factory.ask(
             messages, stop, kwargs, clock, streams, as_events=as_events
         )
 
@@ -285,8 +288,8 @@ class ReliableChatModel(Citizen):
 
     @property
     @override
-    def _roster(self) -> Roster:
-        return self._reception.roster
+    def _router(self) -> Router:
+        return self._factory.router
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
@@ -319,10 +322,10 @@ async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None
     return await anext(chunks, None)
 
 
-def _receiving(model: ReliableChatModel) -> "Reception":
-    from langchain_reliable.chat_models._call_factory import Reception  # noqa: PLC0415 - a call's
+def _receiving(model: ReliableChatModel) -> "CallFactory":
+    from langchain_reliable.chat_models._call_factory import CallFactory  # noqa: PLC0415 - a call's
 
-    return Reception(model)
+    return CallFactory(model)
 
 
 def _shown(item: Candidate | Group) -> str:

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from langchain_reliable._classify.classifier import Opinion
+from langchain_reliable._classify.classifier import ClassifyResult
 from langchain_reliable._runtime.peek import CommitOn
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.chat_models._serialization import read
@@ -116,7 +116,9 @@ class ModelSettings(BaseChatModel):
     """Failure kind to `"retry"`, `"next"` or `"raise"`, where the built-in verdict is
     not what you want."""
 
-    classify: Callable[[Exception], Opinion] | None = Field(default=None, exclude=True)
+    classify: Callable[[Exception], ClassifyResult] | None = Field(
+        default=None, exclude=True
+    )
     """Your own reading of exceptions: return a `FailureKind`, a `Failure`, `PROPAGATE`
     for what is no provider's failure, or `None` for no opinion."""
 

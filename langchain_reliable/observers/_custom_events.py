@@ -25,7 +25,7 @@ from langchain_core.runnables.config import (
 )
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
-from langchain_reliable._text.wording import seconds, short
+from langchain_reliable._text.wording import failure_label, seconds
 from langchain_reliable.events import (
     AttemptFailed,
     FailedOver,
@@ -155,7 +155,7 @@ def _told(event: Event) -> Data | None:
     """Return the data of an event that is worth telling: plain JSON."""
     match event:
         case AttemptFailed(attempt=tried) if tried.failure is not None:
-            what = f"{tried.candidate}: {short(tried.failure)}"
+            what = f"{tried.candidate}: {failure_label(tried.failure)}"
             return _data("attempt_failed", what, tried.candidate, tried.failure)
         case Waiting(candidate=who, seconds=span, failure=why):
             text = f"{_reason(who, why)}waiting {seconds(span)} for {who}"
@@ -164,7 +164,7 @@ def _told(event: Event) -> Data | None:
             text = f"{_reason(who, why)}switching to {target}"
             return {**_data("failed_over", text, who, why), "target": target}
         case Interrupted(candidate=who, failure=why):
-            text = f"{who} broke off: {short(why)}"
+            text = f"{who} broke off: {failure_label(why)}"
             return _data("interrupted", text, who, why)
         case GaveUp(attempts=attempts):
             why = attempts[-1].failure if attempts else None
@@ -175,7 +175,7 @@ def _told(event: Event) -> Data | None:
 
 
 def _reason(who: str, why: Failure | None) -> str:
-    return f"{who}: {short(why)}, " if why is not None else ""
+    return f"{who}: {failure_label(why)}, " if why is not None else ""
 
 
 def _data(what: str, text: str, who: str | None, why: Failure | None) -> Data:

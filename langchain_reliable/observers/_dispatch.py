@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from langchain_reliable._text.log_once import Once
+from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("langchain_reliable")
 
-_reported = Once()
+_reported = LogOnce()
 
 
-class Teller:
+class ObserverDispatch:
     """Tells all observers of an event.
 
     Attributes:
@@ -35,13 +35,13 @@ class Teller:
         wishes = [_wish_of(observer) for observer in observers]
         known = [wish for wish in wishes if wish is not None]
         all_known = len(known) == len(wishes)
-        self.hears = frozenset(chain.from_iterable(known)) if all_known else None
+        self.event_types = frozenset(chain.from_iterable(known)) if all_known else None
         self._observers = list(zip(observers, wishes, strict=True))
 
     def __call__(self, event: Event, /) -> None:
         """Tell those who want to hear of it, one after the other."""
-        for observer, hears in self._observers:
-            if hears is None or type(event) in hears:
+        for observer, event_types in self._observers:
+            if event_types is None or type(event) in event_types:
                 try:
                     observer(event)
                 except Exception as error:  # noqa: BLE001 - a call must not suffer
@@ -49,8 +49,8 @@ class Teller:
 
 
 def _wish_of(observer: Observer) -> AbstractSet[type[Event]] | None:
-    hears = getattr(observer, "hears", None)
-    return hears if isinstance(hears, AbstractSet) else None
+    event_types = getattr(observer, "event_types", None)
+    return event_types if isinstance(event_types, AbstractSet) else None
 
 
 def _report_once(observer: Observer, error: Exception) -> None:

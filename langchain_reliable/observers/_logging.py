@@ -9,16 +9,16 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
-from langchain_reliable._text.wording import ADVICE, described
+from langchain_reliable._text.wording import ADVICE, describe_failure
 from langchain_reliable.events import (
     AttemptFailed,
     CircuitClosed,
     CircuitOpened,
+    EmptyAnswerReturned,
     FailedOver,
     GaveUp,
     Interrupted,
     Retried,
-    Settled,
     Waiting,
 )
 from langchain_reliable.failures import FailureKind
@@ -45,13 +45,13 @@ class LoggingObserver:
     call that nobody answered at WARNING.
     """
 
-    hears: ClassVar = frozenset(
+    event_types: ClassVar = frozenset(
         {
             AttemptFailed,
             Waiting,
             Retried,
             FailedOver,
-            Settled,
+            EmptyAnswerReturned,
             Interrupted,
             CircuitOpened,
             CircuitClosed,
@@ -118,7 +118,7 @@ def _failed(tried: AttemptRecord, failure: Failure) -> _Line:
     advice = f" ({ADVICE[failure.kind]})" if loud else ""
     said = (
         f"{tried.candidate} attempt {tried.nth} failed after {tried.seconds:.2f} s: "
-        f"{described(failure)}{advice}"
+        f"{describe_failure(failure)}{advice}"
     )
     return _Line(tried.candidate, logging.WARNING if loud else logging.INFO, said)
 
@@ -134,10 +134,10 @@ def _told(event: Event, failed: str) -> str:
             said = "retrying at once"
         case Retried() | FailedOver():
             said = f"switching to {event.target}"
-        case Settled(candidate=name):
+        case EmptyAnswerReturned(candidate=name):
             said = f"returning the empty answer of {name}"
         case Interrupted(candidate=name, failure=failure):
-            said = f"{name} broke off in mid-answer: {described(failure)}"
+            said = f"{name} broke off in mid-answer: {describe_failure(failure)}"
         case CircuitOpened(candidate=name, seconds=span):
             said = f"{name} left alone for {span:.0f} s: it failed too often in a row"
         case CircuitClosed(candidate=name):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_reliable._text.wording import short
+from langchain_reliable._text.wording import failure_label
 from langchain_reliable.events import (
+    Abandoned,
     Answered,
     AttemptFailed,
     AttemptStarted,
@@ -23,7 +24,6 @@ from langchain_reliable.events import (
     FailedOver,
     GaveUp,
     Interrupted,
-    Left,
     Waiting,
 )
 from langchain_reliable.observers._opentelemetry_metrics import (
@@ -108,7 +108,7 @@ class OpenTelemetryObserver:
 
     def __call__(self, event: Event, /) -> None:
         """Record an event."""
-        if isinstance(event, (AttemptFailed, Committed, Left)):
+        if isinstance(event, (AttemptFailed, Committed, Abandoned)):
             self._step_out(event.call)
         match event:
             case AttemptStarted():
@@ -207,7 +207,7 @@ class OpenTelemetryObserver:
                 self._over(event, call, why)
             case Answered():
                 self._answered(event, call)
-            case Left():
+            case Abandoned():
                 call.span.add_event("left early", facts(candidate=event.candidate))
                 self._over(event, call, None)
             case GaveUp(attempts=attempts):
@@ -250,7 +250,9 @@ class OpenTelemetryObserver:
         if span is None:
             return
         if failure is not None:
-            status = self._trace.Status(self._trace.StatusCode.ERROR, short(failure))
+            status = self._trace.Status(
+                self._trace.StatusCode.ERROR, failure_label(failure)
+            )
             span.set_status(status)
             span.set_attributes(_of_failure(failure))
         if span is call.span:

@@ -10,7 +10,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
-from langchain_reliable.observers._timeline_data import begins, kept, told
+from langchain_reliable.observers._timeline_data import (
+    begins,
+    summarize,
+    without_exceptions,
+)
 from langchain_reliable.observers._timeline_svg import html, svg
 from langchain_reliable.observers._timeline_text import text
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from langchain_reliable.events import Event
-    from langchain_reliable.observers._timeline_data import Story, Try
+    from langchain_reliable.observers._timeline_data import AttemptSpan, CallSummary
 
 
 class Picture:
@@ -30,12 +34,12 @@ class Picture:
         story: What is drawn.
     """
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: CallSummary) -> None:
         """Draw a story."""
         self.story = story
 
     @property
-    def attempts(self) -> tuple[Try, ...]:
+    def attempts(self) -> tuple[AttemptSpan, ...]:
         """The attempts, in order; moments are seconds since the call began."""
         return self.story.tries
 
@@ -97,14 +101,14 @@ class Timeline:
                 while len(self._calls) > self._keep:
                     del self._calls[next(iter(self._calls))]
             if (events := self._calls.get(event.call)) is not None:
-                events.append(kept(event))
+                events.append(without_exceptions(event))
 
     @property
     def calls(self) -> tuple[Picture, ...]:
         """The calls that are kept, the newest last."""
         with self._lock:
             calls = [tuple(events) for events in self._calls.values()]
-        return tuple(Picture(told(events)) for events in calls)
+        return tuple(Picture(summarize(events)) for events in calls)
 
     @property
     def last(self) -> Picture | None:

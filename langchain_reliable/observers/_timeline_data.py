@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_reliable._text.terminal import printable
-from langchain_reliable._text.wording import described, seconds, short
+from langchain_reliable._text.wording import describe_failure, failure_label, seconds
 from langchain_reliable.events import (
+    Abandoned,
     Answered,
     AttemptFailed,
     AttemptStarted,
     Committed,
     GaveUp,
     Interrupted,
-    Left,
 )
 from langchain_reliable.failures import FailureKind
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from langchain_reliable.events import Event
     from langchain_reliable.failures import Failure
 
-Fate: TypeAlias = Literal["answered", "interrupted", "gave up", "left", "open"]
+Outcome: TypeAlias = Literal["answered", "interrupted", "gave up", "left", "open"]
 
 _WORTH_TELLING = 0.01
 """Seconds from which on a pause is a wait, and speaking takes time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Try:
+class AttemptSpan:
     """One request to one candidate; moments are seconds since the call began.
 
     Attributes:
@@ -86,7 +86,7 @@ class Try:
     def what(self) -> str:
         """What came of it, in a few words."""
         if self.failure is not None:
-            kind = short(self.failure)
+            kind = failure_label(self.failure)
             if self.spoke is None:
                 return kind
             empty = self.failure.kind is FailureKind.EMPTY
@@ -100,7 +100,7 @@ class Try:
     @property
     def detail(self) -> str:
         """The same at more length."""
-        what = described(self.failure) if self.failure is not None else self.what
+        what = describe_failure(self.failure) if self.failure is not None else self.what
         if not self.streams or (self.end is None and self.spoke is None):
             return what
         return f"{what}; {self._arrival}"
@@ -116,7 +116,7 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class CallSummary:
     """One call; moments are seconds since it began.
 
     Attributes:
@@ -127,12 +127,12 @@ class Story:
     """
 
     number: int
-    tries: tuple[Try, ...]
+    tries: tuple[AttemptSpan, ...]
     end: float
-    fate: Fate
+    fate: Outcome
 
     @property
-    def committed(self) -> Try | None:
+    def committed(self) -> AttemptSpan | None:
         """The try whose words the caller has seen."""
         return next((one for one in self.tries if one.spoke is not None), None)
 
@@ -172,7 +172,7 @@ def begins(event: Event) -> bool:
     return isinstance(event, AttemptStarted) and event.number == 1
 
 
-def kept(event: Event) -> Event:
+def without_exceptions(event: Event) -> Event:
     """Return an event as it may be kept: without the exceptions it carries."""
     match event:
         case AttemptFailed() | Committed():
@@ -183,15 +183,15 @@ def kept(event: Event) -> Event:
             return event
 
 
-def told(events: Sequence[Event]) -> Story:
+def summarize(events: Sequence[Event]) -> CallSummary:
     """Tell a call from its events.
 
     Args:
         events: The events of one call, in order; the first is its beginning.
     """
     zero = events[0].at
-    tries: list[Try] = []
-    fate: Fate = "open"
+    tries: list[AttemptSpan] = []
+    fate: Outcome = "open"
     for event in events:
         at = event.at - zero
         match event:
@@ -203,14 +203,14 @@ def told(events: Sequence[Event]) -> Story:
             case Committed(attempt=tried):
                 place = min(tried.number, len(tries)) - 1
                 tries[place] = _arrived(tries[place], tried.opened, tried.held)
-                tries[place] = _let_out(tries[place], at)
+                tries[place] = _raise_original(tries[place], at)
             case Interrupted():
                 fate = "interrupted"
                 _end_winner(tries, at, event.failure)
             case Answered():
                 fate = "answered"
                 _end_winner(tries, at, None)
-            case Left(opened=opened):
+            case Abandoned(opened=opened):
                 fate = "left"
                 if tries[-1].end is None:
                     last = _arrived(tries[-1], opened, tries[-1].held)
@@ -220,12 +220,12 @@ def told(events: Sequence[Event]) -> Story:
             case _:
                 pass
     end = events[-1].at - zero
-    return Story(number=events[0].call, tries=tuple(tries), end=end, fate=fate)
+    return CallSummary(number=events[0].call, tries=tuple(tries), end=end, fate=fate)
 
 
-def _begun(event: AttemptStarted, at: float, before: Try | None) -> Try:
+def _begun(event: AttemptStarted, at: float, before: AttemptSpan | None) -> AttemptSpan:
     pause = at - before.end if before is not None and before.end is not None else 0.0
-    return Try(
+    return AttemptSpan(
         candidate=" ".join(printable(event.candidate).split()),
         nth=event.nth,
         wait=pause if pause >= _WORTH_TELLING else 0.0,
@@ -234,18 +234,18 @@ def _begun(event: AttemptStarted, at: float, before: Try | None) -> Try:
     )
 
 
-def _arrived(tried: Try, opened: float | None, held: int) -> Try:
+def _arrived(tried: AttemptSpan, opened: float | None, held: int) -> AttemptSpan:
     if opened is None:
         return tried
     return replace(tried, opened=tried.start + opened, held=held)
 
 
-def _let_out(tried: Try, at: float) -> Try:
+def _raise_original(tried: AttemptSpan, at: float) -> AttemptSpan:
     """Mark the try that was let out; an empty answer only after the others failed."""
     return replace(tried, spoke=at if tried.end is None else tried.end)
 
 
-def _end_winner(tries: list[Try], at: float, failure: Failure | None) -> None:
+def _end_winner(tries: list[AttemptSpan], at: float, failure: Failure | None) -> None:
     for place, one in enumerate(tries):
         if one.spoke is not None and one.end is None:
             tries[place] = replace(one, end=at, failure=failure)

@@ -17,7 +17,7 @@ from langchain_reliable.observers._timeline_text import bar, elided, rows, signs
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from langchain_reliable.observers._timeline_data import Story, Try
+    from langchain_reliable.observers._timeline_data import AttemptSpan, CallSummary
     from langchain_reliable.observers._timeline_text import Row
 
 _LEAST: Final = 12
@@ -37,7 +37,7 @@ _SIGNS: Final = {
 class Drawing:
     """A call, drawn as wide as the terminal allows."""
 
-    def __init__(self, story: Story) -> None:
+    def __init__(self, story: CallSummary) -> None:
         """Draw a story."""
         self._story = story
         self._rows = rows(story)
@@ -84,7 +84,7 @@ class Drawing:
             Text(row.took.rjust(took)),
         ]
 
-    def _bar(self, tried: Try, width: int) -> Text:
+    def _bar(self, tried: AttemptSpan, width: int) -> Text:
         parts = bar(self._story, tried, width)
         speaks = Text("█" * parts.speaks, "green")
         if tried.failure is not None and speaks:
@@ -99,13 +99,13 @@ class Drawing:
         )
 
 
-def _color(tried: Try) -> str:
+def _color(tried: AttemptSpan) -> str:
     if tried.failure is not None:
         return "red"
     return "blue" if tried.spoke is None else "green"
 
 
-def _color_before_words(tried: Try) -> str:
+def _color_before_words(tried: AttemptSpan) -> str:
     if tried.failed:
         return "red"
     return "blue" if tried.spoke is None else "green"

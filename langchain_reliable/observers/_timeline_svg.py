@@ -22,7 +22,7 @@ from langchain_reliable.observers._timeline_text import rows, signs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_reliable.observers._timeline_data import Story, Try
+    from langchain_reliable.observers._timeline_data import AttemptSpan, CallSummary
 
 _SIZE: Final = 12
 _CELL: Final = 7.3
@@ -51,7 +51,7 @@ _SCHEMES: Final = (
 class _Sheet:
     """Where the columns stand, and where a moment is."""
 
-    story: Story
+    story: CallSummary
     names: float
     whats: float
     tooks: float
@@ -76,17 +76,17 @@ class _Sheet:
         return self.bars + _BARS * min(max(moment / whole, 0.0), 1.0)
 
 
-def html(story: Story) -> str:
+def html(story: CallSummary) -> str:
     """Return a call for a notebook; where there is little room it is scrolled."""
     return f'<div style="max-width:100%;overflow-x:auto">{_drawn(story)}</div>'
 
 
-def svg(story: Story) -> str:
+def svg(story: CallSummary) -> str:
     """Return a call as a file of its own, for light and dark pages."""
     return _drawn(story, _SCHEMES) + "\n"
 
 
-def _drawn(story: Story, style: str = "") -> str:
+def _drawn(story: CallSummary, style: str = "") -> str:
     sheet = _sheet(story)
     width, height = math.ceil(sheet.width), math.ceil(sheet.bottom + 44)
     title = escape(story.title)
@@ -99,7 +99,7 @@ def _drawn(story: Story, style: str = "") -> str:
     )
 
 
-def _sheet(story: Story) -> _Sheet:
+def _sheet(story: CallSummary) -> _Sheet:
     table = rows(story)
     names = max(_width(row.name) for row in table)
     whats = max(_width(row.what) for row in table)
@@ -155,7 +155,7 @@ def _table(sheet: _Sheet) -> Iterator[str]:
         yield "</g>"
 
 
-def _bar(sheet: _Sheet, tried: Try, y: float) -> Iterator[str]:
+def _bar(sheet: _Sheet, tried: AttemptSpan, y: float) -> Iterator[str]:
     end = sheet.story.end if tried.end is None else tried.end
     word = end if tried.spoke is None else tried.spoke
     start = min(sheet.x(tried.start), sheet.bars + _BARS - _LEAST)

@@ -12,7 +12,7 @@ from langchain_reliable._text.terminal import cells
 from langchain_reliable._text.wording import seconds
 
 if TYPE_CHECKING:
-    from langchain_reliable.observers._timeline_data import Story, Try
+    from langchain_reliable.observers._timeline_data import AttemptSpan, CallSummary
 
 WIDTH = 40
 """Characters of a bar from the beginning of a call to its end."""
@@ -29,7 +29,7 @@ class Bar(NamedTuple):
     after: int
 
 
-def bar(story: Story, tried: Try, width: int = WIDTH) -> Bar:
+def bar(story: CallSummary, tried: AttemptSpan, width: int = WIDTH) -> Bar:
     """Return how long the parts of a try's bar are; what happened is never nothing."""
     scale = width / story.end if story.end > 0 else 0.0
     end = story.end if tried.end is None else tried.end
@@ -47,7 +47,7 @@ def bar(story: Story, tried: Try, width: int = WIDTH) -> Bar:
     return Bar(start - waits, waits, asked - holds, holds, speaks, after)
 
 
-def signs(story: Story) -> tuple[str, ...]:
+def signs(story: CallSummary) -> tuple[str, ...]:
     """Return the parts of a call's bars that have to be explained."""
     tries = story.tries
     occur = {
@@ -62,7 +62,7 @@ def signs(story: Story) -> tuple[str, ...]:
     return tuple(word for word, occurs in occur.items() if occurs)
 
 
-def name_of(tried: Try, before: Try | None) -> str:
+def name_of(tried: AttemptSpan, before: AttemptSpan | None) -> str:
     """Return what stands at the head of a row: the name, where it changes."""
     if before is not None and before.candidate == tried.candidate:
         return f"  attempt {tried.nth}"
@@ -81,7 +81,7 @@ def elided(name: str, most: int = 44) -> str:
 class Row(NamedTuple):
     """What stands beside a bar."""
 
-    tried: Try
+    tried: AttemptSpan
     name: str
     what: str
     took: str
@@ -93,7 +93,7 @@ class Row(NamedTuple):
         return self.name.startswith("  ")
 
 
-def rows(story: Story) -> list[Row]:
+def rows(story: CallSummary) -> list[Row]:
     """Return what stands beside the bars of a call."""
     befores = (None, *story.tries)
     return [
@@ -108,14 +108,14 @@ def rows(story: Story) -> list[Row]:
     ]
 
 
-def _took(tried: Try, story: Story) -> str:
+def _took(tried: AttemptSpan, story: CallSummary) -> str:
     """Return how long a try has lasted; of one that goes on, at least so long."""
     if tried.end is None:
         return f"{seconds(story.end - tried.start)}+"
     return seconds(tried.end - tried.start)
 
 
-def text(story: Story) -> str:
+def text(story: CallSummary) -> str:
     """Return a call as plain text."""
     table = rows(story)
     names = max(cells(row.name) for row in table)
@@ -150,7 +150,7 @@ _SIGNS = {
 }
 
 
-def _characters(parts: Bar, tried: Try) -> str:
+def _characters(parts: Bar, tried: AttemptSpan) -> str:
     asked = "-" * parts.connects + "+" * parts.holds
     if tried.failed:
         asked = asked[:-1] + "x"

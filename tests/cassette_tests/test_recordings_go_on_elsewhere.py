@@ -9,7 +9,7 @@ from langchain_openai import ChatOpenAI
 from real_recordings import client_for, partner, playing
 from test_recordings import Answers, calls_to, pytestmark
 
-from langchain_reliable._children.messages import Translator
+from langchain_reliable._children.messages import MessageAdapter
 from langchain_reliable.testing._strict import complaint
 
 __all__ = ["pytestmark"]
@@ -32,12 +32,12 @@ def test_others_would_take_it(recording, call):
 
     gpt = ChatOpenAI(model="m", api_key="x")
     if author != "openai":
-        body = gpt._get_request_payload(Translator(gpt).readable(messages))
+        body = gpt._get_request_payload(MessageAdapter(gpt).adapt(messages))
         assert complaint("openai", body) is None
 
     claude = ChatAnthropic(model="m", api_key="x", max_tokens=1)
     if author != "anthropic":
-        body = claude._get_request_payload(Translator(claude).readable(messages))
+        body = claude._get_request_payload(MessageAdapter(claude).adapt(messages))
         assert complaint("anthropic", body) is None
 
 
@@ -51,6 +51,6 @@ def test_gemini_has_nothing_to_drop(recording, call, caplog):
         pytest.skip("its own")
     gemini = google.ChatGoogleGenerativeAI(model="gemini-3-pro", google_api_key="x")
     caplog.clear()
-    request = gemini._prepare_request(Translator(gemini).readable(messages))
+    request = gemini._prepare_request(MessageAdapter(gemini).adapt(messages))
     assert caplog.messages == []
     assert all(one.parts for one in request["contents"])

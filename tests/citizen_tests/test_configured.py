@@ -231,13 +231,15 @@ def test_an_observer_for_one_call():
     assert seen
 
 
-@pytest.mark.parametrize(("managed", "answers"), [(True, False), (False, True)])
-def test_the_retries_of_the_sdk_for_one_call(clients, managed, answers):
+@pytest.mark.parametrize(
+    ("without_sdk_retries", "answers"), [(True, False), (False, True)]
+)
+def test_the_retries_of_the_sdk_for_one_call(clients, without_sdk_retries, answers):
     clients.sim.script("gpt", error_status(503, retry_after_ms=1), "yes")
     gpt = clients.openai("gpt", max_retries=1)
     model = ReliableChatModel(models=[gpt], max_retries=0)
     open_ = model.configurable_fields(manage_child_retries=IT)
-    told = open_.with_config(configurable={"it": managed})
+    told = open_.with_config(configurable={"it": without_sdk_retries})
     assert (outcome_of(told, "invoke") == "gpt") is answers
 
 

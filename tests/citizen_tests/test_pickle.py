@@ -187,7 +187,7 @@ def test_no_lock_and_no_client_is_in_it(make, used):
         if isinstance(told, str)
     }
     assert names >= {"langchain_anthropic.chat_models", "ReliableChatModel"}
-    foreign = ("anthropic._", "httpx", "httpcore", "_thread", "threading", "_reception")
+    foreign = ("anthropic._", "httpx", "httpcore", "_thread", "threading", "_factory")
     assert not [name for name in names if name.startswith(foreign)]
 
 

@@ -18,7 +18,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
 from langchain_reliable import ReliableChatModel
-from langchain_reliable._children.messages import Translator
+from langchain_reliable._children.messages import MessageAdapter
 from langchain_reliable.testing import (
     ScriptedChatModel,
     overloaded,
@@ -166,10 +166,10 @@ def test_adaptive_thinking_asks_for_no_first_thought(reliable, sim, at_home):
 def test_marks_stay_where_they_may_be_understood(clients):
     said = [HumanMessage(["first", dict(MARKED)])]
     bare = {"type": "text", "text": "hello"}
-    assert Translator(gpt()).readable(said)[0].content == ["first", bare]
+    assert MessageAdapter(gpt()).adapt(said)[0].content == ["first", bare]
     gateway = clients.openai("anthropic/claude")
     for other in (gateway, claude(), gemini(), ScriptedChatModel()):
-        assert Translator(other).readable(said) is said
+        assert MessageAdapter(other).adapt(said) is said
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_marks_stay_where_they_may_be_understood(clients):
 def test_ids_fit_their_reader(model, given):
     calls = [{"name": "t", "args": {}, "id": one} for one in (given, "fits")]
     said, other = AIMessage("", tool_calls=calls), AIMessage("", tool_calls=calls[1:])
-    told, result, kept = Translator(model()).readable(
+    told, result, kept = MessageAdapter(model()).adapt(
         [said, ToolMessage("ok", tool_call_id=given), other]
     )
     call, fits = told.tool_calls
@@ -195,9 +195,9 @@ def test_a_call_that_did_not_parse_goes_with_its_result():
         "", invalid_tool_calls=[broken], response_metadata={"model_provider": "groq"}
     )
     result = ToolMessage("say that again", tool_call_id="x" * 60)
-    told, answered = Translator(gpt()).readable([said, result])
+    told, answered = MessageAdapter(gpt()).adapt([said, result])
     assert told.invalid_tool_calls[0]["id"] == answered.tool_call_id
-    assert Translator(gpt()).readable([said]) == []
+    assert MessageAdapter(gpt()).adapt([said]) == []
 
 
 # --- another provider's answers, block by block -------------------------------------
@@ -329,7 +329,7 @@ LINK = "([A](https://a.example))"
 )
 def test_another_providers_answer_in_common_words(said, reader, told):
     before = copy.deepcopy(said)
-    [heard] = Translator(reader()).readable([said])
+    [heard] = MessageAdapter(reader()).adapt([said])
     assert heard.content == told
     assert (heard.id, heard.additional_kwargs, heard.response_metadata) == (
         None,
@@ -349,7 +349,7 @@ def test_standard_blocks_are_read_as_well():
             },
         }
     )
-    [heard] = Translator(gpt()).readable([blocks])
+    [heard] = MessageAdapter(gpt()).adapt([blocks])
     assert heard.content == f"It is sunny {LINK}, says A."
 
 
@@ -362,13 +362,13 @@ def test_standard_blocks_are_read_as_well():
     ids=["only thoughts", "only space"],
 )
 def test_who_said_nothing_portable_is_left_out(said):
-    assert Translator(gpt()).readable([said]) == []
+    assert MessageAdapter(gpt()).adapt([said]) == []
 
 
 def test_what_is_its_own_stays_as_it_is():
     for own, model in ((CITED, claude()), (LINKED, gpt()), (PAINTED, gemini())):
         said = [HumanMessage("hi"), own]
-        assert Translator(model).readable(said) is said
+        assert MessageAdapter(model).adapt(said) is said
 
 
 def test_others_read_what_they_like():
@@ -377,7 +377,7 @@ def test_others_read_what_they_like():
 
     nested = ReliableChatModel(models=[claude()])
     for other in (Mine(model="m", api_key="x"), ScriptedChatModel(), nested):
-        assert Translator(other).readable([CITED])[0] is CITED
+        assert MessageAdapter(other).adapt([CITED])[0] is CITED
 
 
 # --- Google -------------------------------------------------------------------------
@@ -386,7 +386,7 @@ def test_others_read_what_they_like():
 def parts_for_gemini(said):
     """Return what the real class would send, by role."""
     child = gemini()
-    request = child._prepare_request(Translator(child).readable(said))
+    request = child._prepare_request(MessageAdapter(child).adapt(said))
     return [(one.role, one.parts) for one in request["contents"]]
 
 

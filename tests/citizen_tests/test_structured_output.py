@@ -13,7 +13,7 @@ from langchain_core.tracers.base import BaseTracer
 from pydantic import BaseModel, create_model
 
 from langchain_reliable import AllModelsFailed, Candidate
-from langchain_reliable._children.structured_output import Shape
+from langchain_reliable._children.structured_output import OutputSpec
 from langchain_reliable.testing import (
     ScriptedChatModel,
     content_then_cut,
@@ -247,7 +247,7 @@ def test_what_cannot_be_written_down_shares_no_answers():
         def __repr__(self):
             return "Odd"
 
-    one, other = (Shape(Odd(), {}, include_raw=False) for _ in range(2))
+    one, other = (OutputSpec(Odd(), {}, include_raw=False) for _ in range(2))
     assert repr(one) == repr(other)
     assert one.key == one.key != other.key
 

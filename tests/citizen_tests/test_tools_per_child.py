@@ -11,7 +11,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 
 from langchain_reliable import Candidate
-from langchain_reliable._children.tools import _warned, bound_tools
+from langchain_reliable._children.tools import _warned, bind_for_child
 from langchain_reliable.testing import ScriptedChatModel, overloaded, says, tool_call
 
 
@@ -165,7 +165,7 @@ def gemini():
 def test_gemini_is_spared_settings_it_has_not():
     wishes = {"strict": True, "parallel_tool_calls": False, "tool_choice": "required"}
     child = gemini()
-    bound = bound_tools(child, {"tools": [weather], **wishes})
+    bound = bind_for_child(child, {"tools": [weather], **wishes})
     assert bound.keys() == {"tools", "tool_choice"}
     config = child._prepare_request([HumanMessage("?")], **bound)["config"]
     choice = config.tool_config.function_calling_config
@@ -173,7 +173,7 @@ def test_gemini_is_spared_settings_it_has_not():
 
 
 def test_a_tool_of_gemini_goes_to_gemini_alone(surface, reliable, clients):
-    assert "google_search" in str(bound_tools(gemini(), {"tools": [SEARCH]}))
+    assert "google_search" in str(bind_for_child(gemini(), {"tools": [SEARCH]}))
     bound = reliable(clients.openai("gpt")).bind_tools([SEARCH, weather])
     assert bound.kwargs["tools"][0] == SEARCH  # as it is, where no form is known
     assert surface(bound).error is None

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_reliable._core.call import Call
-from langchain_reliable._core.steps import GiveUp, Launch, Route, Settle, Wait
-from langchain_reliable._core.timeouts import Limits
-from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotBound
+from langchain_reliable._core.steps import GiveUp, Launch, Return, Route, Wait
+from langchain_reliable._core.timeouts import Timeouts
+from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotSupported
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -101,7 +101,7 @@ class Story:
                     self.told.append(f"wait {until - self.now:g}")
                     assert until > self.now
                     self.now = until
-                case Settle(answer):
+                case Return(answer):
                     self.answer = answer
                     return self
                 case GiveUp(error):
@@ -427,7 +427,7 @@ def test_a_call_whose_time_is_up_asks_nobody():
 
 def test_if_nobody_can_bind_the_tools_the_first_ones_own_error_leaves():
     why = TypeError("no such tool")
-    unbound = ToolsNotBound("A")
+    unbound = ToolsNotSupported("A")
     unbound.__cause__ = why
     call: Call[str] = Call(plan("a"), Policy(), lambda error: error.failure)
     call.failed(call.what_now(0.0).attempt, unbound, 0.0, 0.0)
@@ -435,5 +435,5 @@ def test_if_nobody_can_bind_the_tools_the_first_ones_own_error_leaves():
 
 
 def test_the_limits_of_the_call_are_its_total():
-    limits = Limits(first_chunk=1, idle=2, attempt=3, total=4, deadline=5)
-    assert limits.of_the_call == Limits(total=4, deadline=5)
+    limits = Timeouts(first_chunk=1, idle=2, attempt=3, total=4, deadline=5)
+    assert limits.of_the_call == Timeouts(total=4, deadline=5)

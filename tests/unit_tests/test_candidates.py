@@ -154,7 +154,7 @@ def test_construction_makes_no_copies_and_opens_nothing(monkeypatch):
         builtins, "open", lambda *a, **k: pytest.fail("opened") if a else real(*a, **k)
     )
     model = ReliableChatModel(models=[CHILD, [CHILD, CHILD]])
-    assert not any(one._kept for one in model._reception.roster.candidates)
+    assert not any(one._kept for one in model._factory.router.candidates)
 
 
 class TestIdentity:

@@ -178,10 +178,10 @@ def test_nobody_who_listens_to_the_caller_hears_of_it():
         def on_chat_model_start(self, *args, **kwargs):
             self.heard += 1
 
-    hears = Hears()
+    event_types = Hears()
     ask = RunnableLambda(lambda _: down(ScriptedChatModel()).check().ok)
-    assert ask.invoke("", {"callbacks": [hears]})
-    assert hears.heard == 0
+    assert ask.invoke("", {"callbacks": [event_types]})
+    assert event_types.heard == 0
 
 
 # --- how it is shown --------------------------------------------------------------

@@ -18,7 +18,7 @@ from rich.console import Console
 
 import langchain_reliable
 from langchain_reliable import ReliableChatModel, _demo, _screens, cli
-from langchain_reliable._cli.call_view import Show
+from langchain_reliable._cli.call_view import CallView
 from langchain_reliable._cli.demo_scenes import BACKUP, PRIMARY, SCENES
 from langchain_reliable._cli.screen import Line, Mark
 from langchain_reliable._cli.screen_plain import PlainScreen
@@ -353,7 +353,7 @@ def test_ctrl_c_ends_cleanly(capsys, monkeypatch, terminal):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Show, "watch", interrupted)
+    monkeypatch.setattr(CallView, "watch", interrupted)
     assert terminal.run("demo", "--fast") == 130
     assert main(["demo", "--fast"]) == 130
     assert capsys.readouterr().err == "\nStopped.\n" * 2
@@ -396,7 +396,7 @@ def test_a_screen_that_breaks_is_not_hidden_by_the_call():
         def line(self, line: Line) -> None:
             raise OSError("no space left")
 
-    show = Show(Torn(io.StringIO()))
+    show = CallView(Torn(io.StringIO()))
     model = ReliableChatModel(models=[ScriptedChatModel()], observers=[show])
     with pytest.raises(OSError, match="no space left"):
         show.watch(model, "hello?")

@@ -8,9 +8,9 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
 from langchain_reliable import CallOptions, _copies
-from langchain_reliable._children.rebuild import for_model
-from langchain_reliable._children.sdk_retries import managed
-from langchain_reliable._text.log_once import Once
+from langchain_reliable._children.rebuild import rebuilt_for_model
+from langchain_reliable._children.sdk_retries import without_sdk_retries
+from langchain_reliable._text.log_once import LogOnce
 from langchain_reliable.testing import ScriptedChatModel
 
 MODEL = "claude-sonnet-4-5"
@@ -35,7 +35,7 @@ class TestWithoutRetries:
     )
     def test_openai_clients_are_replaced(self, make):
         child = make()
-        copy = managed(child)
+        copy = without_sdk_retries(child)
         assert copy.max_retries == 0
         for client in (copy.root_client, copy.root_async_client):
             assert client.max_retries == 0
@@ -47,24 +47,26 @@ class TestWithoutRetries:
 
     def test_anthropic_clients_are_built_without(self):
         child = ChatAnthropic(model=MODEL, api_key="sk-test")
-        copy = managed(child)
+        copy = without_sdk_retries(child)
         assert copy._client.max_retries == copy._async_client.max_retries == 0
         assert child._client.max_retries == 2
 
     def test_anthropic_clients_in_use_are_replaced(self):
         child = ChatAnthropic(model=MODEL, api_key="sk-test", max_retries=4)
         assert child._client.max_retries == 4
-        copy = managed(child)
+        copy = without_sdk_retries(child)
         assert copy._client.max_retries == copy._async_client.max_retries == 0
         assert child._client.max_retries == 4
 
     def test_the_connections_are_shared(self):
         child = ChatOpenAI(model="gpt-5.4", api_key="sk-test")
-        assert managed(child).root_client._client is child.root_client._client
+        assert (
+            without_sdk_retries(child).root_client._client is child.root_client._client
+        )
 
     def test_who_has_no_retries_is_used_as_it_is(self, caplog):
         child = FakeListChatModel(responses=["hi"])
-        assert managed(child) is child
+        assert without_sdk_retries(child) is child
         assert not caplog.messages
 
     def test_google_reads_its_field_and_one_means_off(self, monkeypatch):
@@ -74,30 +76,30 @@ class TestWithoutRetries:
         ChatGoogleGenerativeAI.__module__ = "langchain_google_genai.chat_models"
         ChatGoogleGenerativeAI.__qualname__ = "ChatGoogleGenerativeAI"
         child = ChatGoogleGenerativeAI(responses=["hi"])
-        assert managed(child).max_retries == 1
+        assert without_sdk_retries(child).max_retries == 1
         assert child.max_retries == 6
 
     def test_one_warning_where_it_cannot_be_done(self, caplog, monkeypatch):
-        monkeypatch.setattr(_copies, "_warned", Once())
+        monkeypatch.setattr(_copies, "_warned", LogOnce())
 
         class Stubborn(FakeListChatModel):
             max_retries: int = 3
 
         child = Stubborn(responses=["hi"])
-        assert managed(child) is child
-        assert managed(child) is child
+        assert without_sdk_retries(child) is child
+        assert without_sdk_retries(child) is child
         assert len(caplog.messages) == 1
         assert "set max_retries=0 on it" in caplog.messages[0]
 
     def test_a_class_that_needs_more_says_what(self, caplog, monkeypatch):
-        monkeypatch.setattr(_copies, "_warned", Once())
+        monkeypatch.setattr(_copies, "_warned", LogOnce())
 
         class ChatBedrockConverse(FakeListChatModel):
             pass
 
         ChatBedrockConverse.__module__ = "langchain_aws.chat_models.bedrock_converse"
         ChatBedrockConverse.__qualname__ = "ChatBedrockConverse"
-        managed(ChatBedrockConverse(responses=["hi"]))
+        without_sdk_retries(ChatBedrockConverse(responses=["hi"]))
         assert "total_max_attempts" in caplog.messages[0]
 
 
@@ -106,7 +108,7 @@ class TestForModel:
         child = ChatOpenAI(
             model="gpt-4o", api_key="sk-test", temperature=0.3, base_url="http://x/v1"
         )
-        other = for_model(child, "gpt-4o-mini")
+        other = rebuilt_for_model(child, "gpt-4o-mini")
         assert other.model_name == "gpt-4o-mini"
         assert other.temperature == 0.3
         assert other.openai_api_base == "http://x/v1"
@@ -116,49 +118,49 @@ class TestForModel:
     def test_what_openai_derives_from_a_name_is_derived_anew(self):
         child = ChatOpenAI(model="o1", api_key="sk-test")
         assert child.temperature == 1
-        assert for_model(child, "gpt-4o").temperature is None
+        assert rebuilt_for_model(child, "gpt-4o").temperature is None
 
     def test_anthropic_takes_max_tokens_from_the_new_model(self):
         child = ChatAnthropic(model=OTHER, api_key="sk-test")
         fresh = ChatAnthropic(model=MODEL, api_key="sk-test")
-        other = for_model(child, MODEL)
+        other = rebuilt_for_model(child, MODEL)
         assert other.max_tokens == fresh.max_tokens != child.max_tokens
         assert other.profile == fresh.profile
 
     def test_max_tokens_of_the_user_stay(self):
         child = ChatAnthropic(model=OTHER, api_key="sk-test", max_tokens=7)
-        assert for_model(child, MODEL).max_tokens == 7
+        assert rebuilt_for_model(child, MODEL).max_tokens == 7
 
     def test_for_azure_the_name_is_the_deployment(self):
-        other = for_model(azure(temperature=0.3), "west")
+        other = rebuilt_for_model(azure(temperature=0.3), "west")
         assert other.deployment_name == "west"
         assert "deployments/west" in str(other.root_client.base_url)
         assert other.temperature == 0.3
 
     def test_who_has_no_name_cannot_be_rebuilt(self):
-        assert for_model(FakeListChatModel(responses=["hi"]), "x") is None
+        assert rebuilt_for_model(FakeListChatModel(responses=["hi"]), "x") is None
 
     def test_who_will_not_be_rebuilt_is_not(self):
-        class Once(FakeListChatModel):
+        class LogOnce(FakeListChatModel):
             model: str = "a"
 
             def model_post_init(self, context):
                 if self.model == "b":
                     raise RuntimeError("never b")
 
-        assert for_model(Once(responses=["hi"], model="a"), "b") is None
+        assert rebuilt_for_model(LogOnce(responses=["hi"], model="a"), "b") is None
 
 
 def test_deadlines_of_single_calls_share_their_clients(reliable):
     model = reliable(ScriptedChatModel())
     for total in range(60, 120):
         model.invoke("Hi", reliable=CallOptions(total_timeout=total))
-    assert len(model._reception.roster.candidates[0]._kept) <= 6
+    assert len(model._factory.router.candidates[0]._kept) <= 6
 
 
 def test_names_of_models_that_callers_make_up_are_not_kept_for_ever(reliable):
     model = reliable(ScriptedChatModel())
     for number in range(300):
         model.invoke("Hi", model=f"made up {number}")
-    [candidate] = model._roster.candidates
-    assert max(len(model._roster._plans), len(candidate._kept)) <= 256
+    [candidate] = model._router.candidates
+    assert max(len(model._router._plans), len(candidate._kept)) <= 256

@@ -15,11 +15,11 @@ from langchain_reliable.errors import (
     AllModelsFailed,
     FirstChunkTimeout,
     IncompleteStream,
+    OutputNotParsed,
     SchemaNotBound,
     StreamInterrupted,
-    ToolsNotBound,
-    Unparsed,
-    described,
+    ToolsNotSupported,
+    describe_failure,
 )
 from langchain_reliable.events import AttemptRecord
 from langchain_reliable.failures import PROPAGATE, Failure, FailureKind
@@ -100,11 +100,11 @@ def test_survives_pickling():
     ],
 )
 def test_describes_a_failure(failure, said):
-    assert described(failure) == said
+    assert describe_failure(failure) == said
 
 
 def test_every_kind_has_words():
-    assert all(described(Failure(kind=kind)) for kind in FailureKind)
+    assert all(describe_failure(Failure(kind=kind)) for kind in FailureKind)
 
 
 def test_propagate_reads_well():
@@ -121,9 +121,9 @@ def test_propagate_reads_well():
             failure=Failure(kind=FailureKind.TIMEOUT),
         ),
         FirstChunkTimeout(3.0),
-        ToolsNotBound("Whole"),
+        ToolsNotSupported("Whole"),
         SchemaNotBound("Whole"),
-        Unparsed("half"),
+        OutputNotParsed("half"),
         IncompleteStream(),
     ],
     ids=lambda error: type(error).__name__,

@@ -355,7 +355,7 @@ class TestBudget:
         assert model.health.bucket(budget).tokens == 20
 
     def test_a_throttled_retry_is_cheaper(self, surface, reliable):
-        budget = RetryBudget(tokens=20, thanks=0)
+        budget = RetryBudget(tokens=20, success_credit=0)
         busy = scripted("a", Status(429))
         surface(reliable(busy, retry_budget=budget, max_retries=1))
         assert busy.request_count == 2

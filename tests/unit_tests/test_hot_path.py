@@ -193,7 +193,7 @@ def test_an_import_leaves_alone_what_few_programs_use():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     loaded = set(run.stdout.split())
-    late = {"_classify", "_reception", "_check", "_display"}
+    late = {"_classify", "_factory", "_check", "_display"}
     late |= {"observers._timeline", "observers._otel"}
     assert not {f"langchain_reliable.{name}" for name in late} & loaded
     assert not {"tenacity", "langsmith.run_helpers"} & loaded

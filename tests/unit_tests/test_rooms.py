@@ -52,8 +52,8 @@ SDKS = {
 FLOORS = [
     {"chat_models"},
     {"_citizen"},
-    {"_reception", "_check", "_display"},
-    {"_ask", "_roster", "_judge", "_report"},
+    {"_factory", "_check", "_display"},
+    {"_ask", "_router", "_judge", "_report"},
     {"_identity", "_manner"},
     {"_views", "_options"},
     {"_children", "_tools", "_copies"},

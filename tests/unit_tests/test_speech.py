@@ -7,9 +7,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration
 
 from langchain_reliable._runtime.payload import (
-    finish_of,
-    may_end_without_words,
-    says_something,
+    finish_reason_of,
+    has_payload,
+    may_be_empty,
 )
 
 SAYS = {
@@ -78,17 +78,17 @@ SILENT = {
 
 @pytest.mark.parametrize("fields", SAYS.values(), ids=list(SAYS))
 def test_says_something(fields):
-    assert says_something(AIMessageChunk(**fields))
+    assert has_payload(AIMessageChunk(**fields))
 
 
 @pytest.mark.parametrize("fields", SILENT.values(), ids=list(SILENT))
 def test_is_silent(fields):
-    assert not says_something(AIMessageChunk(**fields))
+    assert not has_payload(AIMessageChunk(**fields))
 
 
 def test_a_whole_messages_tool_call_says_something():
     call = {"name": "f", "args": {}, "id": "1"}
-    assert says_something(AIMessage(content="", tool_calls=[call]))
+    assert has_payload(AIMessage(content="", tool_calls=[call]))
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,13 @@ def test_a_whole_messages_tool_call_says_something():
 )
 def test_finds_the_finish_reason(info, metadata, finish):
     message = AIMessage(content="", response_metadata=metadata)
-    assert finish_of(ChatGeneration(message=message, generation_info=info)) == finish
+    assert (
+        finish_reason_of(ChatGeneration(message=message, generation_info=info))
+        == finish
+    )
 
 
 def test_knows_which_endings_need_no_words():
-    assert may_end_without_words("length")
-    assert may_end_without_words("prompt_blocked")
-    assert not may_end_without_words("stop")
+    assert may_be_empty("length")
+    assert may_be_empty("prompt_blocked")
+    assert not may_be_empty("stop")

@@ -13,15 +13,20 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable._core import timeouts as _patience
-from langchain_reliable._core.steps import Seen
-from langchain_reliable._core.timeouts import NO_LIMITS, Limits, Patience
+from langchain_reliable._core.steps import AttemptProgress
+from langchain_reliable._core.timeouts import NO_TIMEOUTS, AttemptTimer, Timeouts
 from langchain_reliable._runtime import peek as _streams
 from langchain_reliable._runtime import reader_thread as _reader
-from langchain_reliable._runtime.channel import READ_AHEAD, _Line
+from langchain_reliable._runtime.channel import READ_AHEAD, Channel
 from langchain_reliable._runtime.clock import SystemClock
-from langchain_reliable._runtime.closing import StreamBottom
-from langchain_reliable._runtime.peek import Opening, Reading, aopen_stream, open_stream
-from langchain_reliable._runtime.reader_thread import Reader
+from langchain_reliable._runtime.closing import GeneratorStack
+from langchain_reliable._runtime.peek import (
+    Peek,
+    ReadContext,
+    aopen_stream,
+    open_stream,
+)
+from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable.errors import (
     AttemptTimeout,
@@ -30,7 +35,7 @@ from langchain_reliable.errors import (
     FirstChunkTimeout,
     IdleTimeout,
     IncompleteStream,
-    TooManyStuck,
+    TooManyAbandonedThreads,
     TotalTimeout,
 )
 
@@ -43,7 +48,7 @@ def chunk(text="", **fields) -> ChatGenerationChunk:
     return ChatGenerationChunk(message=message, generation_info=info)
 
 
-class Ending:
+class RelayListener:
     """A call's end, noting what it is told."""
 
     def __init__(self, instead: Exception | None = None) -> None:
@@ -99,16 +104,16 @@ class Tap:
             self.closed = True
 
 
-def reading(limits=NO_LIMITS, **manner):
+def reading(limits=NO_TIMEOUTS, **manner):
     if limits.total:
         limits = replace(limits, deadline=CLOCK.now() + limits.total)
-    patience = Patience(limits, CLOCK.now(), streams=True)
-    return Reading(patience, Seen(), **manner)
+    patience = AttemptTimer(limits, CLOCK.now(), streams=True)
+    return ReadContext(patience, AttemptProgress(), **manner)
 
 
 def read_by_a_thread(stream, how):
     """Open a stream as an attempt within limits does; what comes then is in `rest`."""
-    opening, reader = Opening(how, CLOCK), Reader(how.patience, CLOCK)
+    opening, reader = Peek(how, CLOCK), ThreadReader(how.patience, CLOCK)
     return reader.opened(lambda: opening.of(stream()), opening.cut_by)
 
 
@@ -142,26 +147,26 @@ def through(request):
 
 def test_lets_everything_out_in_order_and_unmodified(through):
     pieces = [chunk(), chunk(), chunk("a"), chunk("b", finish="stop")]
-    ending = Ending()
+    ending = RelayListener()
     out = through(Tap(*pieces), ending)
     assert [one is piece for one, piece in zip(out, pieces, strict=False)] == [True] * 4
     assert ending.done
 
 
 def test_marks_the_end_where_the_child_has_not(through):
-    *_, last = through(Tap(chunk("a")), Ending())
+    *_, last = through(Tap(chunk("a")), RelayListener())
     assert last.message.chunk_position == "last"
     assert last.message.content == ""
     assert last.message.response_metadata == {"reliable": {"served_by": "test"}}
 
 
 def test_the_added_end_has_the_form_of_the_content_before(through):
-    *_, last = through(Tap(chunk([{"type": "text", "text": "a"}])), Ending())
+    *_, last = through(Tap(chunk([{"type": "text", "text": "a"}])), RelayListener())
     assert last.message.content == []
 
 
 def test_a_child_that_marks_its_end_gets_the_trail_there(through):
-    out = through(Tap(chunk("a"), chunk("", chunk_position="last")), Ending())
+    out = through(Tap(chunk("a"), chunk("", chunk_position="last")), RelayListener())
     assert len(out) == 2
     assert out[-1].message.response_metadata == {"reliable": {"served_by": "test"}}
 
@@ -169,12 +174,12 @@ def test_a_child_that_marks_its_end_gets_the_trail_there(through):
 def test_a_failure_before_the_first_word_closes_the_stream(through):
     tap = Tap(chunk(), chunk(), OSError("gone"))
     with pytest.raises(OSError, match="gone"):
-        through(tap, Ending())
+        through(tap, RelayListener())
     assert tap.closed
 
 
 def test_a_failure_after_it_leaves_as_the_ending_says(through):
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     tap = Tap(chunk(), chunk("a"), OSError("gone"))
     with pytest.raises(RuntimeError, match="interrupted") as caught:
         through(tap, ending)
@@ -186,11 +191,11 @@ def test_a_failure_after_it_leaves_as_the_ending_says(through):
 
 def test_what_is_no_providers_failure_leaves_as_it_came(through):
     with pytest.raises(KeyError):
-        through(Tap(chunk("a"), KeyError("bug")), Ending())
+        through(Tap(chunk("a"), KeyError("bug")), RelayListener())
 
 
 def test_a_failure_after_the_finish_is_none(through):
-    out = through(Tap(chunk("a", finish="stop"), OSError("gone")), Ending())
+    out = through(Tap(chunk("a", finish="stop"), OSError("gone")), RelayListener())
     assert [one.text for one in out] == ["a", ""]
 
 
@@ -205,17 +210,17 @@ def test_a_failure_after_the_finish_is_none(through):
 )
 def test_a_stream_without_a_word_is_no_answer(through, pieces, error):
     with pytest.raises(error):
-        through(Tap(*pieces), Ending())
+        through(Tap(*pieces), RelayListener())
 
 
 def test_unless_it_says_why(through):
-    out = through(Tap(chunk(finish="length")), Ending())
+    out = through(Tap(chunk(finish="length")), RelayListener())
     assert len(out) == 2
 
 
 def test_commits_when_too_much_is_held(through, monkeypatch):
     monkeypatch.setattr(_streams, "MAX_HELD_CHUNKS", 3)
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError):
         through(Tap(chunk(), chunk(), chunk(), OSError()), ending)
     assert len(ending.shown) == 3
@@ -223,7 +228,7 @@ def test_commits_when_too_much_is_held(through, monkeypatch):
 
 def test_commits_when_what_is_held_is_too_long(through, monkeypatch):
     monkeypatch.setattr(_streams, "MAX_HELD_CHARACTERS", 10)
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     signature = chunk([{"type": "thinking", "thinking": "", "signature": "x" * 20}])
     with pytest.raises(RuntimeError):
         through(Tap(signature, OSError()), ending)
@@ -232,7 +237,9 @@ def test_commits_when_what_is_held_is_too_long(through, monkeypatch):
 
 def test_a_consumer_that_leaves_closes_the_stream():
     tap = Tap(chunk("a"), chunk("b"))
-    out = relay(lambda: open_stream(tap.stream(), reading(), CLOCK), Ending(), CLOCK)
+    out = relay(
+        lambda: open_stream(tap.stream(), reading(), CLOCK), RelayListener(), CLOCK
+    )
     next(out)
     out.close()
     assert tap.closed
@@ -249,7 +256,7 @@ async def test_a_consumer_that_leaves_closes_the_async_stream_to_its_bottom():
         async for piece in partner():
             yield piece
 
-    out = relayed(child(), Ending())
+    out = relayed(child(), RelayListener())
     await anext(out)
     await out.aclose()
     assert tap.closed
@@ -262,7 +269,7 @@ async def test_closing_survives_a_child_that_raises_while_it_is_closed():
         finally:
             raise OSError("rude")
 
-    out = relayed(rude(), Ending())
+    out = relayed(rude(), RelayListener())
     await anext(out)
     await out.aclose()
 
@@ -280,10 +287,12 @@ async def test_a_stream_that_is_no_generator_has_nothing_to_close():
                 raise StopAsyncIteration
             return self.left.pop()
 
-    out = [piece async for piece in relayed(Plain(), Ending())]
+    out = [piece async for piece in relayed(Plain(), RelayListener())]
     assert out[0].text == "a"
     plain = iter([chunk("a")])
-    first, _ = relay(lambda: open_stream(plain, reading(), CLOCK), Ending(), CLOCK)
+    first, _ = relay(
+        lambda: open_stream(plain, reading(), CLOCK), RelayListener(), CLOCK
+    )
     assert first.text == "a"
 
 
@@ -296,7 +305,7 @@ def test_notes_generators_even_where_no_loop_listens():
     async def outer():
         return await anext(inner())
 
-    steps = StreamBottom().noting(outer()).__await__()
+    steps = GeneratorStack().tracking(outer()).__await__()
     with pytest.raises(StopIteration):
         next(steps)
 
@@ -311,7 +320,7 @@ THINKING = chunk([{"type": "thinking", "thinking": "hm"}])
     [("first_chunk", 3), ("payload", 3), ("text", 3), ("complete", None)],
 )
 def test_a_break_after_the_commit_is_seen(through, commit_on, shown):
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     tap = Tap(chunk(), THINKING, chunk("a"), OSError("gone"))
     with pytest.raises((RuntimeError, OSError)) as caught:
         through(tap, ending, commit_on=commit_on)
@@ -324,7 +333,7 @@ def test_a_break_after_the_commit_is_seen(through, commit_on, shown):
     [("first_chunk", True), ("payload", True), ("text", False), ("complete", False)],
 )
 def test_reasoning_commits_unless_text_is_asked_for(through, commit_on, commits):
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError if commits else OSError):
         through(Tap(chunk(), THINKING, OSError("gone")), ending, commit_on=commit_on)
 
@@ -332,7 +341,9 @@ def test_reasoning_commits_unless_text_is_asked_for(through, commit_on, commits)
 @pytest.mark.parametrize("commit_on", ["first_chunk", "payload", "text", "complete"])
 def test_every_manner_lets_a_whole_answer_out(through, commit_on):
     pieces = [chunk(), THINKING, chunk("a"), chunk(finish="stop")]
-    out = through(Tap(*pieces), Ending(), commit_on=commit_on, expects_finish=True)
+    out = through(
+        Tap(*pieces), RelayListener(), commit_on=commit_on, expects_finish=True
+    )
     assert len(out) == 5
 
 
@@ -340,7 +351,7 @@ def test_every_manner_lets_a_whole_answer_out(through, commit_on):
 
 
 def test_an_end_without_the_expected_finish_is_a_cut(through):
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError) as caught:
         through(Tap(chunk("a")), ending, expects_finish=True)
     assert isinstance(caught.value.__cause__, IncompleteStream)
@@ -348,16 +359,18 @@ def test_an_end_without_the_expected_finish_is_a_cut(through):
 
 def test_and_before_the_commit_a_failure(through):
     with pytest.raises(IncompleteStream):
-        through(Tap(chunk("a")), Ending(), expects_finish=True, commit_on="complete")
+        through(
+            Tap(chunk("a")), RelayListener(), expects_finish=True, commit_on="complete"
+        )
 
 
 def test_a_finish_that_tells_of_an_error_is_a_failure(through):
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError) as caught:
         through(Tap(chunk("a"), chunk(finish="error")), ending)
     assert isinstance(caught.value.__cause__, FinishedWithError)
     with pytest.raises(FinishedWithError):
-        through(Tap(chunk(finish="error")), Ending())
+        through(Tap(chunk(finish="error")), RelayListener())
 
 
 # --- time -------------------------------------------------------------------------
@@ -389,15 +402,15 @@ class Stuck:
 
 
 TIMES = {
-    "nothing comes": ([], Limits(first_chunk=0.02), FirstChunkTimeout),
+    "nothing comes": ([], Timeouts(first_chunk=0.02), FirstChunkTimeout),
     "metadata does not count": (
         [chunk(), chunk()],
-        Limits(first_chunk=0.02),
+        Timeouts(first_chunk=0.02),
         FirstChunkTimeout,
     ),
-    "silence between metadata": ([chunk()], Limits(idle=0.02), IdleTimeout),
-    "the attempt is over": ([chunk()], Limits(attempt=0.02), AttemptTimeout),
-    "the call is over": ([chunk()], Limits(total=0.02), TotalTimeout),
+    "silence between metadata": ([chunk()], Timeouts(idle=0.02), IdleTimeout),
+    "the attempt is over": ([chunk()], Timeouts(attempt=0.02), AttemptTimeout),
+    "the call is over": ([chunk()], Timeouts(total=0.02), TotalTimeout),
 }
 
 
@@ -427,21 +440,21 @@ def waits(request):
 def test_a_wait_that_lasts_too_long_ends(waits, pieces, limits, error):
     stuck = Stuck(*pieces)
     with pytest.raises(error) as caught:
-        waits(stuck, Ending(), limits)
+        waits(stuck, RelayListener(), limits)
     assert isinstance(caught.value, TimeoutError)
     assert stuck.closed.wait(1)
 
 
 def test_after_the_commit_it_is_an_interruption(waits):
-    ending = Ending(instead=RuntimeError("interrupted"))
+    ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError) as caught:
-        waits(Stuck(chunk("a")), ending, Limits(first_chunk=0.02, idle=0.02))
+        waits(Stuck(chunk("a")), ending, Timeouts(first_chunk=0.02, idle=0.02))
     assert isinstance(caught.value.__cause__, IdleTimeout)
 
 
 def test_after_the_finish_it_is_none(waits):
     pieces = [chunk("a"), chunk(finish="stop")]
-    out = waits(Stuck(*pieces), Ending(), Limits(attempt=0.02))
+    out = waits(Stuck(*pieces), RelayListener(), Timeouts(attempt=0.02))
     assert [one.text for one in out] == ["a", "", ""]
 
 
@@ -457,13 +470,13 @@ def test_the_first_word_ends_the_first_limit(waits):
             await asyncio.sleep(0.05)
             yield chunk("b", finish="stop")
 
-    out = waits(Slow(), Ending(), Limits(first_chunk=0.03))
+    out = waits(Slow(), RelayListener(), Timeouts(first_chunk=0.03))
     assert [one.text for one in out] == ["a", "b", ""]
 
 
 async def test_a_cancellation_from_outside_stays_one():
     stuck = Stuck(chunk("a"))
-    out = relayed(stuck.astream(), Ending(), reading(Limits(idle=5)))
+    out = relayed(stuck.astream(), RelayListener(), reading(Timeouts(idle=5)))
     await anext(out)
     waiting = asyncio.create_task(anext(out))
     await asyncio.sleep(0)
@@ -475,7 +488,7 @@ async def test_a_cancellation_from_outside_stays_one():
 
 async def test_while_a_stream_is_opened_too():
     stuck = Stuck()
-    out = relayed(stuck.astream(), Ending(), reading(Limits(first_chunk=5)))
+    out = relayed(stuck.astream(), RelayListener(), reading(Timeouts(first_chunk=5)))
     waiting = asyncio.create_task(anext(out))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -491,7 +504,7 @@ async def test_a_child_that_swallows_our_cancellation_is_still_too_late():
         except asyncio.CancelledError:
             yield chunk("as if nothing had happened")
 
-    out = relayed(deaf(), Ending(), reading(Limits(first_chunk=0.02)))
+    out = relayed(deaf(), RelayListener(), reading(Timeouts(first_chunk=0.02)))
     with pytest.raises(FirstChunkTimeout):
         await anext(out)
     assert not asyncio.current_task().cancelling()
@@ -499,7 +512,7 @@ async def test_a_child_that_swallows_our_cancellation_is_still_too_late():
 
 async def test_chunks_may_be_asked_for_by_different_tasks():
     tap = Tap(chunk("a"), chunk("b"), chunk("c"))
-    out = relayed(tap.astream(), Ending(), reading(Limits(idle=5)))
+    out = relayed(tap.astream(), RelayListener(), reading(Timeouts(idle=5)))
     texts = [(await asyncio.create_task(anext(out))).text for _ in range(3)]
     assert texts == ["a", "b", "c"]
     await out.aclose()
@@ -507,7 +520,9 @@ async def test_chunks_may_be_asked_for_by_different_tasks():
 
 async def test_limits_do_not_run_while_the_consumer_works():
     tap = Tap(chunk("a"), chunk("b", finish="stop"))
-    out = relayed(tap.astream(), Ending(), reading(Limits(idle=0.02, first_chunk=0.02)))
+    out = relayed(
+        tap.astream(), RelayListener(), reading(Timeouts(idle=0.02, first_chunk=0.02))
+    )
     texts = []
     async for piece in out:
         texts.append(piece.text)
@@ -523,7 +538,7 @@ def test_a_reader_is_never_far_ahead():
             given.append(number)
             yield chunk("a")
 
-    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
+    opened = read_by_a_thread(stream, reading(Timeouts(idle=5)))
     assert len(opened.held) == 1
     rest = iter(opened.rest)
     for _ in range(10):
@@ -541,18 +556,18 @@ def test_nothing_is_read_ahead_of_the_first_word(monkeypatch):
             given.append(number)
             yield chunk("a")
 
-    seen, make_room = [], _Line.make_room
+    seen, make_room = [], Channel.make_room
     monkeypatch.setattr(
-        _Line, "make_room", lambda line: seen.append(len(given)) or make_room(line)
+        Channel, "make_room", lambda line: seen.append(len(given)) or make_room(line)
     )
-    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
+    opened = read_by_a_thread(stream, reading(Timeouts(idle=5)))
     assert seen == [1]
     opened.rest.close()
 
 
 def test_a_reader_that_is_left_closes_its_stream():
     tap = Tap(*[chunk("a")] * 500)
-    opened = read_by_a_thread(tap.stream, reading(Limits(idle=5)))
+    opened = read_by_a_thread(tap.stream, reading(Timeouts(idle=5)))
     opened.rest.close()
     assert has_no_thread(opened.rest)
     assert tap.closed
@@ -561,7 +576,7 @@ def test_a_reader_that_is_left_closes_its_stream():
 def test_a_reader_that_is_dropped_leaves_no_thread():
     """As where somebody interrupts what waits for it."""
     tap = Tap(*[chunk("a")] * 500)
-    opened = read_by_a_thread(tap.stream, reading(Limits(idle=5)))
+    opened = read_by_a_thread(tap.stream, reading(Timeouts(idle=5)))
     line = opened.rest._line
     del opened
     assert soon(lambda: line.over)
@@ -571,7 +586,7 @@ def test_a_reader_that_is_dropped_leaves_no_thread():
 def set_free(*chunks):
     """Return a stream whose consumer has its first chunk and no limits for the rest."""
     tap = Tap(*chunks)
-    return tap, read_by_a_thread(tap.stream, reading(NO_LIMITS))
+    return tap, read_by_a_thread(tap.stream, reading(NO_TIMEOUTS))
 
 
 def test_a_stream_without_limits_is_left_to_its_consumer():
@@ -590,7 +605,7 @@ def test_what_a_stream_keeps_in_its_context_outlives_its_thread():
             yield chunk(kept.get())
         kept.reset(token)
 
-    opened = read_by_a_thread(stream, reading(NO_LIMITS))
+    opened = read_by_a_thread(stream, reading(NO_TIMEOUTS))
     assert [one.text for one in (*opened.held, *opened.rest)] == ["so"] * 5
     assert kept.get(None) is None
 
@@ -614,7 +629,9 @@ def test_an_error_after_it_was_set_free_comes_as_it_is():
     assert caught.value is error
 
 
-@pytest.mark.parametrize("limits", [Limits(idle=5), NO_LIMITS], ids=["idle", "none"])
+@pytest.mark.parametrize(
+    "limits", [Timeouts(idle=5), NO_TIMEOUTS], ids=["idle", "none"]
+)
 def test_what_is_held_wakes_nobody(limits):
     """Only the first word does: chunks before it stay in the thread that reads them."""
     tap = Tap(*[chunk()] * 9, chunk("word"), chunk("more"))
@@ -627,7 +644,7 @@ def test_silence_is_counted_from_the_last_chunk_that_was_held():
     """Who waits from the beginning, without limit, hears when one begins."""
     stuck = Stuck(chunk(), chunk())
     with pytest.raises(IdleTimeout):
-        read_by_a_thread(stuck.stream, reading(Limits(idle=0.02)))
+        read_by_a_thread(stuck.stream, reading(Timeouts(idle=0.02)))
     stuck.let_go.set()
     assert stuck.closed.wait(1)
 
@@ -642,8 +659,8 @@ def test_a_thread_that_nobody_waits_for_stops_at_its_next_chunk():
             given.append(number)
             yield chunk()
 
-    opening = Opening(reading(Limits(first_chunk=0.02), commit_on="complete"), CLOCK)
-    reader = Reader(opening._reading.patience, CLOCK)
+    opening = Peek(reading(Timeouts(first_chunk=0.02), commit_on="complete"), CLOCK)
+    reader = ThreadReader(opening._reading.patience, CLOCK)
     with pytest.raises(FirstChunkTimeout):
         reader.opened(lambda: opening.of(stream()), opening.cut_by)
     going_on.set()
@@ -671,10 +688,10 @@ def test_readers_that_are_left_behind_are_counted_and_bounded(monkeypatch):
     monkeypatch.setattr(_reader, "MAX_ABANDONED", 1)
     stuck = Stuck()
     with pytest.raises(FirstChunkTimeout):
-        read_by_a_thread(stuck.stream, reading(Limits(first_chunk=0.01)))
+        read_by_a_thread(stuck.stream, reading(Timeouts(first_chunk=0.01)))
     assert _reader.abandoned_readers() == 1
-    with pytest.raises(TooManyStuck, match="1 earlier requests"):
-        read_by_a_thread(stuck.stream, reading(Limits(idle=5)))
+    with pytest.raises(TooManyAbandonedThreads, match="1 earlier requests"):
+        read_by_a_thread(stuck.stream, reading(Timeouts(idle=5)))
     stuck.let_go.set()
     assert stuck.closed.wait(1)
     assert nobody_is_left_behind()
@@ -687,7 +704,7 @@ def test_a_reader_sees_the_callers_context():
     def stream():
         yield chunk(variable.get())
 
-    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
+    opened = read_by_a_thread(stream, reading(Timeouts(idle=5)))
     assert [one.text for one in (*opened.held, *opened.rest)] == ["seen"]
     assert list(opened.rest) == []
 
@@ -696,9 +713,9 @@ def test_what_stalls_after_its_finish_is_handed_on_whole(monkeypatch):
     monkeypatch.setattr(_patience, "AFTER_FINISH", 0.02)
     said = [chunk("whole"), chunk(finish="stop"), chunk()]
     stuck = Stuck(*said)
-    how = reading(Limits(idle=5), commit_on="complete")
+    how = reading(Timeouts(idle=5), commit_on="complete")
     opens = partial(read_by_a_thread, stuck.stream, how)
-    handed_on = list(relay(opens, Ending(), CLOCK))
+    handed_on = list(relay(opens, RelayListener(), CLOCK))
     assert handed_on[:3] == said
     stuck.let_go.set()
     assert stuck.closed.wait(1)
@@ -710,16 +727,16 @@ def test_a_thread_that_cannot_be_started_is_not_left_behind(monkeypatch):
 
     monkeypatch.setattr(_reader, "in_a_thread", full)
     with pytest.raises(RuntimeError, match="new thread"):
-        read_by_a_thread(Tap().stream, reading(Limits(idle=5)))
+        read_by_a_thread(Tap().stream, reading(Timeouts(idle=5)))
     assert _reader.abandoned_readers() == 0
 
 
 def test_an_empty_answer_that_stalls_after_its_finish_is_kept_whole(monkeypatch):
     monkeypatch.setattr(_patience, "AFTER_FINISH", 0.02)
-    stuck, how = Stuck(chunk(finish="stop")), reading(Limits(idle=5))
+    stuck, how = Stuck(chunk(finish="stop")), reading(Timeouts(idle=5))
     with pytest.raises(EmptyAnswer) as caught:
         read_by_a_thread(stuck.stream, how)
-    [only, _] = relay(lambda: caught.value.answer, Ending(), CLOCK)
+    [only, _] = relay(lambda: caught.value.answer, RelayListener(), CLOCK)
     assert only.generation_info == {"finish_reason": "stop"}
     stuck.let_go.set()
     assert stuck.closed.wait(1)
@@ -743,23 +760,23 @@ def test_a_stream_is_read_on_though_it_is_false():
                 raise StopIteration
             return self.left.pop(0)
 
-    for limits in (Limits(idle=5), NO_LIMITS):
+    for limits in (Timeouts(idle=5), NO_TIMEOUTS):
         opened = read_by_a_thread(Counted, reading(limits))
         told = [one.text for one in (*opened.held, *opened.rest)]
         assert told == ["one", "two", "three"]
 
 
 def test_a_thread_that_is_left_after_the_first_word_asks_for_no_second(monkeypatch):
-    asked, make_room = [], _Line.make_room
+    asked, make_room = [], Channel.make_room
 
     def stream():
         for number in range(3):
             asked.append(number)
             yield chunk("a")
 
-    monkeypatch.setattr(_Line, "make_room", lambda _: None)  # it is not woken yet
-    opened = read_by_a_thread(stream, reading(Limits(idle=5)))
-    monkeypatch.setattr(_Line, "make_room", make_room)
+    monkeypatch.setattr(Channel, "make_room", lambda _: None)  # it is not woken yet
+    opened = read_by_a_thread(stream, reading(Timeouts(idle=5)))
+    monkeypatch.setattr(Channel, "make_room", make_room)
     opened.rest.close()
     assert has_no_thread(opened.rest)
     assert asked == [0]

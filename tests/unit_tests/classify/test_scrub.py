@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langchain_reliable._text.redact import HIDDEN, clean, clip, scrub
+from langchain_reliable._text.redact import HIDDEN, clip, redact, redact_line
 
 LONG = "Ab1" * 16
 SECRETS = [
@@ -39,7 +39,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:12])
 def test_keys_are_hidden_by_their_looks(secret):
-    shown = scrub(f"Incorrect key ({secret}), sorry")
+    shown = redact(f"Incorrect key ({secret}), sorry")
     assert LONG not in shown
     assert secret not in shown
     assert shown.startswith("Incorrect key (")
@@ -61,7 +61,7 @@ def test_keys_are_hidden_by_their_looks(secret):
     ],
 )
 def test_keys_are_hidden_by_their_names(text, shown):
-    assert scrub(text) == shown
+    assert redact(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_keys_are_hidden_by_their_names(text, shown):
     ],
 )
 def test_what_is_no_secret_is_left_alone(text):
-    assert scrub(text) == text
+    assert redact(text) == text
 
 
 def test_text_is_put_on_one_line_and_cut():
@@ -91,13 +91,13 @@ def test_text_is_put_on_one_line_and_cut():
 def test_a_key_at_the_cut_is_not_shown_by_half():
     for before in range(780, 830):
         text = "word " * (before // 5) + "x" * (before % 5) + f" sk-{LONG}"
-        assert "sk-" not in clean(text)
-    assert LONG[:20] not in clean("a " * 10 + f"sk-{LONG} " * 50)
+        assert "sk-" not in redact_line(text)
+    assert LONG[:20] not in redact_line("a " * 10 + f"sk-{LONG} " * 50)
 
 
 @given(st.text(max_size=3000), st.integers(min_value=1, max_value=300))
 def test_any_text_comes_out_short_and_on_one_line(text, limit):
-    cleaned = clean(text, limit)
+    cleaned = redact_line(text, limit)
     assert len(cleaned) <= limit
     assert len(cleaned.splitlines()) <= 1
 
@@ -106,4 +106,4 @@ def test_any_text_comes_out_short_and_on_one_line(text, limit):
     "piece", ["sk-", "Bearer ", "eyJ", "key=", "://a", "-----BEGIN ", "'", "\\", "a.0"]
 )
 def test_long_texts_take_no_longer_than_their_length(piece):
-    assert len(clean(piece * 400_000)) <= 200
+    assert len(redact_line(piece * 400_000)) <= 200

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from langchain_reliable import AllModelsFailed, FailureKind, ReliableChatModel
 from langchain_reliable.events import (
+    Abandoned,
     Answered,
     AttemptFailed,
     AttemptRecord,
@@ -22,7 +23,6 @@ from langchain_reliable.events import (
     Committed,
     GaveUp,
     Interrupted,
-    Left,
     Waiting,
 )
 from langchain_reliable.failures import Failure
@@ -116,7 +116,7 @@ def goes_on(told):
 
 
 def left_in_the_middle(told):
-    told.tries("gpt-5.4", 0.4).ends(Left, 0.5, candidate="gpt-5.4")
+    told.tries("gpt-5.4", 0.4).ends(Abandoned, 0.5, candidate="gpt-5.4")
 
 
 def in_no_time(told):
@@ -163,11 +163,11 @@ def just_begun(told):
 
 def cancelled_while_held(told):
     told.asks("gpt-5.4")
-    told.ends(Left, 0.9, candidate="gpt-5.4", opened=0.3)
+    told.ends(Abandoned, 0.9, candidate="gpt-5.4", opened=0.3)
 
 
 def left_in_a_wait(told):
-    told.tries("gpt-5.4", 0.4, LIMITED).ends(Left, 0.5, candidate="gpt-5.4")
+    told.tries("gpt-5.4", 0.4, LIMITED).ends(Abandoned, 0.5, candidate="gpt-5.4")
 
 
 def whole_answer(told):
