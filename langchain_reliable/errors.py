@@ -112,8 +112,8 @@ class StreamInterrupted(ModelError):
         self.failure = failure
         self.kind = failure.kind
         super().__init__(
-            f"the answer of {served_by} broke off after {len(partial.text)} "
-            f"characters ({describe_failure(failure)}); what had arrived is in `.partial`"
+            f"the answer of {served_by} broke off after {len(partial.text)} characters "
+            f"({describe_failure(failure)}); what had arrived is in `.partial`"
         )
 
     def __reduce__(self) -> Pickled:

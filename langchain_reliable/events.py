@@ -194,8 +194,8 @@ class Observer(Protocol):
     Observers are called where the call runs, between its steps: be quick. One that
     raises is logged once and never breaks a call.
 
-    One that has an attribute `event_types`, a set of event classes, is called with these
-    alone, and what nobody wants to hear of is never made.
+    One that has an attribute `event_types`, a set of event classes, is called with
+    these alone, and what nobody wants to hear of is never made.
     """
 
     def __call__(self, event: Event, /) -> None:

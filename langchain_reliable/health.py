@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from langchain_reliable._core import circuit as _circuit
+from langchain_reliable._core import circuit as circuit_rules
 from langchain_reliable._core.circuit import CLOSED, Circuit, State
 from langchain_reliable._core.retry_budget import RetryTokenBucket
 from langchain_reliable._runtime.clock import SystemClock
@@ -138,28 +138,28 @@ class Health:
 
     # --- for the study ------------------------------------------------------------
 
-    def free_at(self, key: Hashable, name: str, now: float) -> float:
+    def available_at(self, key: Hashable, name: str, now: float) -> float:
         """Return when a candidate may be asked; `now` if it may at once."""
         if name in self._isolated:
             return float("inf")
         circuit = self._circuits.get(key, CLOSED)  # one look, so no lock
-        return now if circuit is CLOSED else circuit.free_at(now)
+        return now if circuit is CLOSED else circuit.available_at(now)
 
     def is_healthy(self, key: Hashable, name: str) -> bool:
         """Return whether a candidate is known, and nothing speaks against it."""
         return self._circuits.get(key) is CLOSED and name not in self._isolated
 
-    def admit(self, key: Hashable, name: str, now: float) -> bool:
+    def record_request(self, key: Hashable, name: str, now: float) -> bool:
         """Note that a candidate is asked; return whether it is as a probe."""
         with self._lock:
             self._names[key] = name
             circuit = self._circuits.setdefault(key, CLOSED)
             if circuit.state(now) is not State.HALF_OPEN:
                 return False
-            self._circuits[key] = _circuit.probed(circuit)
+            self._circuits[key] = circuit_rules.probed(circuit)
             return True
 
-    def claim(self, key: Hashable, name: str, now: float) -> bool | None:
+    def try_acquire(self, key: Hashable, name: str, now: float) -> bool | None:
         """Ask a candidate if it is free at this very moment.
 
         Returns:
@@ -174,7 +174,7 @@ class Health:
                 case State.CLOSED:
                     return False
                 case State.HALF_OPEN:
-                    self._circuits[key] = _circuit.probed(circuit)
+                    self._circuits[key] = circuit_rules.probed(circuit)
                     return True
                 case _:
                     return None
@@ -192,7 +192,7 @@ class Health:
         """Take note of a failure; return what is known now."""
         return self._change(
             key,
-            lambda one: _circuit.failed(
+            lambda one: circuit_rules.failed(
                 one, failure, now, chance, breaker, alone=alone
             ),
         )
@@ -203,17 +203,17 @@ class Health:
             return False
         with self._lock:
             before = self._circuits.get(key, CLOSED)
-            self._circuits[key] = _circuit.spoke(before)
+            self._circuits[key] = circuit_rules.spoke(before)
         return before.open_until is not None
 
     def answered(self, key: Hashable) -> None:
         """Take note of a whole answer."""
         if self._circuits.get(key) is not CLOSED:
-            self._change(key, _circuit.answered)
+            self._change(key, circuit_rules.answered)
 
     def abandoned(self, key: Hashable) -> None:
         """Take note that a probe was cancelled."""
-        self._change(key, _circuit.abandoned)
+        self._change(key, circuit_rules.abandoned)
 
     def bucket(self, budget: RetryBudget) -> RetryTokenBucket:
         """Return the bucket of a retry budget."""
@@ -227,7 +227,7 @@ class Health:
 
     def _row(self, name: str, circuit: Circuit, now: float) -> CandidateHealth:
         state: str = circuit.state(now)
-        seconds: float | None = max(0.0, circuit.free_at(now) - now)
+        seconds: float | None = max(0.0, circuit.available_at(now) - now)
         if name in self._isolated:
             state, seconds = _ISOLATED, None
         return CandidateHealth(

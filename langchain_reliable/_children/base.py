@@ -71,7 +71,7 @@ class Child(Protocol):
     async def aanswer(self, request: Request) -> ChatResult:
         """Return its answer in one piece; the twin of `answer`."""
 
-    def form_for(self, shape: OutputSpec) -> ChildOutput:
+    def output_for(self, spec: OutputSpec) -> ChildOutput:
         """Return how it is asked for structured output, and how that is read."""
 
     def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:

@@ -55,10 +55,10 @@ class ChildCallbacks:
     # --- a whole answer -----------------------------------------------------------
 
     def run(
-        self, begun: PreparedRequest, answer: Callable[[], ChatResult]
+        self, prepared: PreparedRequest, answer: Callable[[], ChatResult]
     ) -> ChatResult:
         """Get an answer and tell how it began and ended."""
-        run = self._start(begun)
+        run = self._start(prepared)
         try:
             result = answer()
         except BaseException as error:
@@ -70,10 +70,10 @@ class ChildCallbacks:
         return result
 
     async def arun(
-        self, begun: PreparedRequest, answer: Callable[[], Awaitable[ChatResult]]
+        self, prepared: PreparedRequest, answer: Callable[[], Awaitable[ChatResult]]
     ) -> ChatResult:
         """Get an answer and tell of it; the twin of `run`."""
-        run = await self._astart(begun)
+        run = await self._astart(prepared)
         try:
             result = await answer()
         except BaseException as error:
@@ -87,10 +87,10 @@ class ChildCallbacks:
     # --- a stream -----------------------------------------------------------------
 
     def run_stream(
-        self, begun: PreparedRequest, chunks: Iterator[ChatGenerationChunk]
+        self, prepared: PreparedRequest, chunks: Iterator[ChatGenerationChunk]
     ) -> Generator[ChatGenerationChunk]:
         """Hand on a stream and tell of each chunk."""
-        run = self._start(begun)
+        run = self._start(prepared)
         heard: list[ChatGenerationChunk] = []
         try:
             with closing(cast("Generator[ChatGenerationChunk]", chunks)):
@@ -108,10 +108,10 @@ class ChildCallbacks:
             run.on_llm_end(_so_far(heard))
 
     async def arun_stream(
-        self, begun: PreparedRequest, chunks: AsyncIterator[ChatGenerationChunk]
+        self, prepared: PreparedRequest, chunks: AsyncIterator[ChatGenerationChunk]
     ) -> AsyncGenerator[ChatGenerationChunk]:
         """Hand on a stream and tell of each chunk; the twin of `run_stream`."""
-        run = await self._astart(begun)
+        run = await self._astart(prepared)
         heard: list[ChatGenerationChunk] = []
         try:
             async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", chunks)):
@@ -130,19 +130,19 @@ class ChildCallbacks:
 
     # --- managers -----------------------------------------------------------------
 
-    def _start(self, begun: PreparedRequest) -> CallbackManagerForLLMRun:
+    def _start(self, prepared: PreparedRequest) -> CallbackManagerForLLMRun:
         manager = self._manager(CallbackManager)
         with mark_user_errors():
             [run] = manager.on_chat_model_start(
-                begun.model._serialized, [begun.messages], **self._told(begun)
+                prepared.model._serialized, [prepared.messages], **self._told(prepared)
             )
         return run
 
-    async def _astart(self, begun: PreparedRequest) -> AsyncCallbackManagerForLLMRun:
+    async def _astart(self, prepared: PreparedRequest) -> AsyncCallbackManagerForLLMRun:
         manager = self._manager(AsyncCallbackManager)
         with mark_user_errors():
             [run] = await manager.on_chat_model_start(
-                begun.model._serialized, [begun.messages], **self._told(begun)
+                prepared.model._serialized, [prepared.messages], **self._told(prepared)
             )
         return run
 
@@ -154,11 +154,13 @@ class ChildCallbacks:
             metadata=dict(self.metadata),
         )
 
-    def _told(self, begun: PreparedRequest) -> dict[str, Any]:
-        params = begun.model._get_invocation_params(stop=begun.stop, **begun.kwargs)
+    def _told(self, prepared: PreparedRequest) -> dict[str, Any]:
+        params = prepared.model._get_invocation_params(
+            stop=prepared.stop, **prepared.kwargs
+        )
         return {
             "invocation_params": params,
-            "options": {"stop": begun.stop},
+            "options": {"stop": prepared.stop},
             "name": self.name,
             "batch_size": 1,
         }

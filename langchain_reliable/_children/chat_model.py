@@ -42,18 +42,18 @@ if TYPE_CHECKING:
 class ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_kwargs", "_listeners", "_model", "_translator", "sends_finish")
+    __slots__ = ("_adapter", "_callbacks", "_kwargs", "_model", "sends_finish")
 
     def __init__(
         self,
         model: BaseChatModel,
         kwargs: Mapping[str, Any],
-        listeners: ChildCallbacks | None,
+        callbacks: ChildCallbacks | None,
     ) -> None:
         self._model = model
         self._kwargs = kwargs
-        self._listeners = listeners
-        self._translator = MessageAdapter(model)
+        self._callbacks = callbacks
+        self._adapter = MessageAdapter(model)
         self.sends_finish = sends_finish(model)
 
     def streams(self, request: Request, *, async_api: bool) -> bool:
@@ -67,20 +67,30 @@ class ChatChild:
     def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=False):
             return iter([as_chunk(self.answer(request))])
-        told = self._bound(request)
-        chunks = iter(told.model._stream(told.messages, stop=told.stop, **told.kwargs))
+        prepared = self._bound(request)
+        chunks = iter(
+            prepared.model._stream(
+                prepared.messages, stop=prepared.stop, **prepared.kwargs
+            )
+        )
         if self._makes_blocks and not request.as_events:
             chunks = in_blocks(chunks)
-        return self._listeners.run_stream(told, chunks) if self._listeners else chunks
+        return (
+            self._callbacks.run_stream(prepared, chunks) if self._callbacks else chunks
+        )
 
     def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
         if not self.streams(request, async_api=True):
             return self._in_one_chunk(request)
-        told = self._bound(request)
-        chunks = told.model._astream(told.messages, stop=told.stop, **told.kwargs)
+        prepared = self._bound(request)
+        chunks = prepared.model._astream(
+            prepared.messages, stop=prepared.stop, **prepared.kwargs
+        )
         if self._makes_blocks and not request.as_events:
             chunks = ain_blocks(chunks)
-        return self._listeners.arun_stream(told, chunks) if self._listeners else chunks
+        return (
+            self._callbacks.arun_stream(prepared, chunks) if self._callbacks else chunks
+        )
 
     async def _in_one_chunk(
         self, request: Request
@@ -88,43 +98,51 @@ class ChatChild:
         yield as_chunk(await self.aanswer(request))
 
     def answer(self, request: Request) -> ChatResult:
-        told = self._bound(request)
-        if self._listeners is None:
-            return self._remembered(told)
-        return self._listeners.run(told, lambda: self._remembered(told))
+        prepared = self._bound(request)
+        if self._callbacks is None:
+            return self._from_cache(prepared)
+        return self._callbacks.run(prepared, lambda: self._from_cache(prepared))
 
     async def aanswer(self, request: Request) -> ChatResult:
-        told = self._bound(request)
-        if self._listeners is None:
-            return await self._aremembered(told)
-        return await self._listeners.arun(told, lambda: self._aremembered(told))
+        prepared = self._bound(request)
+        if self._callbacks is None:
+            return await self._afrom_cache(prepared)
+        return await self._callbacks.arun(prepared, lambda: self._afrom_cache(prepared))
 
-    def _remembered(self, told: PreparedRequest) -> ChatResult:
-        memory = cache_of(told.model, told.messages, told.stop, told.kwargs)
-        if memory is None:
-            return self._asked(told)
-        return memory.answer(lambda: self._asked(told))
+    def _from_cache(self, prepared: PreparedRequest) -> ChatResult:
+        cache = cache_of(
+            prepared.model, prepared.messages, prepared.stop, prepared.kwargs
+        )
+        if cache is None:
+            return self._asked(prepared)
+        return cache.answer(lambda: self._asked(prepared))
 
-    async def _aremembered(self, told: PreparedRequest) -> ChatResult:
-        memory = cache_of(told.model, told.messages, told.stop, told.kwargs)
-        if memory is None:
-            return await self._aasked(told)
-        return await memory.aanswer(lambda: self._aasked(told))
+    async def _afrom_cache(self, prepared: PreparedRequest) -> ChatResult:
+        cache = cache_of(
+            prepared.model, prepared.messages, prepared.stop, prepared.kwargs
+        )
+        if cache is None:
+            return await self._aasked(prepared)
+        return await cache.aanswer(lambda: self._aasked(prepared))
 
-    def _asked(self, told: PreparedRequest) -> ChatResult:
-        result = told.model._generate(told.messages, stop=told.stop, **told.kwargs)
+    def _asked(self, prepared: PreparedRequest) -> ChatResult:
+        result = prepared.model._generate(
+            prepared.messages, stop=prepared.stop, **prepared.kwargs
+        )
         return result_in_blocks(result) if self._makes_blocks else result
 
-    async def _aasked(self, told: PreparedRequest) -> ChatResult:
-        generate = told.model._agenerate
-        result = await generate(told.messages, stop=told.stop, **told.kwargs)
+    async def _aasked(self, prepared: PreparedRequest) -> ChatResult:
+        generate = prepared.model._agenerate
+        result = await generate(
+            prepared.messages, stop=prepared.stop, **prepared.kwargs
+        )
         return result_in_blocks(result) if self._makes_blocks else result
 
-    def form_for(self, shape: OutputSpec) -> ChildOutput:
-        return shape.form_for(self._model)
+    def output_for(self, spec: OutputSpec) -> ChildOutput:
+        return spec.output_for(self._model)
 
     def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
-        read = self._translator.adapt(messages)
+        read = self._adapter.adapt(messages)
         return self._model.get_num_tokens_from_messages(read, tools, **kwargs)
 
     @property
@@ -134,16 +152,16 @@ class ChatChild:
 
     def _bound(self, request: Request) -> PreparedRequest:
         """Return what goes out: tools and schema in the child's own form."""
-        messages = self._translator.adapt(request.messages)
+        messages = self._adapter.adapt(request.messages)
         kwargs = {**self._kwargs, **request.kwargs}
         if request.output is None:
             kwargs = bind_for_child(self._model, kwargs)
-            begun = PreparedRequest(self._model, messages, request.stop, kwargs)
+            prepared = PreparedRequest(self._model, messages, request.stop, kwargs)
         else:
-            form = self.form_for(request.output.shape)
+            form = self.output_for(request.output.spec)
             kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
-            begun = PreparedRequest(form.model, messages, request.stop, kwargs)
-        return self._translator.settled(begun, request.messages)
+            prepared = PreparedRequest(form.model, messages, request.stop, kwargs)
+        return self._adapter.adapt_settings(prepared, request.messages)
 
     @property
     def is_rate_limited(self) -> bool:

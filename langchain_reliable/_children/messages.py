@@ -125,8 +125,8 @@ class MessageAdapter:
 
     # --- settings -------------------------------------------------------------------
 
-    def settled(
-        self, begun: PreparedRequest, given: Sequence[BaseMessage]
+    def adapt_settings(
+        self, prepared: PreparedRequest, given: Sequence[BaseMessage]
     ) -> PreparedRequest:
         """Return a request whose settings go with its conversation.
 
@@ -135,17 +135,17 @@ class MessageAdapter:
         without.
 
         Args:
-            begun: The request, its messages made readable.
+            prepared: The request, its messages made readable.
             given: The messages as the caller gave them.
         """
-        if self._family != "anthropic" or not _thinks_by_hand(begun):
-            return begun
+        if self._family != "anthropic" or not _thinks_by_hand(prepared):
+            return prepared
         loop = _loop_so_far(given)
         if not any(is_foreign(_author(one), self._model) for one in loop):
-            return begun
-        without = begun.model.model_copy(update={"thinking": None})
-        kwargs = {name: v for name, v in begun.kwargs.items() if name != "thinking"}
-        return begun._replace(model=without, kwargs=kwargs)
+            return prepared
+        without = prepared.model.model_copy(update={"thinking": None})
+        kwargs = {name: v for name, v in prepared.kwargs.items() if name != "thinking"}
+        return prepared._replace(model=without, kwargs=kwargs)
 
 
 def _may_differ(message: BaseMessage) -> bool:
@@ -164,9 +164,9 @@ def _bare(block: Any) -> Any:
     return {name: value for name, value in block.items() if name != _MARKER}
 
 
-def _thinks_by_hand(begun: PreparedRequest) -> bool:
-    own = getattr(begun.model, "thinking", None)
-    thinking = own if own is not None else begun.kwargs.get("thinking")
+def _thinks_by_hand(prepared: PreparedRequest) -> bool:
+    own = getattr(prepared.model, "thinking", None)
+    thinking = own if own is not None else prepared.kwargs.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") == "enabled"
 
 

@@ -53,18 +53,18 @@ class RunnableChild:
 
     def chunks(self, request: Request) -> Iterator[ChatGenerationChunk]:
         """Stream its answer."""
-        quiet = untraced_context()
-        stream = quiet.run(
+        untraced = untraced_context()
+        stream = untraced.run(
             self._runnable.stream, request.messages, **self._keywords(request)
         )
-        while (piece := quiet.run(next, stream, None)) is not None:
+        while (piece := untraced.run(next, stream, None)) is not None:
             yield piece_as_chunk(piece)
 
     async def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
         """Stream its answer; the twin of `chunks`."""
-        quiet = untraced_context()
+        untraced = untraced_context()
         stream = self._runnable.astream(request.messages, **self._keywords(request))
-        while (piece := await within(anext(stream, None), quiet.run)) is not None:
+        while (piece := await within(anext(stream, None), untraced.run)) is not None:
             yield piece_as_chunk(piece)
 
     def answer(self, request: Request) -> ChatResult:
@@ -79,7 +79,7 @@ class RunnableChild:
         asked = self._runnable.ainvoke(request.messages, **self._keywords(request))
         return as_result(await within(asked, untraced_context().run))
 
-    def form_for(self, shape: OutputSpec) -> ChildOutput:  # noqa: ARG002 - whatever it is
+    def output_for(self, spec: OutputSpec) -> ChildOutput:  # noqa: ARG002 - whatever it is
         """Refuse: where in a Runnable the schema would go, nobody can know.
 
         Raises:

@@ -147,10 +147,10 @@ class OutputSpec:
         """What tracers are told of it, in LangChain's own words."""
         if self.schema is None:
             return {}
-        told = {"kwargs": dict(self.settings), "schema": self.schema}
-        return {"ls_structured_output_format": told}
+        prepared = {"kwargs": dict(self.settings), "schema": self.schema}
+        return {"ls_structured_output_format": prepared}
 
-    def form_for(self, model: BaseChatModel) -> ChildOutput:
+    def output_for(self, model: BaseChatModel) -> ChildOutput:
         """Return the form of a child, made at first use.
 
         Raises:
@@ -216,13 +216,13 @@ def _steps(runnable: Runnable[Any, Any]) -> list[Any]:
 class OutputReader:
     """What becomes of the structured output of one call."""
 
-    def __init__(self, shape: OutputSpec) -> None:
+    def __init__(self, spec: OutputSpec) -> None:
         """Begin.
 
         Args:
-            shape: What was asked for.
+            spec: What was asked for.
         """
-        self.shape = shape
+        self.spec = spec
         self.form: ChildOutput | None = None
         self._errors: list[Exception] = []
 
@@ -238,7 +238,7 @@ class OutputReader:
         except Exception as error:
             self._errors.append(error)
             raise
-        if self.shape.is_missing(value):
+        if self.spec.is_missing(value):
             raise OutputNotParsed(result)
         return result
 
@@ -270,7 +270,7 @@ class OutputReader:
     def _is_about_the_schema(self, error: Exception) -> bool:
         """Return whether an SDK read the answer itself, and it did not fit."""
         title = getattr(error, "title", None)  # pydantic's ValidationError
-        return title is not None and title == getattr(self.shape.schema, "__name__", "")
+        return title is not None and title == getattr(self.spec.schema, "__name__", "")
 
 
 def _invalid(error: Exception) -> Failure:

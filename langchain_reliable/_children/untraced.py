@@ -25,9 +25,9 @@ def untraced_context() -> Context:
     from langsmith.run_helpers import tracing_context  # noqa: PLC0415 - as above
 
     with tracing_context(enabled=False, parent=False):
-        quiet = copy_context()
-    quiet.run(var_child_runnable_config.set, None)
-    quiet.run(tracers.tracing_v2_callback_var.set, None)
+        untraced = copy_context()
+    untraced.run(var_child_runnable_config.set, None)
+    untraced.run(tracers.tracing_v2_callback_var.set, None)
     for variable, *_ in tracers._configure_hooks:
-        quiet.run(variable.set, None)
-    return quiet
+        untraced.run(variable.set, None)
+    return untraced

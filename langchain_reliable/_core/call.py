@@ -64,10 +64,10 @@ class Call(Generic[T]):
         self,
         items: Sequence[Sequence[Route]],
         policy: Policy,
-        judge: Classifier,
+        classifier: Classifier,
         observe: Observe | None = None,
         number: int = 0,
-        ledger: HealthStore | None = None,
+        health: HealthStore | None = None,
         bucket: RetryTokenBucket | None = None,
         *,
         streams: bool = False,
@@ -77,20 +77,20 @@ class Call(Generic[T]):
         Args:
             items: The plan: groups of equivalent routes, in the order to ask.
             policy: What the call may spend.
-            judge: Says what an exception means; `None` lets it through.
+            classifier: Says what an exception means; `None` lets it through.
             observe: Hears what happens.
             number: Tells this call's events from those of others.
-            ledger: What is known across calls; `None` for nothing.
+            health: What is known across calls; `None` for nothing.
             bucket: The retries that all calls may still make; `None` for any number.
             streams: Whether the call asks for a stream.
         """
         self.trail = Trail(items, observe, number, streams=streams)
         self._streams = streams
         self._policy = policy
-        self._judge = judge
-        self._ledger = ledger
+        self._classifier = classifier
+        self._health = health
         self._bucket = bucket
-        self._standings = CandidateQueue(items, ledger)
+        self._queue = CandidateQueue(items, health)
         self._idle_since = float("inf")
         self._waited = 0.0
         self._waiting_until: float | None = None
@@ -122,43 +122,45 @@ class Call(Generic[T]):
 
         Also `None` where somebody else was faster at a candidate that takes one.
         """
-        standings = self._standings
-        if (healthy_first := standings.healthy_first()) is not None:
-            return self._booked(healthy_first, now, probe=False)
-        pool, held = standings.pool(now)
+        queue = self._queue
+        if (healthy_first := queue.healthy_first()) is not None:
+            return self._launch_attempt(healthy_first, now, probe=False)
+        selectable, held = queue.selectable(now)
         if self.trail.records and self._reserve_for_unasked():
-            pool = [route for route in pool if not standings[route].attempts]
+            selectable = [route for route in selectable if not queue[route].attempts]
         for route in held:
-            self.trail.held_back(route, standings.held_until(route, now) - now)
-        if free := [route for route in pool if standings.free_at(route) <= now]:
-            return self._launch(standings.in_turn(free), now)
-        if pool and self._may_wait(until := min(map(standings.free_at, pool))):
-            return self._wait(pool, until, now)
-        if not standings.at_last_item:
-            standings.move_on()
+            self.trail.held_back(route, queue.held_until(route, now) - now)
+        if free := [route for route in selectable if queue.available_at(route) <= now]:
+            return self._launch(queue.pick(free), now)
+        if selectable and self._wait_allowed(
+            until := min(map(queue.available_at, selectable))
+        ):
+            return self._wait(selectable, until, now)
+        if not queue.at_last_item:
+            queue.next_tier()
             self._waited = 0.0
             return None
         if held and not self._policy.fail_fast:
-            route, probe = standings.claim_last_resort(held, now)
-            return self._booked(route, now, probe=probe)
-        return self._give_up(self._why(pool, held, now), now)
+            route, probe = queue.claim_last_resort(held, now)
+            return self._launch_attempt(route, now, probe=probe)
+        return self._give_up(self._why(selectable, held, now), now)
 
     def _reserve_for_unasked(self) -> bool:
         """Whether what is left of `max_attempts` is for those not asked yet."""
         left = self._policy.max_attempts - len(self.trail.records)
-        return left <= self._standings.unasked
+        return left <= self._queue.unasked
 
     def _launch(self, route: Route, now: float) -> Launch | None:
-        probe = self._standings.claim(route, now)
-        return None if probe is None else self._booked(route, now, probe=probe)
+        probe = self._queue.try_acquire(route, now)
+        return None if probe is None else self._launch_attempt(route, now, probe=probe)
 
-    def _booked(self, route: Route, now: float, *, probe: bool) -> Launch:
+    def _launch_attempt(self, route: Route, now: float, *, probe: bool) -> Launch:
         """Book an attempt; if that is interrupted, give a probe's slot back."""
         try:
-            return Launch(self._book(route, now, probe=probe))
+            return Launch(self._start_attempt(route, now, probe=probe))
         except BaseException:
-            if probe and self._ledger is not None:
-                self._ledger.abandoned(route.key)
+            if probe and self._health is not None:
+                self._health.abandoned(route.key)
             raise
 
     def _is_over(self, now: float) -> str:
@@ -177,12 +179,12 @@ class Call(Generic[T]):
     def succeeded(self, attempt: Attempt, answer: T, now: float) -> None:
         """Take note that an attempt has committed to an answer."""
         self._answer = Return(answer)
-        closed = self._ledger is not None and self._ledger.spoke(attempt.route.key)
+        closed = self._health is not None and self._health.spoke(attempt.route.key)
         self.trail.committed(attempt, now)
         if closed:
             self.trail.circuit_closed(attempt.route, now)
         if self._bucket is not None:
-            paid = self._standings[attempt.route].paid
+            paid = self._queue[attempt.route].paid
             self._bucket.refill(
                 paid if attempt.nth > 1 else self._bucket.success_credit
             )
@@ -201,7 +203,7 @@ class Call(Generic[T]):
         Returns:
             Whether it was a provider's failure. If not, the error must leave at once.
         """
-        failure = self._judge(error)
+        failure = self._classifier(error)
         if failure is None:
             self.abandoned(attempt, now)
             return False
@@ -210,33 +212,33 @@ class Call(Generic[T]):
         ):
             self._empty = attempt, Return(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
-        court = Court(self._policy, self._standings, self._bucket)
+        court = Court(self._policy, self._queue, self._bucket)
         verdict = court.sentence(attempt.route, failure, now, chance)
         if verdict is Verdict.RAISE:
             self._fatal = error
-        standing = self._standings[attempt.route]
+        state = self._queue[attempt.route]
         ill = self._report_to_health(attempt.route, failure, now, chance)
-        if attempt.probe or (ill and standing.last_resort):
-            standing.out = True  # known to be ill before: one request is enough
+        if attempt.probe or (ill and state.last_resort):
+            state.out = True  # known to be ill before: one request is enough
         elif ill:
-            standing.put_off = True
+            state.put_off = True
         self._idle_since = now
         return True
 
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Take note that nobody waits any more, for an attempt or for the next."""
-        self.trail.left(attempt, now)
+        self.trail.abandoned(attempt, now)
         if attempt is None or attempt is self.trail.winner:
             return  # nobody's probe, or one that has closed the circuit
-        if attempt.probe and self._ledger is not None:
-            self._ledger.abandoned(attempt.route.key)
+        if attempt.probe and self._health is not None:
+            self._health.abandoned(attempt.route.key)
 
     def answered(self, now: float, usage: Usage = UNKNOWN_USAGE) -> None:
         """Take note that the caller has the whole answer."""
         winner = cast("Attempt", self.trail.winner)  # only a committed one ends
         self.trail.answered(now, usage)
-        if self._ledger is not None:
-            self._ledger.answered(winner.route.key)
+        if self._health is not None:
+            self._health.answered(winner.route.key)
 
     def interrupted(
         self, failure: Failure, error: Exception, now: float, chance: float
@@ -250,11 +252,11 @@ class Call(Generic[T]):
         self, route: Route, failure: Failure, now: float, chance: float
     ) -> bool:
         """Tell the ledger of a failure; return whether it opened the circuit."""
-        if self._ledger is None:
+        if self._health is None:
             return False
-        alone = self._standings.alone
+        alone = self._queue.alone
         breaker = self._policy.breaker
-        circuit = self._ledger.failed(
+        circuit = self._health.failed(
             route.key, failure, now, chance, breaker, alone=alone
         )
         if circuit.open_until is None:
@@ -264,7 +266,7 @@ class Call(Generic[T]):
 
     # --- waiting and asking -------------------------------------------------------
 
-    def _may_wait(self, until: float) -> bool:
+    def _wait_allowed(self, until: float) -> bool:
         """Whether waiting so long for the current item is still allowed."""
         if self._exceeds_deadline(until):
             return False
@@ -275,30 +277,30 @@ class Call(Generic[T]):
 
     @property
     def _patience(self) -> float:
-        if self._standings.at_last_item:
+        if self._queue.at_last_item:
             return self._policy.max_last_wait
         return self._policy.max_retry_after
 
-    def _wait(self, pool: list[Route], until: float, now: float) -> Wait:
+    def _wait(self, selectable: list[Route], until: float, now: float) -> Wait:
         if until != self._waiting_until:
             self._waiting_until = until
-            soonest = min(pool, key=self._standings.free_at)
+            soonest = min(selectable, key=self._queue.available_at)
             self.trail.waiting(soonest, until - now, now)
         return Wait(until)
 
-    def _book(self, route: Route, now: float, *, probe: bool) -> Attempt:
+    def _start_attempt(self, route: Route, now: float, *, probe: bool) -> Attempt:
         wait = max(0.0, now - self._idle_since)
         self._waited += wait
-        last = self._standings.last
+        last = self._queue.last
         attempt = Attempt(
             number=len(self.trail.records) + 1,
-            nth=self._standings.book(route),
+            nth=self._queue.record_attempt(route),
             route=route,
             started_at=now,
             wait=wait,
             limits=self._limits(route, now),
             probe=probe,
-            seen=AttemptProgress(),
+            progress=AttemptProgress(),
         )
         self.trail.started(attempt, last, now)
         return attempt
@@ -318,7 +320,7 @@ class Call(Generic[T]):
 
     def _may_ask_another(self, route: Route, now: float) -> bool:
         spent = len(self.trail.records) + 1 >= self._policy.max_attempts
-        return not spent and self._standings.anyone_else(route, now)
+        return not spent and self._queue.anyone_else(route, now)
 
     # --- the end ------------------------------------------------------------------
 
@@ -333,11 +335,11 @@ class Call(Generic[T]):
         if len(errors) == 1 or self._all_overflowed():
             return self._raise_original(errors[-1], now, why)
         self.trail.gave_up(now)
-        retry_after = self._standings.soonest(now) if self._policy.fail_fast else None
+        retry_after = self._queue.soonest(now) if self._policy.fail_fast else None
         return GiveUp(AllModelsFailed(self.trail.records, why, retry_after))
 
     def _all_overflowed(self) -> bool:
-        asked = self._standings.asked
+        asked = self._queue.asked
         overflow = FailureKind.CONTEXT_OVERFLOW
         return bool(asked) and all(one.kinds[-1] is overflow for one in asked)
 
@@ -349,18 +351,18 @@ class Call(Generic[T]):
             error.add_note(note)
         return GiveUp(error)
 
-    def _why(self, pool: list[Route], held: list[Route], now: float) -> str:
+    def _why(self, selectable: list[Route], held: list[Route], now: float) -> str:
         """Say what ended the call, where it was not simply the last failure."""
         if held:
             names = ", ".join(route.name for route in held)
-            if (soonest := self._standings.soonest(now)) is None:
+            if (soonest := self._queue.soonest(now)) is None:
                 return f"{names} held back until reset"
             return f"{names} held back; the soonest returns in {soonest:.0f} s"
-        return self._too_long(pool) if pool else ""
+        return self._too_long(selectable) if selectable else ""
 
-    def _too_long(self, pool: list[Route]) -> str:
+    def _too_long(self, selectable: list[Route]) -> str:
         limit = f"max_last_wait={self._policy.max_last_wait:g}"
-        if self._exceeds_deadline(min(map(self._standings.free_at, pool))):
+        if self._exceeds_deadline(min(map(self._queue.available_at, selectable))):
             limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
         return f"the wait that was asked for is longer than {limit}"
 

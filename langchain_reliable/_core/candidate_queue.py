@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 class HealthStore(Protocol):
     """What a call asks of, and tells, the memory across calls."""
 
-    def free_at(self, key: Hashable, name: str, now: float) -> float:
+    def available_at(self, key: Hashable, name: str, now: float) -> float:
         """Return when a candidate may be asked; `now` if it may at once."""
 
     def is_healthy(self, key: Hashable, name: str) -> bool:
         """Return whether a candidate is known, and nothing speaks against it."""
 
-    def claim(self, key: Hashable, name: str, now: float) -> bool | None:
+    def try_acquire(self, key: Hashable, name: str, now: float) -> bool | None:
         """Take a free candidate; whether as a probe, `None` if it is taken."""
 
-    def admit(self, key: Hashable, name: str, now: float) -> bool:
+    def record_request(self, key: Hashable, name: str, now: float) -> bool:
         """Ask a candidate whether it is free or not; whether as a probe."""
 
     def failed(
@@ -74,7 +74,7 @@ class RouteState:
     out: bool = False
     put_off: bool = False
     last_resort: bool = False
-    free_at: float = float("-inf")
+    available_at: float = float("-inf")
     kinds: list[FailureKind] = field(default_factory=list)
     paid: float = 0.0
 
@@ -87,24 +87,24 @@ class CandidateQueue:
     """The candidates of one call, and how far it has come among them."""
 
     def __init__(
-        self, items: Sequence[Sequence[Route]], ledger: HealthStore | None
+        self, items: Sequence[Sequence[Route]], health: HealthStore | None
     ) -> None:
         """Begin at the first item.
 
         Args:
             items: The plan of the call.
-            ledger: What is known across calls; `None` for nothing.
+            health: What is known across calls; `None` for nothing.
         """
         self._at = 0
         self._items = items
         self._last: Route | None = None
-        self._ledger = ledger
-        self._standing: dict[int, RouteState] = {}
+        self._health = health
+        self._states: dict[int, RouteState] = {}
 
     def __getitem__(self, route: Route) -> RouteState:
         """Return where a route stands."""
-        if (known := self._standing.get(route.place)) is None:
-            known = self._standing[route.place] = RouteState()
+        if (known := self._states.get(route.place)) is None:
+            known = self._states[route.place] = RouteState()
         return known
 
     def __iter__(self) -> Iterator[Route]:
@@ -119,7 +119,7 @@ class CandidateQueue:
     @property
     def asked(self) -> list[RouteState]:
         """Return where those stand that have failed in this call."""
-        return [standing for standing in self._standing.values() if standing.kinds]
+        return [state for state in self._states.values() if state.kinds]
 
     @property
     def unasked(self) -> int:
@@ -138,7 +138,7 @@ class CandidateQueue:
 
     # --- who may be asked ---------------------------------------------------------
 
-    def pool(self, now: float) -> tuple[list[Route], list[Route]]:
+    def selectable(self, now: float) -> tuple[list[Route], list[Route]]:
         """Return who may be asked from here, and whom their health holds back.
 
         At the last item, those are meant as well who were put off before: for a long
@@ -150,30 +150,30 @@ class CandidateQueue:
         free: list[Route] = []
         held: list[Route] = []
         for route in routes:
-            standing = self[route]
-            if not standing.out and (at_last or not standing.put_off):
+            state = self[route]
+            if not state.out and (at_last or not state.put_off):
                 (held if self.held_until(route, now) > now else free).append(route)
         return free, held
 
     def held_until(self, route: Route, now: float) -> float:
         """Return until when its health keeps a route out of this call; `now` if not."""
-        if self._ledger is None:
+        if self._health is None:
             return now
-        if self._standing.get(route.place, _FRESH).attempts:
+        if self._states.get(route.place, _FRESH).attempts:
             return now
-        return self._ledger.free_at(route.key, route.name, now)
+        return self._health.available_at(route.key, route.name, now)
 
-    def free_at(self, route: Route) -> float:
+    def available_at(self, route: Route) -> float:
         """Return when a route may be asked again, by what it said in this call."""
-        return self[route].free_at
+        return self[route].available_at
 
     def anyone_else(self, route: Route, now: float) -> bool:
         """Return whether another route could be asked this moment."""
         return any(other is not route and self._is_free(other, now) for other in self)
 
     def _is_free(self, route: Route, now: float) -> bool:
-        standing = self._standing.get(route.place, _FRESH)
-        if standing.out or standing.put_off or standing.free_at > now:
+        state = self._states.get(route.place, _FRESH)
+        if state.out or state.put_off or state.available_at > now:
             return False
         return self.held_until(route, now) <= now
 
@@ -182,9 +182,9 @@ class CandidateQueue:
 
         `None` if they are isolated, which no time ends.
         """
-        if self._ledger is None:
+        if self._health is None:
             return 0.0
-        free = [self._ledger.free_at(one.key, one.name, now) for one in self]
+        free = [self._health.available_at(one.key, one.name, now) for one in self]
         wait = max(0.0, min(free) - now)
         return wait if math.isfinite(wait) else None
 
@@ -193,17 +193,17 @@ class CandidateQueue:
     def healthy_first(self) -> Route | None:
         """Return who is asked first, where there is nothing to think about.
 
-        That is what `pool`, `in_turn` and `claim` come to if nobody was asked yet, and
-        the only one in the first item is well; mostly it is so.
+        That is what `selectable`, `pick` and `try_acquire` come to if nobody was asked
+        yet, and the only one in the first item is well; mostly it is so.
         """
         if self._last is not None or len(first := self._items[0]) > 1:
             return None
         [route] = first
-        if self._ledger is None or self._ledger.is_healthy(route.key, route.name):
+        if self._health is None or self._health.is_healthy(route.key, route.name):
             return route
         return None
 
-    def in_turn(self, free: list[Route]) -> Route:
+    def pick(self, free: list[Route]) -> Route:
         """Pick a free one: of the current item, not yet asked, after the last asked."""
         if len(free) == 1:
             return free[0]
@@ -213,30 +213,30 @@ class CandidateQueue:
         later = [route for route in here if route.place > last]
         return (fresh or later or here or free)[0]
 
-    def claim(self, route: Route, now: float) -> bool | None:
+    def try_acquire(self, route: Route, now: float) -> bool | None:
         """Take a route; return whether as a probe, `None` if somebody was faster."""
-        if self._ledger is None:
+        if self._health is None:
             return False
         if self[route].attempts:
-            return self._ledger.admit(route.key, route.name, now)
-        return self._ledger.claim(route.key, route.name, now)
+            return self._health.record_request(route.key, route.name, now)
+        return self._health.try_acquire(route.key, route.name, now)
 
     def claim_last_resort(self, held: list[Route], now: float) -> tuple[Route, bool]:
         """Take the soonest to return of those that are held back."""
         route = min(held, key=lambda one: self.held_until(one, now))
         self[route].last_resort = True
-        ledger = self._ledger
-        probe = ledger is not None and ledger.admit(route.key, route.name, now)
+        health = self._health
+        probe = health is not None and health.record_request(route.key, route.name, now)
         return route, probe
 
-    def book(self, route: Route) -> int:
+    def record_attempt(self, route: Route) -> int:
         """Note that a route is asked; return which attempt at it this is."""
         self._last = route
-        standing = self[route]
-        standing.attempts += 1
-        return standing.attempts
+        state = self[route]
+        state.attempts += 1
+        return state.attempts
 
-    def move_on(self) -> None:
+    def next_tier(self) -> None:
         """Go on to the next item."""
         self._at += 1
 

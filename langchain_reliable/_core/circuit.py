@@ -97,7 +97,7 @@ class Circuit:
             return State.OPEN
         return State.PROBING if self.probing else State.HALF_OPEN
 
-    def free_at(self, now: float) -> float:
+    def available_at(self, now: float) -> float:
         """Return when it may be asked; `now` or earlier if it may at once.
 
         While a probe is on its way nobody knows; it counts as the next moment.

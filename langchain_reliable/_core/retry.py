@@ -25,50 +25,50 @@ class Court:
     """Sentences the routes of one call."""
 
     def __init__(
-        self, policy: Policy, standings: CandidateQueue, bucket: RetryTokenBucket | None
+        self, policy: Policy, queue: CandidateQueue, bucket: RetryTokenBucket | None
     ) -> None:
         """Begin.
 
         Args:
             policy: What the call may spend.
-            standings: Where its routes stand.
+            queue: Where its routes stand.
             bucket: The retries that all calls may still make; `None` for any number.
         """
         self._policy = policy
-        self._standings = standings
+        self._queue = queue
         self._bucket = bucket
 
     def sentence(
         self, route: Route, failure: Failure, now: float, chance: float
     ) -> Verdict:
         """Note what a failure means for its route, and return the verdict on it."""
-        standing = self._standings[route]
-        standing.kinds.append(failure.kind)
+        state = self._queue[route]
+        state.kinds.append(failure.kind)
         verdict = self._policy.verdict(failure)
         if verdict is Verdict.RETRY and self._may_try_again(route, failure.kind):
-            standing.free_at = now + self._pause(standing, failure, chance)
+            state.available_at = now + self._pause(state, failure, chance)
         elif verdict is not Verdict.RAISE:
-            standing.out = True
+            state.out = True
         if failure.kind is FailureKind.CONTEXT_OVERFLOW:
-            self._standings.rule_out_smaller(route)
+            self._queue.rule_out_smaller(route)
         return verdict
 
     def _may_try_again(self, route: Route, kind: FailureKind) -> bool:
-        standing = self._standings[route]
-        again = kind in RETRIED_ONCE and standing.kinds.count(kind) > 1
-        if again or standing.attempts > route.max_retries:
+        state = self._queue[route]
+        again = kind in RETRIED_ONCE and state.kinds.count(kind) > 1
+        if again or state.attempts > route.max_retries:
             return False
-        return self._can_pay(standing, kind)
+        return self._can_pay(state, kind)
 
-    def _can_pay(self, standing: RouteState, kind: FailureKind) -> bool:
+    def _can_pay(self, state: RouteState, kind: FailureKind) -> bool:
         """Pay for a retry out of what all calls may spend, if that is limited."""
         if self._bucket is None:
             return True
         cost = self._bucket.spend(kind)
-        standing.paid = cost if cost is not None else 0.0
+        state.paid = cost if cost is not None else 0.0
         return cost is not None
 
-    def _pause(self, standing: RouteState, failure: Failure, chance: float) -> float:
+    def _pause(self, state: RouteState, failure: Failure, chance: float) -> float:
         """Return Retry-After, or else a span of the backoff ("full jitter").
 
         Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
@@ -78,4 +78,4 @@ class Court:
         spans = backoff.expo(
             factor=self._policy.initial_backoff, max_value=self._policy.max_backoff
         )
-        return chance * next(islice(spans, standing.attempts, None))
+        return chance * next(islice(spans, state.attempts, None))

@@ -72,7 +72,7 @@ class Attempt(NamedTuple):
     wait: float
     limits: Timeouts
     probe: bool
-    seen: AttemptProgress
+    progress: AttemptProgress
 
 
 @dataclass(frozen=True, slots=True)

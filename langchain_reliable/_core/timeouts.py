@@ -51,9 +51,9 @@ class AttemptTimer:
     """
 
     __slots__ = (
-        "_exceeded",
         "_handed_at",
         "_idle",
+        "_missed",
         "_silence",
         "deadlines",
         "given_up",
@@ -76,7 +76,7 @@ class AttemptTimer:
         self._silence: float | None = None
         self.deadlines: list[_Deadline] = []
         self.watcher: Callable[[AttemptTimer], None] | None = None
-        self._exceeded: _Deadline | None = None
+        self._missed: _Deadline | None = None
         if (span := limits.attempt) is not None:
             self.deadlines.append((now + span, AttemptTimeout, span))
         if limits.deadline is not None:
@@ -89,27 +89,27 @@ class AttemptTimer:
         """Whether any limit applies."""
         return self._idle is not None or bool(self.deadlines)
 
-    def arrived(self, now: float) -> None:
+    def chunk_arrived(self, now: float) -> None:
         """Take note of a chunk, whatever it holds: from now on silence counts.
 
         Raises:
             TimeLimitExceeded: It came too late; nobody waits for it any more.
         """
         if self.given_up:
-            raise self.exceeded()
+            raise self.error()
         self.quiet_since, self._silence = now, self._idle
         self._call_watcher()
 
-    def spoke(self) -> None:
+    def payload_arrived(self) -> None:
         """Take note that a chunk has said something."""
         self.deadlines = [
             one for one in self.deadlines if one[1] is not FirstChunkTimeout
         ]
 
-    def finished(self, now: float) -> None:
+    def finish_arrived(self, now: float) -> None:
         """Take note of the finish marker on its way out: little may follow."""
-        self.asked(now)
-        self.handed(now)
+        self.resume(now)
+        self.pause(now)
         after = now + AFTER_FINISH, IdleTimeout, AFTER_FINISH
         self.deadlines = [*self.deadlines, after]
         self._call_watcher()
@@ -118,11 +118,11 @@ class AttemptTimer:
         if (watcher := self.watcher) is not None:
             watcher(self)
 
-    def handed(self, now: float) -> None:
+    def pause(self, now: float) -> None:
         """Take note that the consumer has a chunk; what it does takes its own time."""
         self._handed_at = now
 
-    def asked(self, now: float) -> None:
+    def resume(self, now: float) -> None:
         """Take note that it wants another, and give back the time it took."""
         if self._handed_at is None:
             return
@@ -131,14 +131,14 @@ class AttemptTimer:
             (when + seconds, kind, span) for when, kind, span in self.deadlines
         ]
 
-    def left(self, now: float) -> float | None:
+    def remaining(self, now: float) -> float | None:
         """Return how many seconds the next wait may last; `None` for any number."""
-        span, self._exceeded = self._shortest(now, self._silence)
+        span, self._missed = self._shortest(now, self._silence)
         return span
 
-    def still_left(self, now: float) -> float | None:
+    def remaining_while_reading(self, now: float) -> float | None:
         """Return the same for a wait that goes on while chunks are noted elsewhere."""
-        span, self._exceeded = self._shortest(now, self._rest_of_silence(now))
+        span, self._missed = self._shortest(now, self._rest_of_silence(now))
         return span
 
     def ends_before(self, moment: float, now: float) -> bool:
@@ -162,11 +162,11 @@ class AttemptTimer:
                 span, which = max(0.0, rest), deadline
         return span, which
 
-    def exceeded(self) -> TimeLimitExceeded:
-        """Return the error of the limit that `left` went by last."""
-        if self._exceeded is None:
+    def error(self) -> TimeLimitExceeded:
+        """Return the error of the limit that `remaining` went by last."""
+        if self._missed is None:
             return IdleTimeout(self._silence or 0.0)
-        _, kind, span = self._exceeded
+        _, kind, span = self._missed
         return kind(span)
 
 

@@ -180,7 +180,7 @@ class Trail:
                 output_tokens=tokens_out,
             )
 
-    def left(self, attempt: Attempt | None, now: float) -> None:
+    def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Nobody waits for an answer any more, in an attempt or between two."""
         if attempt is None:  # a wait follows a failure
             self._tell(Abandoned, now, candidate=self.records[-1].candidate)
@@ -217,12 +217,12 @@ def _record(attempt: Attempt, now: float) -> AttemptRecord:
         wait=attempt.wait,
         seconds=now - attempt.started_at,
         opened=_opened(attempt),
-        held=attempt.seen.held,
+        held=attempt.progress.held,
     )
 
 
 def _opened(attempt: Attempt) -> float | None:
-    opened_at = attempt.seen.opened_at
+    opened_at = attempt.progress.opened_at
     return None if opened_at is None else opened_at - attempt.started_at
 
 
@@ -230,7 +230,7 @@ def _broken(
     record: AttemptRecord, attempt: Attempt, failure: Failure, error: Exception
 ) -> AttemptRecord:
     """Return the record of a failed attempt, with the tokens it is known to cost."""
-    tokens_in, tokens_out = usage_among(attempt.seen.parts)
+    tokens_in, tokens_out = usage_among(attempt.progress.parts)
     return replace(
         record,
         failure=failure,

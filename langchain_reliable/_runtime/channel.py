@@ -39,19 +39,19 @@ class Channel:
     """What a thread and whoever waits for it share.
 
     Attributes:
-        left: Whether nobody waits any more.
+        abandoned: Whether nobody waits any more.
         out: What the thread hands over.
-        over: Whether no thread is at work, or none any more.
-        rest: A stream that is now its consumer's, to read and to close.
+        finished: Whether no thread is at work, or none any more.
+        handed_back: A stream that is now its consumer's, to read and to close.
         waits_until: How long the consumer means to wait.
     """
 
-    __slots__ = ("_room", "left", "out", "over", "rest", "waits_until")
+    __slots__ = ("_room", "abandoned", "finished", "handed_back", "out", "waits_until")
 
     def __init__(self) -> None:
-        self.left, self.over = False, True
+        self.abandoned, self.finished = False, True
         self.out: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self.rest: Chunks | None = None
+        self.handed_back: Chunks | None = None
         self.waits_until = inf
         self._room = threading.Lock()
         self._room.acquire()
@@ -75,5 +75,5 @@ class Channel:
     def wait_for_room(self) -> None:
         """Wait until the consumer has nothing more to take."""
         self._room.acquire()
-        while self.out.qsize() >= READ_AHEAD and not self.left:
+        while self.out.qsize() >= READ_AHEAD and not self.abandoned:
             self._room.acquire()

@@ -5,7 +5,8 @@ only looks like one, lives here. Handing it on is `_relay`'s, and who is asked n
 nobody's here.
 
 The twins differ by `await` and by who breaks off a wait: in sync nobody here does (with
-limits, all of this runs in a `ThreadReader`'s thread), in async one `WaitTimer` per stream.
+limits, all of this runs in a `ThreadReader`'s thread), in async one `WaitTimer` per
+stream.
 """
 
 from __future__ import annotations
@@ -52,15 +53,15 @@ class ReadContext(NamedTuple):
     """How one attempt's stream is to be read.
 
     Attributes:
-        patience: Its time limits.
-        seen: Takes note of what comes before the commit.
+        timer: Its time limits.
+        progress: Takes note of what comes before the commit.
         commit_on: What it has to show before it is let out.
         expects_finish: Whether an end without a finish reason is a cut.
         accepts_empty: Whether one that finished without a word is an answer.
     """
 
-    patience: AttemptTimer
-    seen: AttemptProgress
+    timer: AttemptTimer
+    progress: AttemptProgress
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
     accepts_empty: bool = False
@@ -87,22 +88,22 @@ class CommitPolicy:
         return replace(self, commit_on="complete")
 
     def reading(
-        self, patience: AttemptTimer, seen: AttemptProgress, *, sends_finish: bool
+        self, timer: AttemptTimer, progress: AttemptProgress, *, sends_finish: bool
     ) -> ReadContext:
         """Return how a stream is to be read.
 
         Args:
-            patience: Its time limits.
-            seen: Takes note of what comes before the commit.
+            timer: Its time limits.
+            progress: Takes note of what comes before the commit.
             sends_finish: Whether such streams are known to end with a finish reason.
         """
         required = self.require_finish_reason
         return ReadContext(
-            patience=patience,
+            timer=timer,
             commit_on=self.commit_on,
             expects_finish=sends_finish if required == "auto" else bool(required),
             accepts_empty=self.accepts_empty,
-            seen=seen,
+            progress=progress,
         )
 
 
@@ -117,18 +118,18 @@ class PeekedStream:
 
 @dataclass(slots=True)
 class AsyncPeekedStream:
-    """The async twin of `PeekedStream`, with what breaks off a wait and what closes it."""
+    """The async twin of `PeekedStream`, with what ends a wait and what closes it."""
 
     reading: ReadContext
     held: list[ChatGenerationChunk]
     rest: AsyncIterator[ChatGenerationChunk]
-    alarm: WaitTimer
-    bottom: GeneratorStack = field(default_factory=GeneratorStack)
+    wait_timer: WaitTimer
+    stack: GeneratorStack = field(default_factory=GeneratorStack)
 
     async def aclose(self) -> None:
         """Close the stream to its bottom, and wait for it."""
-        self.alarm.close()
-        await self.bottom.aclose(self.rest)
+        self.wait_timer.close()
+        await self.stack.aclose(self.rest)
 
 
 def open_stream(
@@ -189,14 +190,14 @@ async def aopen_stream(
 ) -> AsyncPeekedStream:
     """Read a stream up to its commit; the twin of `open_stream`."""
     held = _HeldChunks(reading, clock)
-    alarm = WaitTimer(reading.patience, clock)
-    opened = AsyncPeekedStream(reading, held.chunks, chunks, alarm)
+    wait_timer = WaitTimer(reading.timer, clock)
+    opened = AsyncPeekedStream(reading, held.chunks, chunks, wait_timer)
     try:
-        if await opened.bottom.tracking(_commits(opened, held)):
+        if await opened.stack.tracking(_commits(opened, held)):
             return opened
         await opened.aclose()
     except BaseException as error:
-        late = reading.patience.exceeded() if alarm.uncancelled() else None
+        late = reading.timer.error() if wait_timer.uncancelled() else None
         await opened.aclose()
         if not held.is_complete(late or error):
             if late is not None:
@@ -207,14 +208,14 @@ async def aopen_stream(
 
 async def _commits(opened: AsyncPeekedStream, held: _HeldChunks) -> bool:
     """Read on until a stream commits; return whether it does, or ends before."""
-    alarm = opened.alarm
-    alarm.set()
+    wait_timer = opened.wait_timer
+    wait_timer.set()
     async for chunk in opened.rest:
-        alarm.off()
+        wait_timer.off()
         if held.commits_with(chunk):
             return True
-        alarm.set()
-    alarm.off()
+        wait_timer.set()
+    wait_timer.off()
     return False
 
 
@@ -225,7 +226,7 @@ class _HeldChunks:
 
     def __init__(self, reading: ReadContext, clock: Clock) -> None:
         self.chunks: list[ChatGenerationChunk] = []
-        reading.seen.parts = self.chunks
+        reading.progress.parts = self.chunks
         self._characters = 0
         self._clock = clock
         self._finish: str | None = None
@@ -234,19 +235,19 @@ class _HeldChunks:
 
     def commits_with(self, chunk: ChatGenerationChunk) -> bool:
         """Take a chunk in; return whether the stream commits with it."""
-        now, patience = self._clock.now(), self._reading.patience
-        patience.arrived(now)  # if nobody waits any more, it is not taken
+        now, timer = self._clock.now(), self._reading.timer
+        timer.chunk_arrived(now)  # if nobody waits any more, it is not taken
         if not self.chunks:
-            self._reading.seen.opened_at = now
+            self._reading.progress.opened_at = now
         self.chunks.append(chunk)
         if self._finish is None and (finish := finish_reason_of(chunk)) is not None:
             self._finish = finish
-            patience.finished(now)
+            timer.finish_arrived(now)
         commits = self._commits_with(chunk)
         if commits or self._spoke:
-            patience.spoke()
+            timer.payload_arrived()
         if not commits:
-            self._reading.seen.held += 1
+            self._reading.progress.held += 1
         return commits
 
     def _commits_with(self, chunk: ChatGenerationChunk) -> bool:
@@ -280,7 +281,7 @@ class _HeldChunks:
             return False
         if not self._spoke and getattr(error, "body", None):
             return False
-        self._reading.seen.broke = error
+        self._reading.progress.broke = error
         return True
 
     def whole(self, opened: T) -> T:

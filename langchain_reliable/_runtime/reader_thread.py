@@ -60,11 +60,11 @@ class ThreadReader:
     Once a stream is open, it is an iterable over the chunks that are still to come.
     """
 
-    def __init__(self, patience: AttemptTimer, clock: Clock) -> None:
+    def __init__(self, timer: AttemptTimer, clock: Clock) -> None:
         """Prepare to wait.
 
         Args:
-            patience: The limits.
+            timer: The limits.
             clock: Time.
 
         Raises:
@@ -72,18 +72,18 @@ class ThreadReader:
         """
         if abandoned_readers() >= MAX_ABANDONED:
             raise TooManyAbandonedThreads(MAX_ABANDONED)
-        self._patience = patience
+        self._timer = timer
         self._clock = clock
-        self._line = Channel()
+        self._channel = Channel()
         self._run = copy_context().run
 
     def answer(self, work: Callable[[], T]) -> T:
         """Return what `work` returns in the thread."""
-        line, run = self._line, self._run
+        channel, run = self._channel, self._run
 
         def go() -> None:
             answer = run(work)
-            line.out.put([answer])
+            channel.out.put([answer])
 
         return cast("list[T]", self._waited_for(go))[0]
 
@@ -98,48 +98,48 @@ class ThreadReader:
             open_: Opens it, in the thread.
             cut_by: Returns what there is of it when that takes too long, or raises.
         """
-        line, run, patience = self._line, self._run, self._patience
+        channel, run, timer = self._channel, self._run, self._timer
 
         def go() -> None:
             opened = run(open_)
             rest = opened.rest
-            if isinstance(rest, tuple) or not patience.limited:  # all, or not hurried
-                _leave(line, run, rest)
-                line.out.put(opened)
+            if isinstance(rest, tuple) or not timer.limited:  # all, or not hurried
+                _leave(channel, run, rest)
+                channel.out.put(opened)
             else:
-                line.out.put(opened)
+                channel.out.put(opened)
                 del opened  # or this reader would never be dropped
-                run(_hand_over, line, rest)
-                line.out.put(_Ended(None))
+                run(_hand_over, channel, rest)
+                channel.out.put(_Ended(None))
 
-        patience.watcher = partial(_look, line, self._clock)
+        timer.watcher = partial(_look, channel, self._clock)
         try:
             opened = cast("PeekedStream", self._waited_for(go))
         except TimeLimitExceeded as error:
-            if not line.left:
+            if not channel.abandoned:
                 raise  # a child's own, out of a model of ours
             return cut_by(error)
         finally:
-            patience.watcher = None
-        patience.handed(self._clock.now())
+            timer.watcher = None
+        timer.pause(self._clock.now())
         opened.rest = self
-        line.make_room()
+        channel.make_room()
         return opened
 
     def __iter__(self) -> Iterator[ChatGenerationChunk]:
         """Iterate over the rest of the stream that was opened."""
-        if self._line.rest is None and not self._line.left:
+        if self._channel.handed_back is None and not self._channel.abandoned:
             return self._handed_over()
         return self._by_itself()
 
     def _handed_over(self) -> Iterator[ChatGenerationChunk]:
         """Take chunks from the thread; those that are there are not waited for."""
-        patience, out = self._patience, self._line.out
+        timer, out = self._timer, self._channel.out
         get, empty = out.get, out.empty
         while True:
-            item = self._waited() if patience.deadlines or empty() else get()
+            item = self._waited() if timer.deadlines or empty() else get()
             if item.__class__ is _Ended:
-                self._line.rest = ()
+                self._channel.handed_back = ()
                 _unless_ended(item)
                 return
             yield item  # type: ignore[misc] # all else that it hands over is a chunk
@@ -149,28 +149,32 @@ class ThreadReader:
 
         (A context variable that it resets has to be reset where it was set.)
         """
-        rest = iter(() if self._line.rest is None else self._line.rest)
+        rest = iter(
+            () if self._channel.handed_back is None else self._channel.handed_back
+        )
         return map(self._run, repeat(next), repeat(rest))  # to its StopIteration
 
     def close(self) -> None:
         """Leave the thread behind; it stops at its next chunk."""
-        line = self._line
-        self._patience.given_up = True
+        channel = self._channel
+        self._timer.given_up = True
         try:
             with _lock:
-                if not line.over:
-                    _abandoned.add(line)
-                line.left = True
-                rest, line.rest = line.rest, None
+                if not channel.finished:
+                    _abandoned.add(channel)
+                channel.abandoned = True
+                rest, channel.handed_back = channel.handed_back, None
         finally:
-            line.make_room()
+            channel.make_room()
         if rest is not None:
             self._run(_close, rest)
 
     def __del__(self) -> None:
         """Nobody is there any more who could take anything."""
-        line = getattr(self, "_line", None)
-        if line is not None and not (line.over and line.rest is None):
+        channel = getattr(self, "_channel", None)
+        if channel is not None and not (
+            channel.finished and channel.handed_back is None
+        ):
             self.close()
 
     # --- waiting ------------------------------------------------------------------
@@ -179,7 +183,7 @@ class ThreadReader:
         """Let the thread go, and wait for the first that it hands over."""
         item = _LOOK_AGAIN
         try:
-            _begin(self._line, go)
+            _begin(self._channel, go)
             while item is _LOOK_AGAIN:
                 item = self._wait_for_first()
         except BaseException:
@@ -188,37 +192,37 @@ class ThreadReader:
         return _unless_ended(item)
 
     def _wait_for_first(self) -> object:
-        line, patience = self._line, self._patience
-        line.waits_until = inf  # so that nothing is noted unheard meanwhile
-        before, now = _noted(patience), self._clock.now()
-        left = patience.still_left(now)
-        line.waits_until = inf if left is None else now + left
+        channel, timer = self._channel, self._timer
+        channel.waits_until = inf  # so that nothing is noted unheard meanwhile
+        before, now = _noted(timer), self._clock.now()
+        left = timer.remaining_while_reading(now)
+        channel.waits_until = inf if left is None else now + left
         try:
-            return line.take(left)
+            return channel.take(left)
         except queue.Empty:
-            if _noted(patience) == before:
-                raise patience.exceeded() from None
+            if _noted(timer) == before:
+                raise timer.error() from None
             return _LOOK_AGAIN
 
     def _waited(self) -> object:
         """Wait for another chunk."""
-        line, patience = self._line, self._patience
-        line.make_room()
+        channel, timer = self._channel, self._timer
+        channel.make_room()
         now = self._clock.now()
-        patience.asked(now)
+        timer.resume(now)
         try:
-            item = line.take(patience.left(now))
+            item = channel.take(timer.remaining(now))
         except queue.Empty:
             self.close()
-            raise patience.exceeded() from None
-        if patience.deadlines:
-            patience.handed(self._clock.now())
+            raise timer.error() from None
+        if timer.deadlines:
+            timer.pause(self._clock.now())
         return item
 
 
-def _noted(patience: AttemptTimer) -> tuple[float, int]:
+def _noted(timer: AttemptTimer) -> tuple[float, int]:
     """Return what tells whether anything was noted meanwhile."""
-    return patience.quiet_since, id(patience.deadlines)
+    return timer.quiet_since, id(timer.deadlines)
 
 
 def _unless_ended(item: object) -> object:
@@ -231,56 +235,56 @@ def _unless_ended(item: object) -> object:
 # --- the thread -------------------------------------------------------------------
 
 
-def _look(line: Channel, clock: Clock, patience: AttemptTimer) -> None:
+def _look(channel: Channel, clock: Clock, timer: AttemptTimer) -> None:
     """Let who waits look again, if it set out to wait for too long."""
-    if patience.ends_before(line.waits_until, clock.now()):
-        line.out.put(_LOOK_AGAIN)
+    if timer.ends_before(channel.waits_until, clock.now()):
+        channel.out.put(_LOOK_AGAIN)
 
 
-def _begin(line: Channel, go: Callable[[], None]) -> None:
+def _begin(channel: Channel, go: Callable[[], None]) -> None:
     """Let a thread go; where none can be started, none is left behind."""
-    line.over = False
+    channel.finished = False
     try:
-        in_a_thread(partial(_work, line, go))
+        in_a_thread(partial(_work, channel, go))
     except BaseException:
-        line.over = True
+        channel.finished = True
         raise
 
 
-def _work(line: Channel, go: Callable[[], None]) -> None:
+def _work(channel: Channel, go: Callable[[], None]) -> None:
     try:
         go()
     except BaseException as error:  # noqa: BLE001 - handed over, raised there
-        line.out.put(_Ended(error))
+        channel.out.put(_Ended(error))
     finally:
         with _lock:
-            line.over = True
-            _abandoned.discard(line)
+            channel.finished = True
+            _abandoned.discard(channel)
 
 
-def _leave(line: Channel, run: Callable[..., Any], rest: Chunks) -> None:
+def _leave(channel: Channel, run: Callable[..., Any], rest: Chunks) -> None:
     """Leave a stream to the consumer, if there still is one."""
     with _lock:
-        if not line.left:
-            line.rest = rest
+        if not channel.abandoned:
+            channel.handed_back = rest
             return
     run(_close, rest)
 
 
-def _hand_over(line: Channel, rest: Chunks) -> None:
+def _hand_over(channel: Channel, rest: Chunks) -> None:
     """Hand over what is to come, never far ahead of its consumer."""
-    put, waiting = line.out.put, line.out.qsize
+    put, waiting = channel.out.put, channel.out.qsize
     try:
-        line.wait_for_room()  # the first word does not wait for the interpreter's lock
-        if line.left:
+        channel.wait_for_room()  # the first word waits for no lock
+        if channel.abandoned:
             return
         for chunk in rest:
-            if line.left:
+            if channel.abandoned:
                 break
             put(chunk)
             if waiting() >= READ_AHEAD:
-                line.wait_for_room()
-            if line.left:
+                channel.wait_for_room()
+            if channel.abandoned:
                 break
     finally:
         _close(rest)

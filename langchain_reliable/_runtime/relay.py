@@ -56,21 +56,21 @@ class RelayListener(Protocol):
     def trail(self) -> dict[str, object]:
         """Return what happened, for the last chunk."""
 
-    def settled(self) -> None:
+    def use_winner(self) -> None:
         """Take note that the call has settled on a stream."""
 
-    def is_whole(self, shown: list[ChatGenerationChunk]) -> bool:
+    def is_complete(self, shown: list[ChatGenerationChunk]) -> bool:
         """Return whether what was shown is all, though the wire broke after it."""
 
-    def broken_off(
+    def interruption(
         self, error: Exception, shown: list[ChatGenerationChunk]
     ) -> Exception | None:
         """Return what to raise instead of `error`; `None` lets it through."""
 
-    def handed_over(self, *, finished: bool, usage: Usage) -> None:
+    def answered(self, *, finished: bool, usage: Usage) -> None:
         """Take note that the last chunk is out, whether it said why, and its usage."""
 
-    def left(self) -> None:
+    def abandoned(self) -> None:
         """Take note that the caller went away in mid-answer."""
 
 
@@ -85,7 +85,7 @@ def relay(
         clock: Time.
     """
     opened = open_()
-    ending.settled()
+    ending.use_winner()
     relayed = _RelayState(ending, opened.reading, clock)
     keep = relayed.chunks.append
     try:
@@ -103,7 +103,7 @@ def relay(
     except Exception as error:  # noqa: BLE001 - judged there
         relayed.broke_off(error)
     except BaseException:
-        ending.left()
+        ending.abandoned()
         raise
     finally:
         close_stream(opened.rest)
@@ -117,23 +117,23 @@ async def arelay(
 ) -> AsyncGenerator[ChatGenerationChunk]:
     """Hand on a committed stream to its end; the twin of `relay`."""
     opened = await open_()
-    ending.settled()
-    alarm, now = opened.alarm, opened.alarm.time
-    patience = opened.reading.patience
+    ending.use_winner()
+    wait_timer, now = opened.wait_timer, opened.wait_timer.time
+    timer = opened.reading.timer
     this_task, loop = _current_task, asyncio.get_running_loop()
-    relayed = _RelayState(ending, opened.reading, clock, alarm)
+    relayed = _RelayState(ending, opened.reading, clock, wait_timer)
     keep = relayed.chunks.append
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
-            patience.asked(clock.now())
-        alarm.set()
+            timer.resume(clock.now())
+        wait_timer.set()
         async for chunk in opened.rest:
-            alarm.task = None
-            if not alarm.armed:
-                if alarm.fired:
+            wait_timer.task = None
+            if not wait_timer.armed:
+                if wait_timer.fired:
                     break
-                patience.handed(clock.now())
+                timer.pause(clock.now())
             keep(chunk)
             try:
                 last = chunk.message.chunk_position  # type: ignore[attr-defined] # its
@@ -143,16 +143,16 @@ async def arelay(
                 relayed.look_for_the_end(chunk)
             yield chunk
             task = this_task(loop)
-            if alarm.armed and alarm.owner is task is not None:
-                alarm.since, alarm.task = now(), task
-                alarm.cancelling = task.cancelling()
+            if wait_timer.armed and wait_timer.owner is task is not None:
+                wait_timer.since, wait_timer.task = now(), task
+                wait_timer.cancelling = task.cancelling()
             else:
-                patience.asked(clock.now())
-                alarm.set()
-        alarm.off()
+                timer.resume(clock.now())
+                wait_timer.set()
+        wait_timer.off()
         relayed.check_end()
     except BaseException as error:  # noqa: BLE001 - judged there
-        relayed.stopped(error, alarm)
+        relayed.stopped(error, wait_timer)
     finally:
         await opened.aclose()
     for chunk in relayed.end():
@@ -163,12 +163,12 @@ class _RelayState:
     """What has been handed on of a stream."""
 
     __slots__ = (
-        "_alarm",
         "_clock",
         "_ending",
         "_finish",
         "_marked",
         "_reading",
+        "_wait_timer",
         "chunks",
     )
 
@@ -177,10 +177,10 @@ class _RelayState:
         ending: RelayListener,
         reading: ReadContext,
         clock: Clock,
-        alarm: WaitTimer | None = None,
+        wait_timer: WaitTimer | None = None,
     ) -> None:
         self.chunks: list[ChatGenerationChunk] = []
-        self._alarm = alarm
+        self._wait_timer = wait_timer
         self._clock = clock
         self._ending = ending
         self._finish: str | None = None
@@ -193,17 +193,17 @@ class _RelayState:
         last = getattr(chunk.message, "chunk_position", None)
         if last is not None or chunk.generation_info is not None:
             self.look_for_the_end(chunk)
-        if self._alarm is not None:
-            self._reading.patience.handed(self._clock.now())
+        if self._wait_timer is not None:
+            self._reading.timer.pause(self._clock.now())
         return chunk
 
     def look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
         """See whether a chunk tells why the model stopped; stamp the last one."""
         if self._finish is None and (finish := finish_reason_of(chunk)) is not None:
             self._finish = finish
-            self._reading.patience.finished(self._clock.now())
-            if self._alarm is not None:
-                self._alarm.armed = False  # for less time than it was set for
+            self._reading.timer.finish_arrived(self._clock.now())
+            if self._wait_timer is not None:
+                self._wait_timer.armed = False  # for less time than it was set for
         if getattr(chunk.message, "chunk_position", None) == "last":
             self._marked = True
             chunk.message.response_metadata["reliable"] = self._ending.trail()
@@ -222,22 +222,22 @@ class _RelayState:
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
         finished = self._finished not in (None, "error") and not is_user_error(error)
-        if finished and self._ending.is_whole(self.chunks):
+        if finished and self._ending.is_complete(self.chunks):
             return
-        interrupted = self._ending.broken_off(error, self.chunks)
+        interrupted = self._ending.interruption(error, self.chunks)
         if interrupted is None:
             raise error
         raise interrupted from error
 
-    def stopped(self, error: BaseException, alarm: WaitTimer) -> None:
+    def stopped(self, error: BaseException, wait_timer: WaitTimer) -> None:
         """Raise what the caller shall see of what ended an async relay."""
-        if alarm.uncancelled():
-            self.broke_off(self._reading.patience.exceeded())
-        elif isinstance(error, Exception) and not alarm.cancelled:
+        if wait_timer.uncancelled():
+            self.broke_off(self._reading.timer.error())
+        elif isinstance(error, Exception) and not wait_timer.cancelled:
             self.broke_off(error)
         else:
-            self._ending.left()
-            if alarm.cancelled and isinstance(error, Exception):
+            self._ending.abandoned()
+            if wait_timer.cancelled and isinstance(error, Exception):
                 raise asyncio.CancelledError from error
             raise error
 
@@ -247,7 +247,7 @@ class _RelayState:
         if not self._marked and self.chunks:
             yield self.noted(_last_chunk(self.chunks[-1]))
         usage = usage_at_end(self.chunks, _LAST)
-        self._ending.handed_over(finished=finished, usage=usage)
+        self._ending.answered(finished=finished, usage=usage)
 
 
 def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:

@@ -45,9 +45,9 @@ class WaitTimer:
         "_clock",
         "_handle",
         "_loop",
-        "_patience",
         "_rings_at",
         "_span",
+        "_timer",
         "armed",
         "cancelling",
         "fired",
@@ -57,11 +57,11 @@ class WaitTimer:
         "time",
     )
 
-    def __init__(self, patience: AttemptTimer, clock: Clock) -> None:
+    def __init__(self, timer: AttemptTimer, clock: Clock) -> None:
         """Begin silent.
 
         Args:
-            patience: Says how long a wait may last.
+            timer: Says how long a wait may last.
             clock: Time.
         """
         self.armed = False
@@ -74,7 +74,7 @@ class WaitTimer:
         self._handle: asyncio.TimerHandle | None = None
         self._rings_at = 0.0
         self._loop = loop = asyncio.get_running_loop()
-        self._patience = patience
+        self._timer = timer
         self._span: float | None = None
         usual = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
         self.time = time.monotonic if usual else loop.time  # what it calls, directly
@@ -90,13 +90,13 @@ class WaitTimer:
         Raises:
             TimeLimitExceeded: There is no time left to wait.
         """
-        left = self._patience.left(self._clock.now())
+        left = self._timer.remaining(self._clock.now())
         if left is not None and left <= 0:
-            raise self._patience.exceeded()
+            raise self._timer.error()
         self.since, self._span = self.time(), left
         self.task = self.owner = task = asyncio.current_task()
         self.cancelling = task.cancelling() if task is not None else 0
-        self.armed = not self._patience.deadlines
+        self.armed = not self._timer.deadlines
         if left is not None:
             self._arm(self.since + left)
 
@@ -148,22 +148,22 @@ class WaitTimer:
 
 
 async def within_limits(
-    awaitable: Awaitable[T], patience: AttemptTimer, clock: Clock
+    awaitable: Awaitable[T], timer: AttemptTimer, clock: Clock
 ) -> T:
     """Wait for something as long as an attempt allows.
 
     Raises:
         TimeLimitExceeded: It took longer.
     """
-    alarm = WaitTimer(patience, clock)
+    wait_timer = WaitTimer(timer, clock)
     try:
-        alarm.set()
+        wait_timer.set()
         answer = await awaitable
-        alarm.off()
+        wait_timer.off()
     except BaseException as error:
-        if alarm.uncancelled():
-            raise patience.exceeded() from error
+        if wait_timer.uncancelled():
+            raise timer.error() from error
         raise
     finally:
-        alarm.close()
+        wait_timer.close()
     return answer

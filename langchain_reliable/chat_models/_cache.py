@@ -53,23 +53,23 @@ def _retold_one(generation: Any) -> Any:
     if not isinstance(generation, ChatGeneration):
         return generation
     message = generation.message
-    story = message.response_metadata.get("reliable", {})
-    told = {
-        "served_by": story.get("served_by", ""),
+    trail = message.response_metadata.get("reliable", {})
+    trail_now = {
+        "served_by": trail.get("served_by", ""),
         "attempts": [],
         "skipped": [],
         "failed_over": False,
         "cached": True,
     }
-    metadata = {**message.response_metadata, "reliable": told}
+    metadata = {**message.response_metadata, "reliable": trail_now}
     copy = message.model_copy(update={"response_metadata": metadata})
     return generation.model_copy(update={"message": copy})
 
 
 def _is_of_the_first(answers: RETURN_VAL_TYPE) -> bool:
-    stories = [
+    trails = [
         one.message.response_metadata.get("reliable", {})
         for one in answers
         if isinstance(one, ChatGeneration)
     ]
-    return not any(story.get("failed_over") for story in stories)
+    return not any(trail.get("failed_over") for trail in trails)

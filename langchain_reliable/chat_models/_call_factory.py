@@ -64,7 +64,7 @@ class CallFactory:
             verdicts=model.verdicts,
             breaker=model.circuit_breaker,
         )
-        self._manner = CommitPolicy(
+        self._commit_policy = CommitPolicy(
             commit_on=model.commit_on,
             require_finish_reason=model.require_finish_reason,
             accepts_empty=model.on_empty == "accept",
@@ -73,8 +73,8 @@ class CallFactory:
         budget = model.retry_budget
         self._bucket = None if budget is None else model.health.bucket(budget)
         self._require_streaming = model.require_streaming
-        self._judge = classifier_with(model.classify)
-        self._tell = ObserverDispatch((_LOG, *model.observers))
+        self._classifier = classifier_with(model.classify)
+        self._dispatch = ObserverDispatch((_LOG, *model.observers))
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Be `None` in a deep or pickled copy of a model: its fields are its own."""
@@ -88,7 +88,7 @@ class CallFactory:
         """Be the same for all, as they are equal."""
         return hash(CallFactory)
 
-    def ask(
+    def execution(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None,
@@ -112,7 +112,9 @@ class CallFactory:
         asked, options = kwargs.pop("model", None), kwargs.pop(OPTIONS, None)
         plan = self.router.plan(None if asked is None else checked_name(asked))
         output: OutputReader | None = kwargs.pop(OUTPUT, None)
-        judge = self._judge if output is None else output.judging(self._judge)
+        classifier = (
+            self._classifier if output is None else output.judging(self._classifier)
+        )
         request = Request(messages, stop, kwargs, output, as_events)
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
@@ -126,14 +128,16 @@ class CallFactory:
         call: Call[Any] = Call(
             routes,
             policy,
-            judge,
-            self._tell,
+            classifier,
+            self._dispatch,
             next(_CALL_NUMBERS),
             self._health,
             self._bucket,
             streams=streams is not None,
         )
-        return Execution(call, request, self.router, seats, judge, clock, self._manner)
+        return Execution(
+            call, request, self.router, seats, classifier, clock, self._commit_policy
+        )
 
     def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
         async_api = streams == "astream"

@@ -59,28 +59,28 @@ class Execution:
         request: Request,
         router: Router,
         seats: Sequence[Seat],
-        judge: Classifier,
+        classifier: Classifier,
         clock: Clock,
-        manner: CommitPolicy,
+        commit_policy: CommitPolicy,
     ) -> None:
         """Begin.
 
         Args:
             call: The state of the call.
             request: What the caller asked for.
-            roster: Who is in the house.
+            router: Who is in the house.
             seats: The candidates of the plan, by their place.
-            judge: Says what an exception means.
+            classifier: Says what an exception means.
             clock: Time.
-            manner: How to read streams.
+            commit_policy: How to read streams.
         """
         self.call = call
         self._request = request
         self._router = router
         self._seats = seats
-        self._judge = judge
+        self._classifier = classifier
         self.clock = clock
-        self._manner = manner
+        self._commit_policy = commit_policy
         self._child: Child | None = None
         self._children: dict[int, Child] = {}
 
@@ -88,85 +88,89 @@ class Execution:
 
     def open(self, attempt: Attempt) -> PeekedStream:
         """Ask for a stream, and read it up to its commit."""
-        opened = self._open(self._asked(attempt, streams=True), attempt, self._manner)
+        opened = self._open(
+            self._child_for(attempt, streams=True), attempt, self._commit_policy
+        )
         self._read_held(opened)
         return opened
 
     async def aopen(self, attempt: Attempt) -> AsyncPeekedStream:
         """Ask for a stream; the twin of `open`."""
-        child = self._asked(attempt, streams=True)
-        opened = await self._aopen(child, attempt, self._manner)
+        child = self._child_for(attempt, streams=True)
+        opened = await self._aopen(child, attempt, self._commit_policy)
         self._read_held(opened)
         return opened
 
     def answer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer."""
-        child = self._asked(attempt, streams=False)
+        child = self._child_for(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=False):
             with _empty_as_result():
-                opened = self._open(child, attempt, self._manner.wholly)
+                opened = self._open(child, attempt, self._commit_policy.wholly)
             return self._read_whole(opened)
         self._take_turn(child, attempt)
         answer = self._limited(lambda: child.answer(self._request), attempt.limits)
-        attempt.seen.parts = answer.generations[:1]
+        attempt.progress.parts = answer.generations[:1]
         return self._checked(answer)
 
     async def aanswer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer; the twin of `answer`."""
-        child = self._asked(attempt, streams=False)
+        child = self._child_for(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=True):
             with _empty_as_result():
-                opened = await self._aopen(child, attempt, self._manner.wholly)
+                opened = await self._aopen(child, attempt, self._commit_policy.wholly)
             return self._read_whole(opened)
         await self._atake_turn(child, attempt)
         answer = await self._alimited(child.aanswer(self._request), attempt.limits)
-        attempt.seen.parts = answer.generations[:1]
+        attempt.progress.parts = answer.generations[:1]
         return self._checked(answer)
 
-    def _asked(self, attempt: Attempt, *, streams: bool) -> Child:
+    def _child_for(self, attempt: Attempt, *, streams: bool) -> Child:
         read_timeout = read_timeout_for(attempt.limits, streams=streams)
         place = attempt.route.place
         self._children[place] = child = self._router.child(
             self._seats[place], read_timeout
         )
-        self._turn_to(child)
+        self._use_child(child)
         return child
 
-    def _turn_to(self, child: Child) -> None:
+    def _use_child(self, child: Child) -> None:
         self._child = child
         if (output := self._request.output) is not None:
-            output.form = child.form_for(output.shape)
+            output.form = child.output_for(output.spec)
 
     def _open(
-        self, child: Child, attempt: Attempt, manner: CommitPolicy
+        self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
     ) -> PeekedStream:
         self._take_turn(child, attempt)
-        reading = self._reading(child, attempt, manner)
+        reading = self._reading(child, attempt, commit_policy)
         request, clock = self._request, self.clock
-        if not reading.patience.limited:
+        if not reading.timer.limited:
             return open_stream(child.chunks(request), reading, clock)
         opening = Peek(reading, clock)
-        return ThreadReader(reading.patience, clock).opened(
+        return ThreadReader(reading.timer, clock).opened(
             lambda: opening.of(child.chunks(request)), opening.cut_by
         )
 
     async def _aopen(
-        self, child: Child, attempt: Attempt, manner: CommitPolicy
+        self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
     ) -> AsyncPeekedStream:
         await self._atake_turn(child, attempt)
-        reading = self._reading(child, attempt, manner)
+        reading = self._reading(child, attempt, commit_policy)
         return await aopen_stream(child.achunks(self._request), reading, self.clock)
 
     def _reading(
-        self, child: Child, attempt: Attempt, manner: CommitPolicy
+        self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
     ) -> ReadContext:
-        patience = AttemptTimer(attempt.limits, self.clock.now(), streams=True)
-        return manner.reading(patience, attempt.seen, sends_finish=child.sends_finish)
+        timer = AttemptTimer(attempt.limits, self.clock.now(), streams=True)
+        return commit_policy.reading(
+            timer, attempt.progress, sends_finish=child.sends_finish
+        )
 
     # --- structured output ----------------------------------------------------------
 
     def _checked(self, answer: ChatResult) -> ChatResult:
-        accepts = self._manner.accepts_empty
+        accepts = self._commit_policy.accepts_empty
         return self._read(checked(answer, accepts_empty=accepts))
 
     def _read(self, answer: ChatResult) -> ChatResult:
@@ -176,7 +180,7 @@ class Execution:
 
     def _read_held(self, opened: PeekedStream | AsyncPeekedStream) -> None:
         """Read a stream that is held whole, while another try is still unseen."""
-        if self._request.output is None or self._manner.commit_on != "complete":
+        if self._request.output is None or self._commit_policy.commit_on != "complete":
             return
         try:
             self._read_whole(opened)
@@ -191,7 +195,7 @@ class Execution:
         except EmptyAnswer:
             raise
         except Exception as error:
-            if (broke := opened.reading.seen.broke) is not None:
+            if (broke := opened.reading.progress.broke) is not None:
                 raise broke from error
             raise
 
@@ -211,40 +215,40 @@ class Execution:
     def _limited(self, work: Callable[[], T], limits: Timeouts) -> T:
         if not limits.any_on_answers:
             return work()
-        patience = AttemptTimer(limits, self.clock.now(), streams=False)
-        return ThreadReader(patience, self.clock).answer(work)
+        timer = AttemptTimer(limits, self.clock.now(), streams=False)
+        return ThreadReader(timer, self.clock).answer(work)
 
     async def _alimited(self, work: Awaitable[T], limits: Timeouts) -> T:
         if not limits.any_on_answers:
             return await work
-        patience = AttemptTimer(limits, self.clock.now(), streams=False)
-        return await within_limits(work, patience, self.clock)
+        timer = AttemptTimer(limits, self.clock.now(), streams=False)
+        return await within_limits(work, timer, self.clock)
 
     # --- the end of an answer -----------------------------------------------------
 
-    def settled(self) -> None:
+    def use_winner(self) -> None:
         """Turn to who has answered; a kept empty answer is not the last one's."""
         if (winner := self.call.trail.winner) is not None:
-            self._turn_to(self._children[winner.route.place])
+            self._use_child(self._children[winner.route.place])
 
     def trail(self) -> dict[str, object]:
         """Return what happened, for the answer's metadata."""
         return self.call.trail.as_metadata()
 
-    def handed_over(self, *, finished: bool, usage: Usage) -> None:
+    def answered(self, *, finished: bool, usage: Usage) -> None:
         """Take note that the caller has the whole answer."""
         if finished and self._child is not None:
             self._child.sends_finish = True
         self.call.answered(self.clock.now(), usage)
 
-    def left(self) -> None:
+    def abandoned(self) -> None:
         """Take note that the caller went away in mid-answer."""
         if (winner := self.call.trail.winner) is not None:
             self.call.abandoned(winner, self.clock.now())
 
-    def stamped(self, result: ChatResult) -> ChatResult:
+    def with_trail(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
-        self.settled()
+        self.use_winner()
         for generation in result.generations:
             message = generation.message
             metadata = {**message.response_metadata, "reliable": self.trail()}
@@ -253,7 +257,7 @@ class Execution:
         self.call.answered(self.clock.now(), usage)
         return result
 
-    def is_whole(self, shown: list[ChatGenerationChunk]) -> bool:
+    def is_complete(self, shown: list[ChatGenerationChunk]) -> bool:
         """Return whether nothing is missing though the wire broke after the finish.
 
         OpenAI's SDK reads a form by itself, and hands it over after the last word.
@@ -261,16 +265,16 @@ class Execution:
         output = self._request.output
         return output is None or output.is_readable(_joined(shown))
 
-    def broken_off(
+    def interruption(
         self, error: Exception, shown: list[ChatGenerationChunk]
     ) -> Exception | None:
         """Return how a broken stream ends; `None` for what is not a provider's."""
-        failure = self._judge(error)
+        failure = self._classifier(error)
         if failure is None:
             return None
         clock = self.clock
         if (winner := self.call.trail.winner) is not None:
-            winner.seen.parts = shown
+            winner.progress.parts = shown
         self.call.interrupted(failure, error, clock.now(), clock.chance())
         return StreamInterrupted(
             partial=_merged(shown),

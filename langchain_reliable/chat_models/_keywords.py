@@ -32,4 +32,4 @@ def cache_key_part(kwargs: Mapping[str, Any]) -> str:
     """Return what of our keywords an answer depends on, in words, for a cache."""
     asked_first = getattr(kwargs.get(OPTIONS), "start_at", None)
     output = kwargs.get(OUTPUT)
-    return f"---{asked_first or ''}---{output.shape.key if output else ''}"
+    return f"---{asked_first or ''}---{output.spec.key if output else ''}"

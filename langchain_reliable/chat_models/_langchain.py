@@ -105,12 +105,12 @@ class LangChainInterface(ModelSettings):
             ValueError: No model knows the method.
         """
         validate_schema(schema, kwargs)
-        shape = OutputSpec(schema, kwargs, include_raw=include_raw)
-        return StructuredOutput(model=self, shape=shape)
+        spec = OutputSpec(schema, kwargs, include_raw=include_raw)
+        return StructuredOutput(model=self, spec=spec)
 
-    def first_form(self, shape: OutputSpec) -> ChildOutput:
+    def first_form(self, spec: OutputSpec) -> ChildOutput:
         """Return how the model that is asked first is asked for a form."""
-        return self._first_child.form_for(shape)
+        return self._first_child.output_for(spec)
 
     # --- identity -----------------------------------------------------------------
 

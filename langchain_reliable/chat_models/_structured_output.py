@@ -49,7 +49,7 @@ class Asked(Protocol):
     ) -> AsyncIterator[Any]:
         """Stream an answer; the twin of `stream`."""
 
-    def first_form(self, shape: OutputSpec) -> ChildOutput:
+    def first_form(self, spec: OutputSpec) -> ChildOutput:
         """Return the form of whoever is asked first."""
 
 
@@ -59,7 +59,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 
     model: SkipValidation[Any]
-    shape: SkipValidation[OutputSpec]
+    spec: SkipValidation[OutputSpec]
 
     # --- configured with LCEL -----------------------------------------------------
 
@@ -103,7 +103,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     def _answer(
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
     ) -> Any:
-        output = OutputReader(self.shape)
+        output = OutputReader(self.spec)
         keywords = self._keywords(output, kwargs)
         message = self._model.invoke(question, config, **keywords)
         return self._form(output).parsed(message, config)
@@ -111,7 +111,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
     async def _aanswer(
         self, question: LanguageModelInput, config: RunnableConfig, **kwargs: Any
     ) -> Any:
-        output = OutputReader(self.shape)
+        output = OutputReader(self.spec)
         keywords = self._keywords(output, kwargs)
         message = await self._model.ainvoke(question, config, **keywords)
         return await self._form(output).aparsed(message, config)
@@ -170,7 +170,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
         config: RunnableConfig,
         **kwargs: Any,
     ) -> Iterator[Any]:
-        output = OutputReader(self.shape)
+        output = OutputReader(self.spec)
         question = _whole(list(questions))
         keywords = self._keywords(output, kwargs)
         chunks = cast(
@@ -193,7 +193,7 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
         config: RunnableConfig,
         **kwargs: Any,
     ) -> AsyncIterator[Any]:
-        output = OutputReader(self.shape)
+        output = OutputReader(self.spec)
         question = _whole([one async for one in questions])
         keywords = self._keywords(output, kwargs)
         chunks = cast(
@@ -219,11 +219,11 @@ class StructuredOutput(RunnableSerializable[LanguageModelInput, Any]):
         return cast("Asked", self.model)
 
     def _keywords(self, output: OutputReader, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return {**self.shape.for_tracers, OUTPUT: output, **kwargs}
+        return {**self.spec.for_tracers, OUTPUT: output, **kwargs}
 
     def _form(self, output: OutputReader) -> ChildOutput:
         """Return the form of who answered; a cached answer is the first one's."""
-        return output.form or self._model.first_form(self.shape)
+        return output.form or self._model.first_form(self.spec)
 
 
 def _whole(questions: list[Any]) -> Any:

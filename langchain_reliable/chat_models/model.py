@@ -96,8 +96,10 @@ class ReliableChatModel(LangChainInterface):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        ask = self._ask(messages, stop, kwargs)
-        return ask.stamped(drive(ask.call, ask.answer, ask.clock))
+        execution = self._execution(messages, stop, kwargs)
+        return execution.with_trail(
+            drive(execution.call, execution.answer, execution.clock)
+        )
 
     @override
     @_signed
@@ -108,8 +110,10 @@ class ReliableChatModel(LangChainInterface):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        ask = self._ask(messages, stop, kwargs)
-        return ask.stamped(await adrive(ask.call, ask.aanswer, ask.clock))
+        execution = self._execution(messages, stop, kwargs)
+        return execution.with_trail(
+            await adrive(execution.call, execution.aanswer, execution.clock)
+        )
 
     @override
     def _stream(
@@ -120,9 +124,11 @@ class ReliableChatModel(LangChainInterface):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         events = run_manager is not None  # LangChain makes them of what we yield
-        ask = self._ask(messages, stop, kwargs, "stream", as_events=events)
-        clock = ask.clock
-        chunks = relay(lambda: drive(ask.call, ask.open, clock), ask, clock)
+        execution = self._execution(messages, stop, kwargs, "stream", as_events=events)
+        clock = execution.clock
+        chunks = relay(
+            lambda: drive(execution.call, execution.open, clock), execution, clock
+        )
         return _reported(chunks, run_manager) if run_manager else chunks
 
     @override
@@ -133,12 +139,14 @@ class ReliableChatModel(LangChainInterface):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        events, bottom = run_manager is not None, kwargs.pop(STACK, None)
-        ask = self._ask(messages, stop, kwargs, "astream", as_events=events)
-        clock = ask.clock
-        chunks = arelay(lambda: adrive(ask.call, ask.aopen, clock), ask, clock)
-        if bottom is not None:
-            bottom.add(chunks)
+        events, stack = run_manager is not None, kwargs.pop(STACK, None)
+        execution = self._execution(messages, stop, kwargs, "astream", as_events=events)
+        clock = execution.clock
+        chunks = arelay(
+            lambda: adrive(execution.call, execution.aopen, clock), execution, clock
+        )
+        if stack is not None:
+            stack.add(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
 
     @override
@@ -155,23 +163,23 @@ class ReliableChatModel(LangChainInterface):
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
         when its consumer leaves early (seen in langchain-core 1.7.2).
         """
-        bottom, tells = GeneratorStack(), self._tells_its_bottom
+        stack, tells = GeneratorStack(), self._tells_its_stack
         if tells:
-            kwargs[STACK] = bottom
+            kwargs[STACK] = stack
         chunks = super().astream(input, config, stop=stop, **kwargs)
         try:
             if (
                 not tells
-                and (first := await bottom.tracking(_first(chunks))) is not None
+                and (first := await stack.tracking(_first(chunks))) is not None
             ):
                 yield first
             async for chunk in chunks:
                 yield chunk
         finally:
-            await bottom.aclose(chunks)
+            await stack.aclose(chunks)
 
     @property
-    def _tells_its_bottom(self) -> bool:
+    def _tells_its_stack(self) -> bool:
         """Whether a stream's generators are told of; a subclass's have to be found."""
         cls, ours = type(self), ReliableChatModel
         return cls is ours or (
@@ -245,7 +253,7 @@ class ReliableChatModel(LangChainInterface):
         copy._known_factory = None
         return copy
 
-    def _ask(
+    def _execution(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None,
@@ -255,7 +263,7 @@ class ReliableChatModel(LangChainInterface):
         as_events: bool = False,
     ) -> "Execution":
         clock = (self.__pydantic_private__ or {})["_clock"]
-        return self._factory.ask(
+        return self._factory.execution(
             messages, stop, kwargs, clock, streams, as_events=as_events
         )
 

@@ -32,11 +32,11 @@ class ObserverDispatch:
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         """Find out who wants to hear of what."""
-        wishes = [_wish_of(observer) for observer in observers]
-        known = [wish for wish in wishes if wish is not None]
-        all_known = len(known) == len(wishes)
+        wanted_by_each = [_event_types_of(observer) for observer in observers]
+        known = [wanted for wanted in wanted_by_each if wanted is not None]
+        all_known = len(known) == len(wanted_by_each)
         self.event_types = frozenset(chain.from_iterable(known)) if all_known else None
-        self._observers = list(zip(observers, wishes, strict=True))
+        self._observers = list(zip(observers, wanted_by_each, strict=True))
 
     def __call__(self, event: Event, /) -> None:
         """Tell those who want to hear of it, one after the other."""
@@ -48,7 +48,7 @@ class ObserverDispatch:
                     _report_once(observer, error)
 
 
-def _wish_of(observer: Observer) -> AbstractSet[type[Event]] | None:
+def _event_types_of(observer: Observer) -> AbstractSet[type[Event]] | None:
     event_types = getattr(observer, "event_types", None)
     return event_types if isinstance(event_types, AbstractSet) else None
 

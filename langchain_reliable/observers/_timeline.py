@@ -34,35 +34,35 @@ class Picture:
         story: What is drawn.
     """
 
-    def __init__(self, story: CallSummary) -> None:
+    def __init__(self, summary: CallSummary) -> None:
         """Draw a story."""
-        self.story = story
+        self.summary = summary
 
     @property
     def attempts(self) -> tuple[AttemptSpan, ...]:
         """The attempts, in order; moments are seconds since the call began."""
-        return self.story.tries
+        return self.summary.tries
 
     @property
     def svg(self) -> str:
         """A file of its own, for light and dark pages."""
-        return svg(self.story)
+        return svg(self.summary)
 
     def _repr_html_(self) -> str:
-        return html(self.story)
+        return html(self.summary)
 
     def __rich__(self) -> RenderableType:
         from langchain_reliable.observers._timeline_rich import (  # noqa: PLC0415 - an extra
             Drawing,
         )
 
-        return Drawing(self.story)
+        return Drawing(self.summary)
 
     def __str__(self) -> str:
-        return text(self.story)
+        return text(self.summary)
 
     def __repr__(self) -> str:
-        return f"<call: {self.story.title}>"
+        return f"<call: {self.summary.title}>"
 
 
 class Timeline:

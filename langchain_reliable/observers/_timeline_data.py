@@ -59,7 +59,7 @@ class AttemptSpan:
     streams: bool = False
     opened: float | None = None
     held: int = 0
-    spoke: float | None = None
+    committed: float | None = None
     end: float | None = None
     failure: Failure | None = None
     left: bool = False
@@ -67,33 +67,36 @@ class AttemptSpan:
     @property
     def failed(self) -> bool:
         """Whether it came to nothing that the caller has seen."""
-        return self.failure is not None and self.spoke is None
+        return self.failure is not None and self.committed is None
 
     @property
     def waits_at_length(self) -> bool:
         """Whether there is time between its first chunk and its first word, or end."""
-        until = self.end if self.spoke is None else self.spoke
+        until = self.end if self.committed is None else self.committed
         known = self.opened is not None and until is not None
         return known and (until or 0.0) - (self.opened or 0.0) >= _WORTH_TELLING
 
     @property
     def speaks_at_length(self) -> bool:
         """Whether there is time between its first word and its last."""
-        end = self.spoke if self.end is None else self.end
-        return self.spoke is not None and (end or 0.0) - self.spoke >= _WORTH_TELLING
+        end = self.committed if self.end is None else self.end
+        return (
+            self.committed is not None
+            and (end or 0.0) - self.committed >= _WORTH_TELLING
+        )
 
     @property
     def what(self) -> str:
         """What came of it, in a few words."""
         if self.failure is not None:
             kind = failure_label(self.failure)
-            if self.spoke is None:
+            if self.committed is None:
                 return kind
             empty = self.failure.kind is FailureKind.EMPTY
             return "answered, empty" if empty else f"broke off: {kind}"
         if self.left:
             return "left early"
-        if self.spoke is None:
+        if self.committed is None:
             return "asked"
         return "speaking" if self.end is None else "answered"
 
@@ -101,7 +104,7 @@ class AttemptSpan:
     def detail(self) -> str:
         """The same at more length."""
         what = describe_failure(self.failure) if self.failure is not None else self.what
-        if not self.streams or (self.end is None and self.spoke is None):
+        if not self.streams or (self.end is None and self.committed is None):
             return what
         return f"{what}; {self._arrival}"
 
@@ -134,7 +137,7 @@ class CallSummary:
     @property
     def committed(self) -> AttemptSpan | None:
         """The try whose words the caller has seen."""
-        return next((one for one in self.tries if one.spoke is not None), None)
+        return next((one for one in self.tries if one.committed is not None), None)
 
     @property
     def title(self) -> str:
@@ -142,7 +145,7 @@ class CallSummary:
         count = len(self.tries)
         parts = [self._head, f"{count} attempt{'s' if count > 1 else ''}"]
         if (winner := self.committed) is not None and winner.speaks_at_length:
-            parts.append(f"first word at {seconds(winner.spoke or 0.0)}")
+            parts.append(f"first word at {seconds(winner.committed or 0.0)}")
         whole = "so far" if self.fate == "open" else "in all"
         return ", ".join((*parts, f"{seconds(self.end)} {whole}"))
 
@@ -242,10 +245,10 @@ def _arrived(tried: AttemptSpan, opened: float | None, held: int) -> AttemptSpan
 
 def _raise_original(tried: AttemptSpan, at: float) -> AttemptSpan:
     """Mark the try that was let out; an empty answer only after the others failed."""
-    return replace(tried, spoke=at if tried.end is None else tried.end)
+    return replace(tried, committed=at if tried.end is None else tried.end)
 
 
 def _end_winner(tries: list[AttemptSpan], at: float, failure: Failure | None) -> None:
     for place, one in enumerate(tries):
-        if one.spoke is not None and one.end is None:
+        if one.committed is not None and one.end is None:
             tries[place] = replace(one, end=at, failure=failure)

@@ -37,18 +37,18 @@ _SIGNS: Final = {
 class Drawing:
     """A call, drawn as wide as the terminal allows."""
 
-    def __init__(self, story: CallSummary) -> None:
+    def __init__(self, summary: CallSummary) -> None:
         """Draw a story."""
-        self._story = story
-        self._rows = rows(story)
+        self._summary = summary
+        self._rows = rows(summary)
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> RenderResult:
         """Yield the title, the rows and what the signs mean."""
-        yield Text(self._story.title)
+        yield Text(self._summary.title)
         yield self._table(options.max_width)
-        words = (f"{_SIGNS[word]} {word}" for word in signs(self._story))
+        words = (f"{_SIGNS[word]} {word}" for word in signs(self._summary))
         yield Text(f"  {'  '.join(words)}", "dim")
 
     def _table(self, width: int) -> Table:
@@ -85,12 +85,14 @@ class Drawing:
         ]
 
     def _bar(self, tried: AttemptSpan, width: int) -> Text:
-        parts = bar(self._story, tried, width)
+        parts = bar(self._summary, tried, width)
         speaks = Text("█" * parts.speaks, "green")
         if tried.failure is not None and speaks:
             speaks = Text.assemble(speaks[:-1], ("✗", "red"))
         asked = "░" * parts.connects + "▒" * parts.holds
-        mark = "✗" if tried.failed else "◆" if tried.spoke is not None else asked[-1]
+        mark = (
+            "✗" if tried.failed else "◆" if tried.committed is not None else asked[-1]
+        )
         return Text.assemble(
             " " * parts.before,
             ("·" * parts.waits, "dim"),
@@ -102,10 +104,10 @@ class Drawing:
 def _color(tried: AttemptSpan) -> str:
     if tried.failure is not None:
         return "red"
-    return "blue" if tried.spoke is None else "green"
+    return "blue" if tried.committed is None else "green"
 
 
 def _color_before_words(tried: AttemptSpan) -> str:
     if tried.failed:
         return "red"
-    return "blue" if tried.spoke is None else "green"
+    return "blue" if tried.committed is None else "green"

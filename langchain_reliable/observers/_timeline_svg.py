@@ -51,7 +51,7 @@ _SCHEMES: Final = (
 class _Sheet:
     """Where the columns stand, and where a moment is."""
 
-    story: CallSummary
+    summary: CallSummary
     names: float
     whats: float
     tooks: float
@@ -63,33 +63,33 @@ class _Sheet:
 
     @property
     def width(self) -> float:
-        legend = self.bars + sum(map(_sign_width, signs(self.story)))
-        return max(self.waits, _width(self.story.title) + 4, legend)
+        legend = self.bars + sum(map(_sign_width, signs(self.summary)))
+        return max(self.waits, _width(self.summary.title) + 4, legend)
 
     @property
     def bottom(self) -> float:
-        return _TOP + _ROW * len(self.story.tries)
+        return _TOP + _ROW * len(self.summary.tries)
 
     def x(self, moment: float) -> float:
         """Return where a moment of the call is."""
-        whole = self.story.end or 1.0
+        whole = self.summary.end or 1.0
         return self.bars + _BARS * min(max(moment / whole, 0.0), 1.0)
 
 
-def html(story: CallSummary) -> str:
+def html(summary: CallSummary) -> str:
     """Return a call for a notebook; where there is little room it is scrolled."""
-    return f'<div style="max-width:100%;overflow-x:auto">{_drawn(story)}</div>'
+    return f'<div style="max-width:100%;overflow-x:auto">{_drawn(summary)}</div>'
 
 
-def svg(story: CallSummary) -> str:
+def svg(summary: CallSummary) -> str:
     """Return a call as a file of its own, for light and dark pages."""
-    return _drawn(story, _SCHEMES) + "\n"
+    return _drawn(summary, _SCHEMES) + "\n"
 
 
-def _drawn(story: CallSummary, style: str = "") -> str:
-    sheet = _sheet(story)
+def _drawn(summary: CallSummary, style: str = "") -> str:
+    sheet = _sheet(summary)
     width, height = math.ceil(sheet.width), math.ceil(sheet.bottom + 44)
-    title = escape(story.title)
+    title = escape(summary.title)
     body = "".join((*_head(sheet), *_axis(sheet), *_table(sheet), *_commit(sheet)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -99,8 +99,8 @@ def _drawn(story: CallSummary, style: str = "") -> str:
     )
 
 
-def _sheet(story: CallSummary) -> _Sheet:
-    table = rows(story)
+def _sheet(summary: CallSummary) -> _Sheet:
+    table = rows(summary)
     names = max(_width(row.name) for row in table)
     whats = max(_width(row.what) for row in table)
     tooks = max(_width(row.took) for row in table)
@@ -108,7 +108,7 @@ def _sheet(story: CallSummary) -> _Sheet:
     at_what = names + _GAP + _BARS + _GAP
     at_took = at_what + whats + _GAP + tooks
     at_wait = at_took + (waits + _GAP if waits else 0)
-    return _Sheet(story, names, at_what, at_took, at_wait + 2)
+    return _Sheet(summary, names, at_what, at_took, at_wait + 2)
 
 
 def _width(text: str) -> float:
@@ -119,12 +119,12 @@ def _width(text: str) -> float:
 
 
 def _head(sheet: _Sheet) -> Iterator[str]:
-    yield _text(0, 14, sheet.story.title, weight="600")
+    yield _text(0, 14, sheet.summary.title, weight="600")
 
 
 def _axis(sheet: _Sheet) -> Iterator[str]:
     """Draw thin lines at round moments, named beneath the rows."""
-    for moment in _round_moments(sheet.story.end):
+    for moment in _round_moments(sheet.summary.end):
         x = sheet.x(moment)
         yield _line(x, _TOP - 4, x, sheet.bottom, opacity=0.13)
         label = seconds(moment) if moment else "0"
@@ -141,7 +141,7 @@ def _round_moments(end: float) -> list[float]:
 
 
 def _table(sheet: _Sheet) -> Iterator[str]:
-    for place, row in enumerate(rows(sheet.story)):
+    for place, row in enumerate(rows(sheet.summary)):
         y = _TOP + _ROW * place + _ROW / 2
         said = f"{row.tried.candidate}: {row.tried.detail}"
         dim = 0.65 if row.repeats else 1
@@ -156,8 +156,8 @@ def _table(sheet: _Sheet) -> Iterator[str]:
 
 
 def _bar(sheet: _Sheet, tried: AttemptSpan, y: float) -> Iterator[str]:
-    end = sheet.story.end if tried.end is None else tried.end
-    word = end if tried.spoke is None else tried.spoke
+    end = sheet.summary.end if tried.end is None else tried.end
+    word = end if tried.committed is None else tried.committed
     start = min(sheet.x(tried.start), sheet.bars + _BARS - _LEAST)
     until = max(sheet.x(word), start + _LEAST)
     if tried.wait:
@@ -184,12 +184,12 @@ def _bar(sheet: _Sheet, tried: AttemptSpan, y: float) -> Iterator[str]:
 
 def _commit(sheet: _Sheet) -> Iterator[str]:
     """Mark the moment from which on the caller sees something."""
-    winner = sheet.story.committed
-    if winner is None or winner.spoke is None:
+    winner = sheet.summary.committed
+    if winner is None or winner.committed is None:
         return
-    y = _TOP + _ROW * sheet.story.tries.index(winner) + _ROW / 2
-    x = max(sheet.x(winner.spoke), sheet.x(winner.start) + _LEAST)
-    label = f"{sheet.story.commit_word} {seconds(winner.spoke)}"
+    y = _TOP + _ROW * sheet.summary.tries.index(winner) + _ROW / 2
+    x = max(sheet.x(winner.committed), sheet.x(winner.start) + _LEAST)
+    label = f"{sheet.summary.commit_word} {seconds(winner.committed)}"
     half = _width(label) / 2
     middle = min(max(x, sheet.bars + half), sheet.width - half)
     yield _line(x, _TOP - 6, x, sheet.bottom, color=_SPEAKS, dashes="4 3", width=1.5)
@@ -204,7 +204,7 @@ def _sign_width(word: str) -> float:
 
 def _legend(sheet: _Sheet) -> Iterator[str]:
     y, x = sheet.bottom + 34, sheet.bars
-    for word in signs(sheet.story):
+    for word in signs(sheet.summary):
         yield _sign(word, x, y - 3.5)
         yield _text(x + 20, y, word, opacity=0.6, size=10)
         x += _sign_width(word)

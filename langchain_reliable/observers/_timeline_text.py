@@ -29,12 +29,12 @@ class Bar(NamedTuple):
     after: int
 
 
-def bar(story: CallSummary, tried: AttemptSpan, width: int = WIDTH) -> Bar:
+def bar(summary: CallSummary, tried: AttemptSpan, width: int = WIDTH) -> Bar:
     """Return how long the parts of a try's bar are; what happened is never nothing."""
-    scale = width / story.end if story.end > 0 else 0.0
-    end = story.end if tried.end is None else tried.end
-    spoke = tried.spoke if tried.speaks_at_length else None
-    word = end if spoke is None else spoke
+    scale = width / summary.end if summary.end > 0 else 0.0
+    end = summary.end if tried.end is None else tried.end
+    committed = tried.committed if tried.speaks_at_length else None
+    word = end if committed is None else committed
     start = min(round(tried.start * scale), width - 1)
     waits = min(round(tried.wait * scale), start)
     asked = max(round(word * scale) - start, 1)
@@ -47,15 +47,15 @@ def bar(story: CallSummary, tried: AttemptSpan, width: int = WIDTH) -> Bar:
     return Bar(start - waits, waits, asked - holds, holds, speaks, after)
 
 
-def signs(story: CallSummary) -> tuple[str, ...]:
+def signs(summary: CallSummary) -> tuple[str, ...]:
     """Return the parts of a call's bars that have to be explained."""
-    tries = story.tries
+    tries = summary.tries
     occur = {
         "connecting": any(one.streams for one in tries),
         "asked": not any(one.streams for one in tries),
         "held": any(one.waits_at_length for one in tries),
         "failed": any(one.failure is not None for one in tries),
-        story.commit_word: story.committed is not None,
+        summary.commit_word: summary.committed is not None,
         "speaking": any(one.speaks_at_length for one in tries),
         "waiting": any(one.wait for one in tries),
     }
@@ -93,31 +93,31 @@ class Row(NamedTuple):
         return self.name.startswith("  ")
 
 
-def rows(story: CallSummary) -> list[Row]:
+def rows(summary: CallSummary) -> list[Row]:
     """Return what stands beside the bars of a call."""
-    befores = (None, *story.tries)
+    befores = (None, *summary.tries)
     return [
         Row(
             tried,
             name_of(tried, before),
             tried.what,
-            _took(tried, story),
+            _took(tried, summary),
             f"waited {seconds(tried.wait)}" if tried.wait else "",
         )
-        for tried, before in zip(story.tries, befores, strict=False)
+        for tried, before in zip(summary.tries, befores, strict=False)
     ]
 
 
-def _took(tried: AttemptSpan, story: CallSummary) -> str:
+def _took(tried: AttemptSpan, summary: CallSummary) -> str:
     """Return how long a try has lasted; of one that goes on, at least so long."""
     if tried.end is None:
-        return f"{seconds(story.end - tried.start)}+"
+        return f"{seconds(summary.end - tried.start)}+"
     return seconds(tried.end - tried.start)
 
 
-def text(story: CallSummary) -> str:
+def text(summary: CallSummary) -> str:
     """Return a call as plain text."""
-    table = rows(story)
+    table = rows(summary)
     names = max(cells(row.name) for row in table)
     whats = max(cells(row.what) for row in table)
     tooks = max(cells(row.took) for row in table)
@@ -126,7 +126,7 @@ def text(story: CallSummary) -> str:
             (
                 "",
                 _filled(row.name, names),
-                f"[{_characters(bar(story, row.tried), row.tried)}]",
+                f"[{_characters(bar(summary, row.tried), row.tried)}]",
                 _filled(row.what, whats),
                 row.took.rjust(tooks),
                 row.waited,
@@ -134,8 +134,8 @@ def text(story: CallSummary) -> str:
         ).rstrip()
         for row in table
     ]
-    legend = "  ".join(f"{_SIGNS[word]} {word}" for word in signs(story))
-    return "\n".join((story.title, *lines, f"  ({legend})"))
+    legend = "  ".join(f"{_SIGNS[word]} {word}" for word in signs(summary))
+    return "\n".join((summary.title, *lines, f"  ({legend})"))
 
 
 _SIGNS = {
@@ -154,7 +154,7 @@ def _characters(parts: Bar, tried: AttemptSpan) -> str:
     asked = "-" * parts.connects + "+" * parts.holds
     if tried.failed:
         asked = asked[:-1] + "x"
-    elif tried.spoke is not None:
+    elif tried.committed is not None:
         asked = asked[:-1] + "|"
     speaks = "=" * parts.speaks
     if speaks and tried.failure is not None:

@@ -492,12 +492,12 @@ def test_a_probe_that_has_spoken_gives_back_no_slot_of_others():
 
     def call():
         policy = Policy(breaker=breaker)
-        return Call([[first], [second]], policy, lambda _: failure, ledger=health)
+        return Call([[first], [second]], policy, lambda _: failure, health=health)
 
     def opens(at):
         health.failed("a", failure, at, 0.5, breaker, alone=False)
 
-    health.admit("a", "a", 0)
+    health.record_request("a", "a", 0)
     opens(0)
     early = call()
     spoken = early.what_now(11).attempt

@@ -193,7 +193,8 @@ def test_an_import_leaves_alone_what_few_programs_use():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     loaded = set(run.stdout.split())
-    late = {"_classify", "_factory", "_check", "_display"}
-    late |= {"observers._timeline", "observers._otel"}
+    late = {"_classify.interpreter", "chat_models._call_factory"}
+    late |= {"chat_models._check", "chat_models._html"}
+    late |= {"observers._timeline", "observers._opentelemetry"}
     assert not {f"langchain_reliable.{name}" for name in late} & loaded
     assert not {"tenacity", "langsmith.run_helpers"} & loaded

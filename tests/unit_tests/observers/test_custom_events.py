@@ -17,8 +17,8 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langgraph.graph import END, START, StateGraph
 
-from langchain_reliable import AllModelsFailed, StreamInterrupted, _telling
-from langchain_reliable.observers import CustomEventObserver
+from langchain_reliable import AllModelsFailed, StreamInterrupted
+from langchain_reliable.observers import CustomEventObserver, _dispatch
 from langchain_reliable.testing import ScriptedChatModel, fails, says
 
 SWITCH = "gpt-5.4: connection, switching to claude-sonnet-5"
@@ -251,7 +251,7 @@ def test_one_of_langchain_that_begins_to_wait_is_reported(model, caplog):
         def tap_output_aiter(self, run_id: Any, output: Any) -> Any:
             return output
 
-    _telling._reported.clear()
+    _dispatch._reported.clear()
     ask = RunnableLambda(lambda _: model.invoke("?").text)
     assert ask.invoke("", {"callbacks": [Changed()]}) == "Hello there."
     assert "an observer (CustomEventObserver) raised" in caplog.text

@@ -23,7 +23,7 @@ from langchain_reliable.events import (
     CircuitOpened,
     GaveUp,
 )
-from langchain_reliable.observers import OpenTelemetryObserver, _otel
+from langchain_reliable.observers import OpenTelemetryObserver, _opentelemetry
 from langchain_reliable.testing import (
     Gate,
     ScriptedChatModel,
@@ -334,7 +334,7 @@ def test_counts_open_circuits_once(heard):
 
 
 def test_calls_that_were_left_early_do_not_pile_up(heard, monkeypatch):
-    monkeypatch.setattr(_otel, "_MOST_OPEN", 2)
+    monkeypatch.setattr(_opentelemetry, "_MOST_OPEN", 2)
     for call in range(5):
         facts = {"call": call, "at": 1.0, "candidate": "gpt-5.4"}
         heard.observer(AttemptStarted(**facts, number=1, nth=1))

@@ -236,7 +236,7 @@ def test_tells_what_a_call_came_to(timeline):
 def test_says_in_one_line_how_it_went(timeline, call, title):
     call(Told(timeline))
     whole = "so far" if call in (goes_on, just_begun) else "in all"
-    assert timeline.last.story.title == f"{title} {whole}"
+    assert timeline.last.summary.title == f"{title} {whole}"
     assert repr(timeline.last) == f"<call: {title} {whole}>"
 
 
@@ -293,10 +293,10 @@ def test_a_terminal_gets_whole_lines(timeline, call, width):
     console = Console(file=StringIO(), width=width, force_terminal=False)
     console.print(timeline)
     lines = console.file.getvalue().splitlines()
-    story = timeline.last.story
+    summary = timeline.last.summary
     if width > 60:
-        assert len(lines) == 2 + len(story.tries) + (len(story.title) > width)
-        assert all(tried.what in "".join(lines) for tried in story.tries)
+        assert len(lines) == 2 + len(summary.tries) + (len(summary.title) > width)
+        assert all(tried.what in "".join(lines) for tried in summary.tries)
 
 
 def test_tells_connecting_from_held(timeline):
@@ -347,7 +347,7 @@ def test_keeps_the_last_calls_only():
         one_attempt(Told(timeline, call))
     late = Told(timeline, 1)
     late.ends(Answered, candidate="gpt-5.4")
-    assert [one.story.number for one in timeline.calls] == [4, 5]
+    assert [one.summary.number for one in timeline.calls] == [4, 5]
     assert repr(timeline) == "Timeline(keep=2): 2 calls"
     timeline.clear()
     assert timeline.last is None
@@ -381,7 +381,7 @@ def test_calls_of_many_threads_stay_apart():
         thread.start()
     for thread in threads:
         thread.join()
-    assert {one.story.fate for one in timeline.calls} == {"answered"}
+    assert {one.summary.fate for one in timeline.calls} == {"answered"}
     assert len(timeline) == 20
 
 
@@ -396,18 +396,18 @@ def test_follows_calls_on_every_surface(surface, reliable, timeline):
     tries = timeline.last.attempts
     assert [one.what for one in tries] == ["connection", "connection", "answered"]
     assert tries[1].wait > 0
-    assert timeline.last.story.fate == "answered"
+    assert timeline.last.summary.fate == "answered"
 
 
 def test_an_empty_answer_that_is_the_best_there_is(reliable, timeline):
     gpt = ScriptedChatModel(model="gpt-5.4", script=[says("")])
     other = ScriptedChatModel(model="other", script=[ConnectionError("no")])
     reliable(gpt, other, observers=[timeline], max_retries=0).invoke("?")
-    story = timeline.last.story
-    assert story.fate == "answered"
-    assert story.committed is story.tries[0]
-    assert "gpt-5.4 answered" in story.title
-    assert story.tries[0].what == "answered, empty"
+    summary = timeline.last.summary
+    assert summary.fate == "answered"
+    assert summary.committed is summary.tries[0]
+    assert "gpt-5.4 answered" in summary.title
+    assert summary.tries[0].what == "answered, empty"
     assert timeline.last.svg
 
 
@@ -426,7 +426,7 @@ def test_a_stream_that_breaks_and_one_that_nobody_answers(reliable, timeline):
     ]
     with pytest.raises(AllModelsFailed):
         reliable(*down, observers=[timeline]).invoke("?")
-    assert timeline.last.story.fate == "gave up"
+    assert timeline.last.summary.fate == "gave up"
 
 
 @pytest.mark.parametrize("surface", ["stream", "astream"], indirect=True)
@@ -449,12 +449,12 @@ async def test_a_call_that_is_cancelled_in_a_wait(timeline):
     )
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(model.ainvoke("?"), 0.01)
-    assert timeline.last.story.fate == "left"
+    assert timeline.last.summary.fate == "left"
 
 
 def test_a_stream_that_is_left_early(reliable, timeline):
     stream = reliable(ScriptedChatModel(), observers=[timeline]).stream("?")
     next(stream)
     stream.close()
-    assert timeline.last.story.fate == "left"
+    assert timeline.last.summary.fate == "left"
     assert "left early" in str(timeline)

@@ -12,11 +12,10 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_reliable._core import timeouts as _patience
+from langchain_reliable._core import timeouts
 from langchain_reliable._core.steps import AttemptProgress
 from langchain_reliable._core.timeouts import NO_TIMEOUTS, AttemptTimer, Timeouts
-from langchain_reliable._runtime import peek as _streams
-from langchain_reliable._runtime import reader_thread as _reader
+from langchain_reliable._runtime import peek, reader_thread
 from langchain_reliable._runtime.channel import READ_AHEAD, Channel
 from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable._runtime.closing import GeneratorStack
@@ -59,21 +58,21 @@ class RelayListener:
     def trail(self):
         return {"served_by": "test"}
 
-    def settled(self):
+    def use_winner(self):
         self.is_settled = True
 
-    def is_whole(self, shown):
+    def is_complete(self, shown):
         return True
 
-    def broken_off(self, error, shown):
+    def interruption(self, error, shown):
         self.shown = shown
         return self.instead
 
-    def handed_over(self, *, finished, usage):
+    def answered(self, *, finished, usage):
         self.done = True
         self.finished = finished
 
-    def left(self):
+    def abandoned(self):
         self.gone = True
 
 
@@ -107,13 +106,13 @@ class Tap:
 def reading(limits=NO_TIMEOUTS, **manner):
     if limits.total:
         limits = replace(limits, deadline=CLOCK.now() + limits.total)
-    patience = AttemptTimer(limits, CLOCK.now(), streams=True)
-    return ReadContext(patience, AttemptProgress(), **manner)
+    timer = AttemptTimer(limits, CLOCK.now(), streams=True)
+    return ReadContext(timer, AttemptProgress(), **manner)
 
 
 def read_by_a_thread(stream, how):
     """Open a stream as an attempt within limits does; what comes then is in `rest`."""
-    opening, reader = Peek(how, CLOCK), ThreadReader(how.patience, CLOCK)
+    opening, reader = Peek(how, CLOCK), ThreadReader(how.timer, CLOCK)
     return reader.opened(lambda: opening.of(stream()), opening.cut_by)
 
 
@@ -219,7 +218,7 @@ def test_unless_it_says_why(through):
 
 
 def test_commits_when_too_much_is_held(through, monkeypatch):
-    monkeypatch.setattr(_streams, "MAX_HELD_CHUNKS", 3)
+    monkeypatch.setattr(peek, "MAX_HELD_CHUNKS", 3)
     ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError):
         through(Tap(chunk(), chunk(), chunk(), OSError()), ending)
@@ -227,7 +226,7 @@ def test_commits_when_too_much_is_held(through, monkeypatch):
 
 
 def test_commits_when_what_is_held_is_too_long(through, monkeypatch):
-    monkeypatch.setattr(_streams, "MAX_HELD_CHARACTERS", 10)
+    monkeypatch.setattr(peek, "MAX_HELD_CHARACTERS", 10)
     ending = RelayListener(instead=RuntimeError("interrupted"))
     signature = chunk([{"type": "thinking", "thinking": "", "signature": "x" * 20}])
     with pytest.raises(RuntimeError):
@@ -277,15 +276,15 @@ async def test_closing_survives_a_child_that_raises_while_it_is_closed():
 async def test_a_stream_that_is_no_generator_has_nothing_to_close():
     class Plain:
         def __init__(self):
-            self.left = [chunk("a")]
+            self.abandoned = [chunk("a")]
 
         def __aiter__(self):
             return self
 
         async def __anext__(self):
-            if not self.left:
+            if not self.abandoned:
                 raise StopAsyncIteration
-            return self.left.pop()
+            return self.abandoned.pop()
 
     out = [piece async for piece in relayed(Plain(), RelayListener())]
     assert out[0].text == "a"
@@ -556,12 +555,14 @@ def test_nothing_is_read_ahead_of_the_first_word(monkeypatch):
             given.append(number)
             yield chunk("a")
 
-    seen, make_room = [], Channel.make_room
+    progress, make_room = [], Channel.make_room
     monkeypatch.setattr(
-        Channel, "make_room", lambda line: seen.append(len(given)) or make_room(line)
+        Channel,
+        "make_room",
+        lambda channel: progress.append(len(given)) or make_room(channel),
     )
     opened = read_by_a_thread(stream, reading(Timeouts(idle=5)))
-    assert seen == [1]
+    assert progress == [1]
     opened.rest.close()
 
 
@@ -577,9 +578,9 @@ def test_a_reader_that_is_dropped_leaves_no_thread():
     """As where somebody interrupts what waits for it."""
     tap = Tap(*[chunk("a")] * 500)
     opened = read_by_a_thread(tap.stream, reading(Timeouts(idle=5)))
-    line = opened.rest._line
+    channel = opened.rest._channel
     del opened
-    assert soon(lambda: line.over)
+    assert soon(lambda: channel.finished)
     assert tap.closed
 
 
@@ -660,7 +661,7 @@ def test_a_thread_that_nobody_waits_for_stops_at_its_next_chunk():
             yield chunk()
 
     opening = Peek(reading(Timeouts(first_chunk=0.02), commit_on="complete"), CLOCK)
-    reader = ThreadReader(opening._reading.patience, CLOCK)
+    reader = ThreadReader(opening._reading.timer, CLOCK)
     with pytest.raises(FirstChunkTimeout):
         reader.opened(lambda: opening.of(stream()), opening.cut_by)
     going_on.set()
@@ -676,20 +677,20 @@ def soon(true):
 
 
 def has_no_thread(reader):
-    return soon(lambda: reader._line.over)
+    return soon(lambda: reader._channel.finished)
 
 
 def nobody_is_left_behind():
-    return soon(lambda: _reader.abandoned_readers() == 0)
+    return soon(lambda: reader_thread.abandoned_readers() == 0)
 
 
 def test_readers_that_are_left_behind_are_counted_and_bounded(monkeypatch):
     assert nobody_is_left_behind()
-    monkeypatch.setattr(_reader, "MAX_ABANDONED", 1)
+    monkeypatch.setattr(reader_thread, "MAX_ABANDONED", 1)
     stuck = Stuck()
     with pytest.raises(FirstChunkTimeout):
         read_by_a_thread(stuck.stream, reading(Timeouts(first_chunk=0.01)))
-    assert _reader.abandoned_readers() == 1
+    assert reader_thread.abandoned_readers() == 1
     with pytest.raises(TooManyAbandonedThreads, match="1 earlier requests"):
         read_by_a_thread(stuck.stream, reading(Timeouts(idle=5)))
     stuck.let_go.set()
@@ -699,18 +700,18 @@ def test_readers_that_are_left_behind_are_counted_and_bounded(monkeypatch):
 
 def test_a_reader_sees_the_callers_context():
     variable = ContextVar("variable")
-    variable.set("seen")
+    variable.set("progress")
 
     def stream():
         yield chunk(variable.get())
 
     opened = read_by_a_thread(stream, reading(Timeouts(idle=5)))
-    assert [one.text for one in (*opened.held, *opened.rest)] == ["seen"]
+    assert [one.text for one in (*opened.held, *opened.rest)] == ["progress"]
     assert list(opened.rest) == []
 
 
 def test_what_stalls_after_its_finish_is_handed_on_whole(monkeypatch):
-    monkeypatch.setattr(_patience, "AFTER_FINISH", 0.02)
+    monkeypatch.setattr(timeouts, "AFTER_FINISH", 0.02)
     said = [chunk("whole"), chunk(finish="stop"), chunk()]
     stuck = Stuck(*said)
     how = reading(Timeouts(idle=5), commit_on="complete")
@@ -725,14 +726,14 @@ def test_a_thread_that_cannot_be_started_is_not_left_behind(monkeypatch):
     def full(_):
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(_reader, "in_a_thread", full)
+    monkeypatch.setattr(reader_thread, "in_a_thread", full)
     with pytest.raises(RuntimeError, match="new thread"):
         read_by_a_thread(Tap().stream, reading(Timeouts(idle=5)))
-    assert _reader.abandoned_readers() == 0
+    assert reader_thread.abandoned_readers() == 0
 
 
 def test_an_empty_answer_that_stalls_after_its_finish_is_kept_whole(monkeypatch):
-    monkeypatch.setattr(_patience, "AFTER_FINISH", 0.02)
+    monkeypatch.setattr(timeouts, "AFTER_FINISH", 0.02)
     stuck, how = Stuck(chunk(finish="stop")), reading(Timeouts(idle=5))
     with pytest.raises(EmptyAnswer) as caught:
         read_by_a_thread(stuck.stream, how)
@@ -747,7 +748,7 @@ def test_a_stream_is_read_on_though_it_is_false():
         """Tells how much it has buffered, which is nothing."""
 
         def __init__(self):
-            self.left = [chunk("one"), chunk("two"), chunk("three")]
+            self.abandoned = [chunk("one"), chunk("two"), chunk("three")]
 
         def __len__(self):
             return 0
@@ -756,9 +757,9 @@ def test_a_stream_is_read_on_though_it_is_false():
             return self
 
         def __next__(self):
-            if not self.left:
+            if not self.abandoned:
                 raise StopIteration
-            return self.left.pop(0)
+            return self.abandoned.pop(0)
 
     for limits in (Timeouts(idle=5), NO_TIMEOUTS):
         opened = read_by_a_thread(Counted, reading(limits))
@@ -783,8 +784,8 @@ def test_a_thread_that_is_left_after_the_first_word_asks_for_no_second(monkeypat
 
 
 def test_a_forked_process_has_left_nobody_behind():
-    _reader._abandoned.add("a thread of its parent")
-    lock = _reader._lock
-    _reader._forget()
-    assert _reader.abandoned_readers() == 0
-    assert _reader._lock is not lock  # which somebody may have held
+    reader_thread._abandoned.add("a thread of its parent")
+    lock = reader_thread._lock
+    reader_thread._forget()
+    assert reader_thread.abandoned_readers() == 0
+    assert reader_thread._lock is not lock  # which somebody may have held

@@ -251,9 +251,9 @@ def test_a_structured_view_comes_along(clients, sim, copied):
 def test_a_form_is_never_found_by_the_place_of_a_child_that_is_gone():
     model = ReliableChatModel(models=[FakeListChatModel(responses=["a"])])
     view = model.with_structured_output(City)
-    view.shape._forms[1] = "of another process"
-    assert pickled(view).shape._forms == {}
-    assert copy.deepcopy(view).shape._forms == {}
+    view.spec._forms[1] = "of another process"
+    assert pickled(view).spec._forms == {}
+    assert copy.deepcopy(view).spec._forms == {}
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, pickled])

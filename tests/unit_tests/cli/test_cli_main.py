@@ -17,7 +17,9 @@ import pytest
 from rich.console import Console
 
 import langchain_reliable
-from langchain_reliable import ReliableChatModel, _demo, _screens, cli
+from langchain_reliable import ReliableChatModel
+from langchain_reliable._cli import demo, open_screen
+from langchain_reliable._cli import main as command
 from langchain_reliable._cli.call_view import CallView
 from langchain_reliable._cli.demo_scenes import BACKUP, PRIMARY, SCENES
 from langchain_reliable._cli.screen import Line, Mark
@@ -189,7 +191,7 @@ def test_the_demo_stays_on_this_machine(capsys, monkeypatch):
     ids=["another one answers", "nobody answers", "a whole scene fails"],
 )
 def test_a_scene_that_ends_otherwise_is_told(capsys, monkeypatch, scene, complaint):
-    monkeypatch.setattr(_demo, "SCENES", (scene,))
+    monkeypatch.setattr(demo, "SCENES", (scene,))
     assert main(["demo", "--fast"]) == 1
     out, err = capsys.readouterr()
     assert complaint in out + err
@@ -200,7 +202,7 @@ def test_an_error_nobody_expects_is_told_too(capsys, monkeypatch):
     broken = replace(
         SCENES[0], world=lambda *_: ((content_then_cut("one two three"),), ("hi",))
     )
-    monkeypatch.setattr(_demo, "SCENES", (broken,))
+    monkeypatch.setattr(demo, "SCENES", (broken,))
     assert main(["demo", "--fast"]) == 1
     out, err = capsys.readouterr()
     assert f"{PRIMARY} broke off, 1 attempt" in out
@@ -340,9 +342,9 @@ def test_the_version_is_told(capsys, monkeypatch, installed):
     def version(name: str) -> str:
         if installed:
             return "1.2.3"
-        raise cli.PackageNotFoundError(name)
+        raise command.PackageNotFoundError(name)
 
-    monkeypatch.setattr(cli, "version", version)
+    monkeypatch.setattr(command, "version", version)
     with pytest.raises(SystemExit) as end:
         main(["--version"])
     assert end.value.code == 0
@@ -361,7 +363,7 @@ def test_ctrl_c_ends_cleanly(capsys, monkeypatch, terminal):
 
 def test_a_closed_pipe_ends_quietly(capsys, monkeypatch):
     stopped = []
-    monkeypatch.setattr(cli, "_stop_writing", lambda: stopped.append(True))
+    monkeypatch.setattr(command, "_stop_writing", lambda: stopped.append(True))
 
     def gone(*args, **kwargs):
         raise BrokenPipeError
@@ -374,7 +376,7 @@ def test_a_closed_pipe_ends_quietly(capsys, monkeypatch):
 
 def test_other_warnings_of_the_package_still_appear(capsys):
     logger = logging.getLogger("langchain_reliable")
-    with cli._shown_once():
+    with command._shown_once():
         logger.warning("somebody retries on their own")
     logger.handlers.clear()
     assert "somebody retries on their own" in capsys.readouterr().err
@@ -425,7 +427,7 @@ def test_a_wait_becomes_a_line_and_an_interrupted_one_does_not():
 
 def test_a_screen_without_a_terminal_is_plain():
     with redirect_stdout(io.StringIO()):
-        assert isinstance(_screens.open_screen(plain=False), PlainScreen)
+        assert isinstance(open_screen.open_screen(plain=False), PlainScreen)
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import weakref
 import pytest
 from our_threads import wait_for_rest
 
-from langchain_reliable._runtime import worker_threads as _workers
+from langchain_reliable._runtime import worker_threads
 from langchain_reliable._runtime.worker_threads import in_a_thread
 
 
 @pytest.fixture(autouse=True)
 def no_others(monkeypatch):
     assert wait_for_rest()
-    monkeypatch.setattr(_workers, "_idle", [])
+    monkeypatch.setattr(worker_threads, "_idle", [])
 
 
 def ran_by():
@@ -42,16 +42,16 @@ def test_two_pieces_of_work_never_wait_for_each_other():
 
 
 def test_a_thread_without_work_ends(monkeypatch):
-    monkeypatch.setattr(_workers, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(worker_threads, "IDLE_SECONDS", 0.01)
     thread = ran_by()
     thread.join(5)
     assert not thread.is_alive()
-    assert _workers._idle == []
+    assert worker_threads._idle == []
     assert ran_by() is not thread
 
 
 def test_no_more_wait_than_is_allowed(monkeypatch):
-    monkeypatch.setattr(_workers, "MAX_IDLE", 0)
+    monkeypatch.setattr(worker_threads, "MAX_IDLE", 0)
     thread = ran_by()
     thread.join(5)
     assert not thread.is_alive()
@@ -75,7 +75,7 @@ def test_a_thread_at_rest_holds_nothing_of_its_work():
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_a_forked_process_starts_threads_of_its_own():
     ran_by()
-    assert _workers._idle
+    assert worker_threads._idle
     if (child := os.fork()) == 0:
-        os._exit(len(_workers._idle))
+        os._exit(len(worker_threads._idle))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

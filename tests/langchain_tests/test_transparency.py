@@ -96,14 +96,14 @@ SHAPES = {
 }
 
 
-@pytest.mark.parametrize(("shape", "version"), SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("spec", "version"), SHAPES.values(), ids=SHAPES)
 def test_what_providers_do_beyond_text_is_untouched(
-    surface, reliable, wire, shape, version
+    surface, reliable, wire, spec, version
 ):
-    wire.reply = shape.reply
-    child = shape.child(output_version=version)
-    alone = surface(shape.bound(child), list(shape.messages))
-    ours = surface(shape.bound(reliable(child)), list(shape.messages))
+    wire.reply = spec.reply
+    child = spec.child(output_version=version)
+    alone = surface(spec.bound(child), list(spec.messages))
+    ours = surface(spec.bound(reliable(child)), list(spec.messages))
     assert alone.error is None, repr(alone.error)
     assert ours.error is None, repr(ours.error)
     assert ours.trail["served_by"] == "m"
@@ -116,9 +116,9 @@ def test_what_providers_do_beyond_text_is_untouched(
     bare, sent = wire.sent
     assert sent == bare
 
-    goes_on = [*shape.messages, alone.message, *_results(alone.message)]
-    surface(shape.bound(child), goes_on)
-    surface(shape.bound(reliable(child)), goes_on)
+    goes_on = [*spec.messages, alone.message, *_results(alone.message)]
+    surface(spec.bound(child), goes_on)
+    surface(spec.bound(reliable(child)), goes_on)
     bare, sent = wire.sent[2:]
     assert sent == bare
 

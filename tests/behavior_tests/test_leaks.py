@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 from our_threads import at_work, others, wait_for_rest
 
-from langchain_reliable import ReliableChatModel, _patience
+from langchain_reliable import ReliableChatModel
+from langchain_reliable._core import timeouts
 from langchain_reliable._runtime.worker_threads import IDLE, MAX_IDLE
 from langchain_reliable.testing import FAULTS
 
@@ -133,7 +134,7 @@ def come_down_to(before):
 
 @pytest.fixture
 def mix(clients, monkeypatch, caplog):
-    monkeypatch.setattr(_patience, "AFTER_FINISH", LIMIT)
+    monkeypatch.setattr(timeouts, "AFTER_FINISH", LIMIT)
     caplog.set_level("CRITICAL", logger="langchain_reliable")
     return Mix(clients)
 

@@ -25,7 +25,7 @@ def after(*kinds, breaker=BREAKER, alone=False, retry_after=None, circuit=CLOSED
 
 
 @pytest.mark.parametrize(
-    ("kinds", "state", "free_at"),
+    ("kinds", "state", "available_at"),
     [
         ((), State.CLOSED, 0.0),
         (("server_error",) * 2, State.CLOSED, 0.0),
@@ -41,17 +41,17 @@ def after(*kinds, breaker=BREAKER, alone=False, retry_after=None, circuit=CLOSED
         (("model_not_found",), State.COOLING, 300.0),
     ],
 )
-def test_failures(kinds, state, free_at):
+def test_failures(kinds, state, available_at):
     circuit = after(*kinds)
     assert circuit.state(0.0) is state
-    assert circuit.free_at(0.0) == free_at
+    assert circuit.available_at(0.0) == available_at
 
 
 @pytest.mark.parametrize(
     ("asked", "span"), [(0.2, 1.0), (7.0, 7.0), (3600.0, 60.0), (None, 10.0)]
 )
 def test_a_rate_limit_cools_for_as_long_as_it_asks_within_bounds(asked, span):
-    assert after("rate_limited", retry_after=asked).free_at(0.0) == span
+    assert after("rate_limited", retry_after=asked).available_at(0.0) == span
 
 
 def test_nobody_cools_down_who_is_alone():
@@ -85,7 +85,7 @@ def test_half_open_lets_one_probe_through():
     assert circuit.state(30.0) is State.HALF_OPEN
     probing = _circuit.probed(circuit)
     assert probing.state(30.0) is State.PROBING
-    assert probing.free_at(30.0) > 30.0
+    assert probing.available_at(30.0) > 30.0
     assert _circuit.abandoned(probing).state(30.0) is State.HALF_OPEN
     assert _circuit.spoke(probing).state(30.0) is State.CLOSED
     assert _circuit.answered(probing) is CLOSED
@@ -157,8 +157,8 @@ class Walk(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_left_alone_for_ever(self):
-        free_at = self.circuit.free_at(self.now)
-        assert self.now <= free_at <= self.now + 1.1 * BREAKER.max_open_for
+        available_at = self.circuit.available_at(self.now)
+        assert self.now <= available_at <= self.now + 1.1 * BREAKER.max_open_for
         later = self.circuit.state(self.now + 331.0)
         assert later in (State.CLOSED, State.HALF_OPEN, State.PROBING)
 

@@ -10,7 +10,8 @@ from by_hand import ByHand, chunk
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from langchain_reliable import ReliableChatModel, StreamInterrupted, _patience
+from langchain_reliable import ReliableChatModel, StreamInterrupted
+from langchain_reliable._core import timeouts
 
 SPAN = 0.05
 USED = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
@@ -70,7 +71,7 @@ def test_it_takes_nothing_from_a_limit(slowly, limit, commit_on, over):
 )
 @pytest.mark.parametrize("others", [0, 1])
 def test_nor_what_follows_the_finish_marker(slowly, monkeypatch, pieces, others):
-    monkeypatch.setattr(_patience, "AFTER_FINISH", SPAN)
+    monkeypatch.setattr(timeouts, "AFTER_FINISH", SPAN)
     models = [child(*pieces, usage()) for _ in range(1 + others)]
     heard = slowly(ReliableChatModel(models=models), over=len(pieces))
     assert [one.usage_metadata for one in heard if one.usage_metadata] == [USED]

@@ -8,12 +8,8 @@ from enum import Enum, auto
 import pytest
 from every_way import BASIC, PIECE_BY_PIECE, WAYS
 
-from langchain_reliable import (
-    AllModelsFailed,
-    ReliableChatModel,
-    StreamInterrupted,
-    _patience,
-)
+from langchain_reliable import AllModelsFailed, ReliableChatModel, StreamInterrupted
+from langchain_reliable._core import timeouts
 from langchain_reliable.testing import FAULTS, says, trickle
 
 pytestmark = [
@@ -77,7 +73,7 @@ HELD = {fault: end for fault, end in SHOWN.items() if end is not End.INTERRUPTED
 
 @pytest.fixture(autouse=True)
 def _little_time_after_the_finish(monkeypatch):
-    monkeypatch.setattr(_patience, "AFTER_FINISH", LIMIT)
+    monkeypatch.setattr(timeouts, "AFTER_FINISH", LIMIT)
 
 
 class Scene:

@@ -17,9 +17,9 @@ from langchain_reliable import (
     Candidate,
     ReliableChatModel,
     StreamInterrupted,
-    _patience,
-    _streams,
 )
+from langchain_reliable._core import timeouts
+from langchain_reliable._runtime import peek
 from langchain_reliable.errors import (
     AttemptTimeout,
     FirstChunkTimeout,
@@ -115,7 +115,7 @@ def test_metadata_that_keeps_coming_does_not_satisfy_it(timed):
 @streaming
 def test_nor_does_metadata_that_never_lets_go(timed, commit_on, limit, monkeypatch):
     """The child never waits, so that no timer and no other task gets its turn."""
-    monkeypatch.setattr(_streams, "MAX_HELD_CHUNKS", 10**9)
+    monkeypatch.setattr(peek, "MAX_HELD_CHUNKS", 10**9)
 
     def gives():
         while True:
@@ -339,7 +339,7 @@ async def test_a_runaway_is_ended_though_it_never_lets_go():
 @streaming
 @pytest.mark.parametrize("commit_on", ["payload", "complete"])
 def test_chatter_after_the_finish_is_cut_off(timed, monkeypatch, commit_on):
-    monkeypatch.setattr(_patience, "AFTER_FINISH", SOON)
+    monkeypatch.setattr(timeouts, "AFTER_FINISH", SOON)
 
     def gives():
         yield chunk("whole")
@@ -376,7 +376,7 @@ AFTERWARDS = {
 def test_what_comes_after_the_finish_is_no_failure(
     timed, monkeypatch, then, commit_on, finish, text
 ):
-    monkeypatch.setattr(_patience, "AFTER_FINISH", SOON)
+    monkeypatch.setattr(timeouts, "AFTER_FINISH", SOON)
     words = [text] if text else []
     child = scripted(streams(*words, chunk(finish=finish), then))
     outcome, seconds = timed(model_of(child, backup(), commit_on=commit_on))

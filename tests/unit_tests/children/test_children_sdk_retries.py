@@ -7,7 +7,8 @@ from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import FakeListChatModel
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
 
-from langchain_reliable import CallOptions, _copies
+from langchain_reliable import CallOptions
+from langchain_reliable._children import sdk_retries
 from langchain_reliable._children.rebuild import rebuilt_for_model
 from langchain_reliable._children.sdk_retries import without_sdk_retries
 from langchain_reliable._text.log_once import LogOnce
@@ -80,7 +81,7 @@ class TestWithoutRetries:
         assert child.max_retries == 6
 
     def test_one_warning_where_it_cannot_be_done(self, caplog, monkeypatch):
-        monkeypatch.setattr(_copies, "_warned", LogOnce())
+        monkeypatch.setattr(sdk_retries, "_warned", LogOnce())
 
         class Stubborn(FakeListChatModel):
             max_retries: int = 3
@@ -92,7 +93,7 @@ class TestWithoutRetries:
         assert "set max_retries=0 on it" in caplog.messages[0]
 
     def test_a_class_that_needs_more_says_what(self, caplog, monkeypatch):
-        monkeypatch.setattr(_copies, "_warned", LogOnce())
+        monkeypatch.setattr(sdk_retries, "_warned", LogOnce())
 
         class ChatBedrockConverse(FakeListChatModel):
             pass

@@ -15,12 +15,8 @@ from langgraph.errors import GraphInterrupt
 from our_threads import wait_for_rest
 from pydantic import Field
 
-from langchain_reliable import (
-    AllModelsFailed,
-    ReliableChatModel,
-    StreamInterrupted,
-    _closing,
-)
+from langchain_reliable import AllModelsFailed, ReliableChatModel, StreamInterrupted
+from langchain_reliable._runtime import closing as closing_room
 from langchain_reliable.testing import (
     FAULTS,
     Gate,
@@ -311,7 +307,7 @@ async def test_nor_is_it_at_the_end_of_a_whole_answer(cleans_up):
 
 
 async def test_a_stuck_child_is_left_when_its_time_is_up(monkeypatch):
-    monkeypatch.setattr(_closing, "CLOSING", SOON)
+    monkeypatch.setattr(closing_room, "CLOSING", SOON)
 
     async def is_stuck():
         await asyncio.sleep(LONG)
