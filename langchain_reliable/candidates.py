@@ -4,8 +4,8 @@ Their settings, and checking them at the door, live here. Calling a child never 
 """
 
 import sys
+import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Self
 
 from langchain_core.language_models import BaseChatModel
@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from langchain_reliable._core.routing import Rotation
 from langchain_reliable._core.timeouts import Timeouts
+from langchain_reliable.observers._forks import renewed_after_fork
 from langchain_reliable.policies import Order
 
 _SAY = (
@@ -34,6 +35,7 @@ _SAY = (
 _LIMIT_FIELDS = {
     "first_chunk": "first_chunk_timeout",
     "idle": "idle_timeout",
+    "last_chance": "last_chance_timeout",
     "attempt": "attempt_timeout",
 }
 
@@ -79,6 +81,10 @@ class Candidate(_Setting):
     `None`, if given, turns the limit off here."""
     idle_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
+    last_chance_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
+    answer_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
     attempt_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
     context_window: int | None = Field(default=None, gt=0)
@@ -97,14 +103,16 @@ class Candidate(_Setting):
     def _is_a_model(cls, value: Any) -> Any:
         return _child(value)
 
-    def limits(self, common: Timeouts) -> Timeouts:
+    def timeouts(self, common: Timeouts) -> Timeouts:
         """Return its time limits: its own where given, else the common ones."""
         given = {
             name: getattr(self, field)
             for name, field in _LIMIT_FIELDS.items()
             if field in self.model_fields_set
         }
-        return replace(common, **given) if given else common
+        if "answer_timeout" in self.model_fields_set:
+            given |= {"answer": self.answer_timeout, "answer_is_soft": False}
+        return common._replace(**given) if given else common
 
     @override
     def model_copy(
@@ -148,9 +156,10 @@ class Group(_Setting):
     def _begin(self) -> Self:
         return self._at_its_start()
 
-    def in_turn(self) -> tuple[int, ...]:
-        """Return the places of the members in the order of the next call."""
-        return self._rotation.next()
+    @property
+    def turns(self) -> Rotation | None:
+        """Who says which member comes first; `None` where it is always the first."""
+        return self._rotation if self._rotation.turns else None
 
     @override
     def model_copy(
@@ -160,7 +169,9 @@ class Group(_Setting):
         return copy._at_its_start() if update else copy  # noqa: SLF001 - as above
 
     def _at_its_start(self) -> Self:
-        self._rotation = Rotation(self.order, [one.weight for one in self.members])
+        turns = Rotation(self.order, [one.weight for one in self.members])
+        turns.lock = renewed_after_fork(threading.RLock, turns, "lock")
+        self._rotation = turns
         return self
 
 

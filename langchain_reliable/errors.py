@@ -17,8 +17,8 @@ are never rewritten.
         ├── ToolsNotBound      not even asked: its `bind_tools` failed
         │   └── SchemaNotBound the same of its `with_structured_output`
         └── TimeLimitExceeded  also TimeoutError and ModelTimeoutError
-            ├── FirstChunkTimeout, IdleTimeout
-            └── AttemptTimeout, TotalTimeout
+            ├── FirstChunkTimeout, LastChanceTimeout, IdleTimeout
+            └── AnswerTimeout, AttemptTimeout, TotalTimeout
 """
 
 from __future__ import annotations
@@ -241,6 +241,18 @@ class FirstChunkTimeout(TimeLimitExceeded):
     text = "nothing was said within first_chunk_timeout={}"
 
 
+class LastChanceTimeout(TimeLimitExceeded):
+    """The last candidate stayed silent for `last_chance_timeout`."""
+
+    text = "nothing came within last_chance_timeout={}, and nobody else is left"
+
+
+class AnswerTimeout(TimeLimitExceeded):
+    """An answer in one piece did not come within `answer_timeout`."""
+
+    text = "no answer came within answer_timeout={}"
+
+
 class IdleTimeout(TimeLimitExceeded):
     """A stream stood still for `idle_timeout`."""
 
@@ -257,6 +269,15 @@ class TotalTimeout(TimeLimitExceeded):
     """The whole call took longer than `total_timeout`."""
 
     text = "the call took longer than total_timeout={}"
+
+
+def is_candidates_doing(error: Exception) -> bool:
+    """Return whether a failure says something of its candidate's health.
+
+    What ends the whole call, and what happened before a request went out, does not.
+    """
+    ours = (TotalTimeout, TooManyAbandonedThreads, ToolsNotSupported)
+    return not isinstance(error, ours)
 
 
 def _without_originals(state: Mapping[str, object]) -> dict[str, object]:

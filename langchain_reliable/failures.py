@@ -93,6 +93,8 @@ class Failure:
         summary: One short line for people, without keys, prompts or completions.
         should_retry: What the provider said about trying again
             (`x-should-retry`); `None` where it said nothing.
+        request_sent: False where it is known that nothing reached the provider
+            (refused, DNS, TLS); `None` where that is unknown.
     """
 
     kind: FailureKind
@@ -101,6 +103,7 @@ class Failure:
     code: str | None = None
     summary: str = ""
     should_retry: bool | None = None
+    request_sent: bool | None = None
 
 
 class Propagate(Enum):

@@ -1,8 +1,8 @@
-"""What is known of each candidate across calls: the ledger.
+"""What is known of each candidate across calls.
 
-Keeping the states behind one plain lock, and showing them to people, lives here. How
-facts change a state is written in `_circuit`; nothing is awaited while the lock is
-held, and nothing here belongs to an event loop.
+The states behind one re-entrant lock, and as people see them. How facts change a state
+is written in `_core/circuit.py`; nothing is awaited while the lock is held, and nothing
+here belongs to an event loop, so one object serves threads, tasks and loops alike.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._core import circuit as circuit_rules
-from langchain_reliable._core.circuit import CLOSED, Circuit, State
+from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, Opened
 from langchain_reliable._core.retry_budget import RetryTokenBucket
 from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable._text.wording import describe_failure
+from langchain_reliable.observers._forks import renewed_after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Hashable, Iterable
 
+    from langchain_reliable._core.steps import Route
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import CircuitBreaker, RetryBudget
 
 _ISOLATED = "isolated"
+
+MADE_UP_KEPT = 256
+"""Candidates kept whose model a caller named at call time and nobody declared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +72,12 @@ class Health:
         self._buckets: dict[RetryBudget, RetryTokenBucket] = {}
         self._circuits: dict[Hashable, Circuit] = {}
         self._clock: Clock = SystemClock()
+        self._healthy: dict[Hashable, Admission] = {}  # of the clean circuits
         self._isolated: set[str] = set()
-        self._lock = threading.RLock()  # a finalizer may come in between
+        self._lock = renewed_after_fork(threading.RLock, self, "_lock")
+        self._made_up: dict[Hashable, None] = {}
         self._names: dict[Hashable, str] = {}
+        self._outage: set[Hashable] = set()
 
     # --- for people ---------------------------------------------------------------
 
@@ -87,7 +95,8 @@ class Health:
         with self._lock:
             keys = [key for key in self._circuits if name in (None, self._names[key])]
             for key in keys:
-                self._circuits[key] = CLOSED
+                generation = self._circuits[key].generation + 1
+                self._keep(key, Circuit(generation=generation))
             self._isolated -= {name} if name is not None else self._isolated.copy()
 
     def isolate(self, name: str) -> None:
@@ -136,94 +145,143 @@ class Health:
         """What was known in one process is not known in another."""
         return Health, ()
 
-    # --- for the study ------------------------------------------------------------
+    # --- for the calls ------------------------------------------------------------
 
-    def available_at(self, key: Hashable, name: str, now: float) -> float:
+    def available_at(self, route: Route, now: float) -> float:
         """Return when a candidate may be asked; `now` if it may at once."""
-        if name in self._isolated:
+        if route.name in self._isolated:
             return float("inf")
-        circuit = self._circuits.get(key, CLOSED)  # one look, so no lock
-        return now if circuit is CLOSED else circuit.available_at(now)
+        if route.key in self._healthy:
+            return now
+        circuit = self._circuits.get(route.key)  # one look, so no lock
+        return now if circuit is None else circuit.available_at(now)
 
-    def is_healthy(self, key: Hashable, name: str) -> bool:
-        """Return whether a candidate is known, and nothing speaks against it."""
-        return self._circuits.get(key) is CLOSED and name not in self._isolated
+    def admission_if_healthy(self, route: Route) -> Admission | None:
+        """Return the admission of a candidate that nothing speaks against.
 
-    def record_request(self, key: Hashable, name: str, now: float) -> bool:
-        """Note that a candidate is asked; return whether it is as a probe."""
-        with self._lock:
-            self._names[key] = name
-            circuit = self._circuits.setdefault(key, CLOSED)
-            if circuit.state(now) is not State.HALF_OPEN:
-                return False
-            self._circuits[key] = circuit_rules.probed(circuit)
-            return True
+        `None` does not mean that it is ill: only that `try_acquire` knows more.
+        """
+        if self._isolated and route.name in self._isolated:
+            return None
+        return self._healthy.get(route.key)
 
-    def try_acquire(self, key: Hashable, name: str, now: float) -> bool | None:
-        """Ask a candidate if it is free at this very moment.
+    def try_acquire(self, route: Route, now: float) -> Admission | None:
+        """Take a candidate that is free at this very moment.
 
         Returns:
-            Whether it is asked as a probe; `None` if somebody else was faster.
+            What the request is admitted as; `None` if somebody else was faster.
         """
-        if self._circuits.get(key) is CLOSED:
-            return False  # anybody may; mostly it is so
+        if route.name in self._isolated:
+            return None
         with self._lock:
-            self._names[key] = name
-            circuit = self._circuits.setdefault(key, CLOSED)
-            match circuit.state(now):
-                case State.CLOSED:
-                    return False
-                case State.HALF_OPEN:
-                    self._circuits[key] = circuit_rules.probed(circuit)
-                    return True
-                case _:
-                    return None
+            admission = self._admitted(route, now)
+            return None if admission.forced else admission
+
+    def record_request(self, route: Route, now: float) -> Admission:
+        """Note that a candidate is asked, whether it is free or not."""
+        with self._lock:
+            return self._admitted(route, now)
+
+    def _admitted(self, route: Route, now: float) -> Admission:
+        circuit = self._known(route)
+        admission = circuit.admission(now)
+        if admission.probe:
+            self._keep(route.key, circuit_rules.probed(circuit, now, route.max_probe))
+        return admission
 
     def failed(
         self,
-        key: Hashable,
+        route: Route,
         failure: Failure,
+        admission: Admission,
         now: float,
         chance: float,
         breaker: CircuitBreaker | None,
         *,
+        took: float = 0.0,
         alone: bool,
-    ) -> Circuit:
-        """Take note of a failure; return what is known now."""
-        return self._change(
-            key,
-            lambda one: circuit_rules.failed(
-                one, failure, now, chance, breaker, alone=alone
-            ),
-        )
+    ) -> Opened:
+        """Take note of a failure; return whether the circuit is open now."""
+        with self._lock:
+            before = self._known(route)
+            after = circuit_rules.failed(
+                before, failure, admission, now, chance, breaker, took=took, alone=alone
+            )
+            self._keep(route.key, after)
+        return Opened(after.open_until, by_this=after.trips > before.trips)
 
-    def spoke(self, key: Hashable) -> bool:
+    def began_answering(self, route: Route, admission: Admission, now: float) -> bool:
         """Take note that an answer has begun; return whether that closed a circuit."""
-        if self._circuits.get(key, CLOSED) is CLOSED:
+        if self._outage:
+            self._end_outage(now)
+        if route.key in self._healthy:
             return False
         with self._lock:
-            before = self._circuits.get(key, CLOSED)
-            self._circuits[key] = circuit_rules.spoke(before)
-        return before.open_until is not None
+            before = self._known(route)
+            after = circuit_rules.began_answering(before, admission)
+            self._keep(route.key, after)
+        return before.open_until is not None and after.open_until is None
 
-    def answered(self, key: Hashable) -> None:
+    def answered(self, route: Route, admission: Admission) -> None:
         """Take note of a whole answer."""
-        if self._circuits.get(key) is not CLOSED:
-            self._change(key, circuit_rules.answered)
+        if route.key not in self._healthy:
+            with self._lock:
+                after = circuit_rules.answered(self._known(route), admission)
+                self._keep(route.key, after)
 
-    def abandoned(self, key: Hashable) -> None:
-        """Take note that a probe was cancelled."""
-        self._change(key, circuit_rules.abandoned)
+    def abandoned(self, route: Route, admission: Admission) -> None:
+        """Take note that a request was given up; a probe's slot is free again."""
+        if admission.probe:
+            with self._lock:
+                after = circuit_rules.abandoned(self._known(route), admission)
+                self._keep(route.key, after)
+
+    def nobody_reached(self, routes: Iterable[Route]) -> None:
+        """Take note that no candidate of a call could be reached: perhaps it is us.
+
+        As soon as one answers, those that `connection` put out may be probed at once.
+        """
+        with self._lock:
+            self._outage.update(route.key for route in routes)
+
+    def _end_outage(self, now: float) -> None:
+        with self._lock:
+            over, self._outage = self._outage, set()
+            for key in over & self._circuits.keys():
+                self._keep(key, circuit_rules.released(self._circuits[key], now))
+
+    def _known(self, route: Route) -> Circuit:
+        """Return a candidate's circuit, and know it from now on."""
+        self._names[route.key] = route.name
+        if (circuit := self._circuits.get(route.key)) is None:
+            circuit = CLOSED
+            self._keep(route.key, circuit)
+            if route.made_up:
+                self._made_up[route.key] = None
+                self._forget_made_up()
+        return circuit
+
+    def _keep(self, key: Hashable, circuit: Circuit) -> None:
+        self._circuits[key] = circuit
+        if circuit.is_clean:
+            self._healthy[key] = Admission(circuit.generation)
+        else:
+            self._healthy.pop(key, None)
+
+    def _forget_made_up(self) -> None:
+        """Forget the oldest of the names that callers made up."""
+        while len(self._made_up) > MADE_UP_KEPT:
+            oldest = next(iter(self._made_up))
+            for kept in (self._made_up, self._circuits, self._healthy, self._names):
+                kept.pop(oldest, None)
 
     def bucket(self, budget: RetryBudget) -> RetryTokenBucket:
         """Return the bucket of a retry budget."""
         with self._lock:
-            return self._buckets.setdefault(budget, RetryTokenBucket(budget))
-
-    def _change(self, key: Hashable, change: Callable[[Circuit], Circuit]) -> Circuit:
-        with self._lock:
-            circuit = self._circuits[key] = change(self._circuits.get(key, CLOSED))
-            return circuit
+            if (bucket := self._buckets.get(budget)) is None:
+                bucket = self._buckets[budget] = RetryTokenBucket(budget)
+                bucket.lock = renewed_after_fork(threading.RLock, bucket, "lock")
+            return bucket
 
     def _row(self, name: str, circuit: Circuit, now: float) -> CandidateHealth:
         state: str = circuit.state(now)

@@ -36,14 +36,17 @@ class CircuitBreaker(_Setting):
     failures: int = Field(default=3, ge=1)
     """Counted failures in a row that open the circuit: one may be chance, and three are
     what one call makes of a dead candidate with the default `max_retries`."""
-    open_for: float = Field(default=30.0, gt=0, allow_inf_nan=False)
-    """How long it stays open the first time; times the number of trips after that."""
-    max_open_for: float = Field(default=300.0, gt=0, allow_inf_nan=False)
-    """Where that ends."""
+    open_for: float = Field(default=20.0, gt=0, allow_inf_nan=False)
+    """How long it stays open: with up to a tenth more or less, so that a crowd spreads,
+    a candidate that recovers is asked again within 30 seconds."""
+    max_open_for: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Where doubling ends. It doubles only after a probe that cost its user time (a
+    time-out, or more than 5 seconds): a probe that fails fast costs next to nothing.
+    `None` for 120, or `open_for` where that is longer."""
 
     @model_validator(mode="after")
     def _can_grow(self) -> Self:
-        if self.open_for > self.max_open_for:
+        if self.max_open_for is not None and self.open_for > self.max_open_for:
             msg = (
                 f"open_for={self.open_for:g} is longer than "
                 f"max_open_for={self.max_open_for:g}; set both, such as "
@@ -94,7 +97,7 @@ class Policy:
     All durations are seconds.
     """
 
-    max_attempts: int = 12
+    max_attempts: int | None = None
     initial_backoff: float = 0.5
     max_backoff: float = 10.0
     max_retry_after: float = 5.0

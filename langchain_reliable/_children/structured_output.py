@@ -214,7 +214,12 @@ def _steps(runnable: Runnable[Any, Any]) -> list[Any]:
 
 
 class OutputReader:
-    """What becomes of the structured output of one call."""
+    """What becomes of the structured output of one call.
+
+    Attributes:
+        spec: What was asked for.
+        form: How the one who answered was asked for it; `None` before that.
+    """
 
     def __init__(self, spec: OutputSpec) -> None:
         """Begin.
@@ -226,15 +231,15 @@ class OutputReader:
         self.form: ChildOutput | None = None
         self._errors: list[Exception] = []
 
-    def read(self, result: ChatResult) -> ChatResult:
+    def read(self, result: ChatResult, form: ChildOutput) -> ChatResult:
         """Read an answer by the form it was asked for in, while it can be asked again.
 
         Raises:
             Exception: Whatever the child's own parser says.
-            Unparsed: It does not fit, and may be returned all the same.
+            OutputNotParsed: It does not fit, and may be returned all the same.
         """
         try:
-            value = self.value_of(as_message(result))
+            value = form.read(as_message(result))
         except Exception as error:
             self._errors.append(error)
             raise
@@ -242,14 +247,10 @@ class OutputReader:
             raise OutputNotParsed(result)
         return result
 
-    def value_of(self, message: BaseMessage) -> Any:
-        """Return what a message says, by the form that was asked last."""
-        return cast("ChildOutput", self.form).read(message)
-
     def is_readable(self, result: ChatResult) -> bool:
-        """Return whether the form that was asked last can read an answer."""
+        """Return whether the form of the one who answered can read an answer."""
         try:
-            self.value_of(as_message(result))
+            cast("ChildOutput", self.form).read(as_message(result))
         except Exception:  # noqa: BLE001 - whatever a parser says
             return False
         return True

@@ -1,31 +1,31 @@
-"""The study: the state of one call, and the one question `what_now`.
-
-Deciding who is asked next, when, and when to stop lives here. Clocks, chance, loops,
-threads, SDKs and the answers themselves never do: time and chance come in as numbers,
-an answer is a sealed envelope.
+"""The state of one call, and the one question `what_now`.
 
 How a call goes:
 
     what_now(now) ─► Launch(attempt)   ask this candidate; tell me how it ended
                   ─► Wait(until)       nobody is free: sleep, then ask again
-                  ─► Settle(answer)    this is the answer
+                  ─► Return(answer)    this is the answer
                   ─► GiveUp(error)     there will be none
 
-The plan is a row of *items*; an item is a group of *routes* (candidates) that can
-stand in for each other. A call works through the items from left to right and never
-goes on while somebody in the current item is free to answer. When it reaches the last
-item, whoever was only put off, because waiting for it would have taken longer than
-asking the next one, may be asked again. `Launch` books the attempt; every other
-answer is free to ask twice.
+The plan is a row of *tiers*; a tier is a group of *routes* (candidates) that can stand
+in for each other. A call works through the tiers from left to right and never goes on
+while somebody in the current tier is free to answer. When it reaches the last tier,
+whoever was only put off, because waiting for it would have taken longer than asking the
+next one, may be asked again.
+
+`Launch` books the attempt; every other answer is free to ask twice. Several attempts
+may be in flight: each has its number from its start, and its end is told by it.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from langchain_reliable._core.candidate_queue import CandidateQueue
-from langchain_reliable._core.retry import Court
+from langchain_reliable._core.endings import final_error, why_it_ended
+from langchain_reliable._core.retry import decide
 from langchain_reliable._core.steps import (
     Attempt,
     AttemptProgress,
@@ -36,16 +36,16 @@ from langchain_reliable._core.steps import (
 )
 from langchain_reliable._core.trail import Trail
 from langchain_reliable._core.usage import UNKNOWN_USAGE
-from langchain_reliable._text.wording import attempt_note
-from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotSupported
+from langchain_reliable.errors import EmptyAnswer, is_candidates_doing
 from langchain_reliable.failures import FailureKind, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from langchain_reliable._core.candidate_queue import HealthStore
+    from langchain_reliable._core.candidate_queue import HealthStore, Outlook
+    from langchain_reliable._core.circuit import Admission
     from langchain_reliable._core.retry_budget import RetryTokenBucket
-    from langchain_reliable._core.steps import Route, Step
+    from langchain_reliable._core.steps import Plan, Route, Step
     from langchain_reliable._core.timeouts import Timeouts
     from langchain_reliable._core.trail import Observe
     from langchain_reliable._core.usage import Usage
@@ -56,13 +56,24 @@ T = TypeVar("T")
 
 Classifier: TypeAlias = "Callable[[Exception], Failure | None]"
 
+FEWEST_ATTEMPTS = 12
+"""Requests that a call may make where `max_attempts` says nothing: the brake on long
+lists. More, where there are more candidates: everybody has a turn."""
+
+SILENT_STREAM, SILENT_ANSWER = 5.0, 30.0
+"""Seconds of silence, before a stream's first word and before a whole answer, after
+which a connection that breaks counts as a time-out: a load balancer gave up waiting,
+and asking the same again would pay for the same silence again."""
+
+_UNTIL_ONE_ENDS = Wait(math.inf)
+
 
 class Call(Generic[T]):
     """One call: what was tried, what it came to, and what is next."""
 
     def __init__(
         self,
-        items: Sequence[Sequence[Route]],
+        plan: Plan,
         policy: Policy,
         classifier: Classifier,
         observe: Observe | None = None,
@@ -75,7 +86,7 @@ class Call(Generic[T]):
         """Begin a call.
 
         Args:
-            items: The plan: groups of equivalent routes, in the order to ask.
+            plan: Who may be asked, in tiers of equivalent routes.
             policy: What the call may spend.
             classifier: Says what an exception means; `None` lets it through.
             observe: Hears what happens.
@@ -84,107 +95,181 @@ class Call(Generic[T]):
             bucket: The retries that all calls may still make; `None` for any number.
             streams: Whether the call asks for a stream.
         """
-        self.trail = Trail(items, observe, number, streams=streams)
-        self._streams = streams
-        self._policy = policy
-        self._classifier = classifier
-        self._health = health
+        self.trail = Trail(plan, observe, number, streams=streams)
         self._bucket = bucket
-        self._queue = CandidateQueue(items, health)
-        self._idle_since = float("inf")
+        self._classifier = classifier
+        self._deadline: float | None = None
+        self._empty: tuple[Attempt, Return[T]] | None = None
+        self._end: Step[T] | None = None
+        self._fatal: Exception | None = None
+        self._health = health
+        self._idle_since = math.inf
+        self._in_flight: dict[int, Attempt] = {}
+        self._launched = 0
+        self._plan = plan
+        self._policy = policy
+        self._queue = CandidateQueue(plan, health)
+        self._streams = streams
         self._waited = 0.0
         self._waiting_until: float | None = None
-        self._fatal: Exception | None = None
-        self._deadline: float | None = None
-        self._answer: Return[T] | None = None
-        self._empty: tuple[Attempt, Return[T]] | None = None
+        most = policy.max_attempts
+        self._max_attempts = (
+            max(FEWEST_ATTEMPTS, len(plan.routes)) if most is None else most
+        )
 
     # --- the question -------------------------------------------------------------
 
     def what_now(self, now: float) -> Step[T]:
         """Return the next step."""
-        step = self._end(now)
+        step = self._end
+        if step is None and self._in_flight:
+            return _UNTIL_ONE_ENDS
+        if step is None:
+            step = self._over(now)
         while step is None:
             step = self._next_step(now)
         return step
 
-    def _end(self, now: float) -> Step[T] | None:
-        """Return the end of the call, if it has come to one."""
-        if self._answer is not None:
-            return self._answer
+    def _over(self, now: float) -> Step[T] | None:
+        """Return the end of the call, if it has come to one; begin its time."""
         if self._fatal is not None:
-            return self._raise_original(self._fatal, now)
-        over = self._is_over(now)
-        return self._give_up(over, now) if over else None
+            return self._give_up("", now, self._fatal)
+        total = self._policy.total_timeout
+        if total is not None:
+            if self._deadline is None:
+                self._deadline = now + total
+            if now >= self._deadline:
+                return self._give_up(f"total_timeout={total:g} is used up", now)
+        if self._launched >= self._max_attempts:
+            return self._give_up(f"max_attempts={self._max_attempts} is used up", now)
+        return None
 
     def _next_step(self, now: float) -> Step[T] | None:
-        """Return what to do from the current item; `None` to look again from the next.
+        """Return what to do from the current tier; `None` to look again from the next.
 
         Also `None` where somebody else was faster at a candidate that takes one.
         """
         queue = self._queue
-        if (healthy_first := queue.healthy_first()) is not None:
-            return self._launch_attempt(healthy_first, now, probe=False)
-        selectable, held = queue.selectable(now)
-        if self.trail.records and self._reserve_for_unasked():
-            selectable = [route for route in selectable if not queue[route].attempts]
-        for route in held:
+        if queue.last is None and (first := queue.first(now)) is not None:
+            admission = queue.acquire(first, now)
+            if admission is not None and first.take_turn is None:
+                return self._started(first, admission, now)
+        outlook = queue.look(now, only_unasked=self._reserve_for_unasked())
+        for route in outlook.held:
             self.trail.held_back(route, queue.held_until(route, now) - now)
-        if free := [route for route in selectable if queue.available_at(route) <= now]:
-            return self._launch(queue.pick(free), now)
-        if selectable and self._wait_allowed(
-            until := min(map(queue.available_at, selectable))
-        ):
-            return self._wait(selectable, until, now)
-        if not queue.at_last_item:
+        if outlook.free is not None:
+            return self._launch(queue.in_turn(outlook.free, now), now)
+        if outlook.waiting is not None and self._wait_allowed(outlook.free_at):
+            return self._wait(outlook.waiting, outlook.free_at, now)
+        if not queue.at_last_tier:
             queue.next_tier()
             self._waited = 0.0
             return None
-        if held and not self._policy.fail_fast:
-            route, probe = queue.claim_last_resort(held, now)
-            return self._launch_attempt(route, now, probe=probe)
-        return self._give_up(self._why(selectable, held, now), now)
+        if outlook.held and not self._policy.fail_fast:
+            route = queue.last_resort(outlook.held, now)
+            return self._started(route, queue.admit_anyway(route, now), now)
+        return self._give_up(self._why(outlook, now), now)
 
     def _reserve_for_unasked(self) -> bool:
         """Whether what is left of `max_attempts` is for those not asked yet."""
-        left = self._policy.max_attempts - len(self.trail.records)
-        return left <= self._queue.unasked
+        if not self._launched:
+            return False
+        return self._max_attempts - self._launched <= self._queue.unasked
+
+    # --- asking -------------------------------------------------------------------
 
     def _launch(self, route: Route, now: float) -> Launch | None:
-        probe = self._queue.try_acquire(route, now)
-        return None if probe is None else self._launch_attempt(route, now, probe=probe)
+        """Start an attempt, if its rate limiter, the budget and its health let it."""
+        asks = route.take_turn is not None and self._queue.anyone_else(route, now)
+        has_turn = asks and route.take_turn is not None and route.take_turn()
+        if asks and not has_turn:
+            self._queue.put_off(route)
+            self.trail.held_back(route, None, "full")
+            return None
+        if not self._pay_for_retry(route):
+            self._queue.rule_out(route)
+            return None
+        admission = self._queue.acquire(route, now)
+        if admission is None:
+            return None
+        return self._started(route, admission, now, has_turn=has_turn)
 
-    def _launch_attempt(self, route: Route, now: float, *, probe: bool) -> Launch:
+    def _pay_for_retry(self, route: Route) -> bool:
+        """Pay for a retry that is really made; return whether there was enough."""
+        state = self._queue[route]
+        if self._bucket is None or not state.kinds:
+            return True
+        cost = self._bucket.spend(state.kinds[-1])
+        state.paid = cost if cost is not None else 0.0
+        return cost is not None
+
+    def _started(
+        self, route: Route, admission: Admission, now: float, *, has_turn: bool = False
+    ) -> Launch:
         """Book an attempt; if that is interrupted, give a probe's slot back."""
         try:
-            return Launch(self._start_attempt(route, now, probe=probe))
+            return Launch(self._book(route, admission, now, has_turn=has_turn))
         except BaseException:
-            if probe and self._health is not None:
-                self._health.abandoned(route.key)
+            if self._health is not None:
+                self._health.abandoned(route, admission)
             raise
 
-    def _is_over(self, now: float) -> str:
-        """Say why the call has nothing left to spend, if so; begin its time."""
-        total = self._policy.total_timeout
-        if self._deadline is None and total is not None:
-            self._deadline = now + total
-        if self._deadline is not None and now >= self._deadline:
-            return f"total_timeout={total:g} is used up"
-        if len(self.trail.records) >= self._policy.max_attempts:
-            return f"max_attempts={self._policy.max_attempts} is used up"
-        return ""
+    def _book(
+        self, route: Route, admission: Admission, now: float, *, has_turn: bool
+    ) -> Attempt:
+        wait = max(0.0, now - self._idle_since)
+        self._waited += wait
+        last = self._queue.last
+        nth = self._queue.started(route)
+        self._launched = number = self._launched + 1
+        attempt = Attempt(
+            number,
+            nth,
+            route,
+            now,
+            wait,
+            self._timeouts(route, now),
+            AttemptProgress(),
+            admission,
+            has_turn,
+        )
+        self._in_flight[number] = attempt
+        self.trail.started(attempt, last, now)
+        return attempt
+
+    def _timeouts(self, route: Route, now: float) -> Timeouts:
+        """Return the limits of an attempt that begins now.
+
+        Nobody is hurried for the sake of nobody else.
+        """
+        others = self._launched < self._max_attempts and self._queue.anyone_else(
+            route, now
+        )
+        timeouts = route.timeouts if others else route.timeouts.unhurried()
+        if self._deadline is None:
+            return timeouts
+        return timeouts.within(
+            self._deadline,
+            self._policy.total_timeout,
+            now,
+            self._queue.unasked if others else 0,
+            streams=self._streams,
+        )
 
     # --- facts --------------------------------------------------------------------
 
     def succeeded(self, attempt: Attempt, answer: T, now: float) -> None:
         """Take note that an attempt has committed to an answer."""
-        self._answer = Return(answer)
-        closed = self._health is not None and self._health.spoke(attempt.route.key)
+        self._ended(attempt, now)
+        route, admission = attempt.route, attempt.admission
+        self._end = Return(answer)
+        health = self._health
+        closed = health is not None and health.began_answering(route, admission, now)
         self.trail.committed(attempt, now)
         if closed:
-            self.trail.circuit_closed(attempt.route, now)
+            self.trail.circuit_closed(route, now)
         if self._bucket is not None:
-            paid = self._queue[attempt.route].paid
+            paid = self._queue[route].paid
             self._bucket.refill(
                 paid if attempt.nth > 1 else self._bucket.success_credit
             )
@@ -207,38 +292,86 @@ class Call(Generic[T]):
         if failure is None:
             self.abandoned(attempt, now)
             return False
+        self._ended(attempt, now)
+        others = self._queue.anyone_else(attempt.route, now)
+        failure = self._judged_by_silence(attempt, failure, now, others=others)
         if isinstance(error, EmptyAnswer) and (
             self._empty is None or error.replaces_earlier
         ):
             self._empty = attempt, Return(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
-        court = Court(self._policy, self._queue, self._bucket)
-        verdict = court.sentence(attempt.route, failure, now, chance)
-        if verdict is Verdict.RAISE:
-            self._fatal = error
-        state = self._queue[attempt.route]
-        ill = self._report_to_health(attempt.route, failure, now, chance)
-        if attempt.probe or (ill and state.last_resort):
-            state.out = True  # known to be ill before: one request is enough
-        elif ill:
-            state.put_off = True
-        self._idle_since = now
+        self._decide(attempt, error, failure, now, chance, others=others)
         return True
+
+    def _decide(
+        self,
+        attempt: Attempt,
+        error: Exception,
+        failure: Failure,
+        now: float,
+        chance: float,
+        *,
+        others: bool,
+    ) -> None:
+        """Apply what a failure means for its route, here and across calls."""
+        queue, route = self._queue, attempt.route
+        state = queue[route]
+        state.kinds.append(failure.kind)
+        state.broke_in_words += attempt.progress.has_spoken
+        decision = decide(
+            route, state, failure, self._policy, self._bucket, chance, others=others
+        )
+        if decision.verdict is Verdict.RAISE:
+            self._fatal = error
+        elif decision.pause is None:
+            queue.rule_out(route)
+        else:
+            queue.retry_at(route, now + decision.pause)
+            if failure.request_sent is False and others:
+                queue.put_off(route)  # nothing was sent: the next can be asked at once
+        if failure.kind is FailureKind.CONTEXT_OVERFLOW:
+            queue.rule_out_smaller(route)
+        ill = self._report_to_health(attempt, failure, error, now, chance)
+        if attempt.admission.probe or (ill and state.last_resort):
+            queue.rule_out(route)  # known to be ill before: one request is enough
+        elif ill:
+            queue.put_off(route)
+
+    def _judged_by_silence(
+        self, attempt: Attempt, failure: Failure, now: float, *, others: bool
+    ) -> Failure:
+        """Return a connection that broke after a long silence as a time-out."""
+        if failure.kind is not FailureKind.CONNECTION or not others:
+            return failure
+        if failure.status is not None or failure.retry_after is not None:
+            return failure
+        progress = attempt.progress
+        timer = progress.timer
+        since = attempt.started_at if timer is None else timer.quiet_since
+        longest = SILENT_STREAM if self._streams else SILENT_ANSWER
+        if (
+            failure.request_sent is False
+            or progress.has_spoken
+            or now - since <= longest
+        ):
+            return failure
+        return replace(failure, kind=FailureKind.TIMEOUT)
 
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Take note that nobody waits any more, for an attempt or for the next."""
         self.trail.abandoned(attempt, now)
         if attempt is None or attempt is self.trail.winner:
             return  # nobody's probe, or one that has closed the circuit
-        if attempt.probe and self._health is not None:
-            self._health.abandoned(attempt.route.key)
+        self._ended(attempt, now)
+        if self._health is not None:
+            self._health.abandoned(attempt.route, attempt.admission)
 
     def answered(self, now: float, usage: Usage = UNKNOWN_USAGE) -> None:
         """Take note that the caller has the whole answer."""
         winner = cast("Attempt", self.trail.winner)  # only a committed one ends
         self.trail.answered(now, usage)
         if self._health is not None:
-            self._health.answered(winner.route.key)
+            self._health.answered(winner.route, winner.admission)
 
     def interrupted(
         self, failure: Failure, error: Exception, now: float, chance: float
@@ -246,128 +379,97 @@ class Call(Generic[T]):
         """Take note that the stream of the winner broke after its commit."""
         winner = cast("Attempt", self.trail.winner)  # only a committed one relays
         self.trail.interrupted(failure, error, now)
-        self._report_to_health(winner.route, failure, now, chance)
+        self._report_to_health(winner, failure, error, now, chance)
+
+    def _ended(self, attempt: Attempt, now: float) -> None:
+        if self._in_flight.pop(attempt.number, None) is not None:
+            self._queue.ended(attempt.route)
+            self._idle_since = now
 
     def _report_to_health(
-        self, route: Route, failure: Failure, now: float, chance: float
+        self,
+        attempt: Attempt,
+        failure: Failure,
+        error: Exception,
+        now: float,
+        chance: float,
     ) -> bool:
-        """Tell the ledger of a failure; return whether it opened the circuit."""
+        """Tell what a candidate did; return whether its circuit is open now."""
         if self._health is None:
             return False
-        alone = self._queue.alone
-        breaker = self._policy.breaker
-        circuit = self._health.failed(
-            route.key, failure, now, chance, breaker, alone=alone
-        )
-        if circuit.open_until is None:
+        route, admission = attempt.route, attempt.admission
+        if not is_candidates_doing(error):
+            self._health.abandoned(route, admission)
             return False
-        self.trail.circuit_opened(route, circuit.open_until - now, now)
-        return True
+        opened = self._health.failed(
+            route,
+            failure,
+            admission,
+            now,
+            chance,
+            self._policy.breaker,
+            took=now - attempt.started_at,
+            alone=self._queue.alone,
+        )
+        if opened.by_this and opened.until is not None:
+            self.trail.circuit_opened(route, opened.until - now, now)
+        return opened.until is not None
 
-    # --- waiting and asking -------------------------------------------------------
+    # --- waiting ------------------------------------------------------------------
 
     def _wait_allowed(self, until: float) -> bool:
-        """Whether waiting so long for the current item is still allowed."""
+        """Whether waiting so long for the current tier is still allowed."""
         if self._exceeds_deadline(until):
             return False
-        return self._waited + (until - self._idle_since) <= self._patience
+        allowed = (
+            self._policy.max_last_wait
+            if self._queue.at_last_tier
+            else self._policy.max_retry_after
+        )
+        return self._waited + (until - self._idle_since) <= allowed
 
     def _exceeds_deadline(self, until: float) -> bool:
         return self._deadline is not None and until >= self._deadline
 
-    @property
-    def _patience(self) -> float:
-        if self._queue.at_last_item:
-            return self._policy.max_last_wait
-        return self._policy.max_retry_after
-
-    def _wait(self, selectable: list[Route], until: float, now: float) -> Wait:
+    def _wait(self, route: Route, until: float, now: float) -> Wait:
         if until != self._waiting_until:
             self._waiting_until = until
-            soonest = min(selectable, key=self._queue.available_at)
-            self.trail.waiting(soonest, until - now, now)
+            self.trail.waiting(route, until - now, now)
         return Wait(until)
-
-    def _start_attempt(self, route: Route, now: float, *, probe: bool) -> Attempt:
-        wait = max(0.0, now - self._idle_since)
-        self._waited += wait
-        last = self._queue.last
-        attempt = Attempt(
-            number=len(self.trail.records) + 1,
-            nth=self._queue.record_attempt(route),
-            route=route,
-            started_at=now,
-            wait=wait,
-            limits=self._limits(route, now),
-            probe=probe,
-            progress=AttemptProgress(),
-        )
-        self.trail.started(attempt, last, now)
-        return attempt
-
-    def _limits(self, route: Route, now: float) -> Timeouts:
-        """Return the limits of an attempt that begins now.
-
-        Nobody is hurried over the first chunk for the sake of nobody else.
-        """
-        limits = route.limits
-        hurried = self._streams and limits.first_chunk is not None
-        if hurried and not self._may_ask_another(route, now):
-            limits = replace(limits, first_chunk=None)
-        if self._deadline is not None:
-            limits = replace(limits, deadline=self._deadline)
-        return limits
-
-    def _may_ask_another(self, route: Route, now: float) -> bool:
-        spent = len(self.trail.records) + 1 >= self._policy.max_attempts
-        return not spent and self._queue.anyone_else(route, now)
 
     # --- the end ------------------------------------------------------------------
 
-    def _give_up(self, why: str, now: float) -> Return[T] | GiveUp:
-        if self._empty is not None:
-            attempt, settled = self._empty
-            self.trail.settled(attempt, now)
-            return settled
-        errors = self.trail.errors
-        if errors and all(isinstance(one, ToolsNotSupported) for one in errors):
-            return self._raise_original(_why_not_bound(errors[0]), now, why)
-        if len(errors) == 1 or self._all_overflowed():
-            return self._raise_original(errors[-1], now, why)
-        self.trail.gave_up(now)
+    def _give_up(
+        self, why: str, now: float, fatal: Exception | None = None
+    ) -> Return[T] | GiveUp:
+        """End the call, once: asked again, it says the same."""
+        if fatal is None and self._empty is not None:
+            attempt, answer = self._empty
+            self.trail.returned_empty(attempt, now)
+            self._end = answer
+            return answer
+        if self._health is not None and self._nobody_reached():
+            self._health.nobody_reached(self._plan.routes)
         retry_after = self._queue.soonest(now) if self._policy.fail_fast else None
-        return GiveUp(AllModelsFailed(self.trail.records, why, retry_after))
-
-    def _all_overflowed(self) -> bool:
-        asked = self._queue.asked
-        overflow = FailureKind.CONTEXT_OVERFLOW
-        return bool(asked) and all(one.kinds[-1] is overflow for one in asked)
-
-    def _raise_original(self, error: Exception, now: float, why: str = "") -> GiveUp:
-        """Let a child's own exception leave as it came, plus a note."""
+        error = final_error(
+            self.trail.records, self._queue.asked, why, retry_after, fatal
+        )
         self.trail.gave_up(now)
-        note = attempt_note(self.trail.records, why)
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
-        return GiveUp(error)
+        end = self._end = GiveUp(error)
+        return end
 
-    def _why(self, selectable: list[Route], held: list[Route], now: float) -> str:
+    def _nobody_reached(self) -> bool:
+        asked = self._queue.asked
+        return len(asked) == len(self._plan.routes) and all(
+            state.kinds[-1] is FailureKind.CONNECTION for state in asked
+        )
+
+    def _why(self, outlook: Outlook, now: float) -> str:
         """Say what ended the call, where it was not simply the last failure."""
-        if held:
-            names = ", ".join(route.name for route in held)
-            if (soonest := self._queue.soonest(now)) is None:
-                return f"{names} held back until reset"
-            return f"{names} held back; the soonest returns in {soonest:.0f} s"
-        return self._too_long(selectable) if selectable else ""
-
-    def _too_long(self, selectable: list[Route]) -> str:
-        limit = f"max_last_wait={self._policy.max_last_wait:g}"
-        if self._exceeds_deadline(min(map(self._queue.available_at, selectable))):
-            limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
-        return f"the wait that was asked for is longer than {limit}"
-
-
-def _why_not_bound(error: Exception) -> Exception:
-    """Return what a child itself said: nobody was asked, so it is told as it came."""
-    cause = error.__cause__
-    return cause if isinstance(cause, Exception) else error
+        limit = ""
+        if outlook.waiting is not None:
+            limit = f"max_last_wait={self._policy.max_last_wait:g}"
+            if self._exceeds_deadline(outlook.free_at):
+                limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
+        names = [route.name for route in outlook.held]
+        return why_it_ended(names, self._queue.soonest(now) if names else 0.0, limit)

@@ -1,25 +1,34 @@
 """The states of one candidate across calls, and how facts change them.
 
-Cooldowns and the circuit breaker live here as values and functions: state in, state
-out. Locks, clocks and chance never do.
+Cooldowns and the circuit breaker as values and functions: state in, state out.
 
     closed ── failures in a row ──► open ── its time is over ──► half-open
       ▲                              ▲                              │
       │                              └────── the probe fails ───────┤
-      └───────────────────── the probe speaks ──────────────────────┘
+      └──────────────── the probe begins to answer ─────────────────┘
+
+Evidence has an age. A circuit counts its *generations*: a new one begins whenever it
+opens or a cooldown begins. Each request is admitted to the present one, and its outcome
+counts only while that lasts: ten requests that were on their way when a candidate broke
+down are one blip, not ten trips, and an answer that began before a cooldown does not
+end it. A request that is made although its candidate is held back (`forced`) may end
+that, but never lengthens it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import CircuitBreaker
+
+NEVER: Final = float("-inf")
+"""A moment before all others."""
 
 COUNTED: Final = frozenset(
     {
@@ -49,6 +58,17 @@ is asked again sooner, by one call."""
 JITTER: Final = 0.1
 """An open circuit closes up to so much sooner or later, so that a crowd spreads."""
 
+PROBE_COST: Final = 5.0
+"""Seconds from which a failed probe has cost its user something: only then does the
+next open time grow. Waiting grows with what asking costs, not with how long the
+trouble lasts."""
+
+MAX_PROBE: Final = 60.0
+"""Seconds after which a probe that has not been heard of lends its slot to another."""
+
+LONGEST_OPEN: Final = 120.0
+"""Seconds up to which open times grow where `max_open_for` says nothing."""
+
 
 class State(StrEnum):
     """What a candidate may be asked."""
@@ -65,27 +85,58 @@ class State(StrEnum):
     """Nothing: that one request is on its way."""
 
 
+class Admission(NamedTuple):
+    """What a request was admitted as; it goes along with its attempt.
+
+    Attributes:
+        generation: The circuit's generation when the request was made.
+        probe: Whether it is the one request of the half-open state.
+        forced: Whether it was made although its candidate was held back.
+    """
+
+    generation: int = 0
+    probe: bool = False
+    forced: bool = False
+
+
+UNKNOWN: Final = Admission()
+"""Of a request that no circuit knows of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circuit:
     """What is known of one candidate.
 
     Attributes:
+        generation: How often it has opened or begun to cool down.
         failures: Counted failures in a row.
-        trips: How often the circuit has opened since the last whole answer.
+        trips: How often it has opened since the last whole answer.
+        open_for: How long it was opened for the last time.
         open_until: When an open circuit becomes half-open; `None` while closed.
-        probing: Whether the one request of the half-open state is on its way.
+        opened_by: The kind of failure that opened it.
+        probing_until: Until when the slot of the half-open state is taken.
         cool_until: When its cooldown is over.
         last: The last failure.
         last_at: When it was.
     """
 
+    generation: int = 0
     failures: int = 0
     trips: int = 0
+    open_for: float = 0.0
     open_until: float | None = None
-    probing: bool = False
-    cool_until: float = float("-inf")
+    opened_by: FailureKind | None = None
+    probing_until: float = NEVER
+    cool_until: float = NEVER
     last: Failure | None = None
-    last_at: float = float("-inf")
+    last_at: float = NEVER
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing speaks against it, and nothing is counted."""
+        return (
+            self.open_until is None and not self.failures and self.cool_until == NEVER
+        )
 
     def state(self, now: float) -> State:
         """Return what it may be asked now."""
@@ -95,7 +146,7 @@ class Circuit:
             return State.CLOSED
         if self.open_until > now:
             return State.OPEN
-        return State.PROBING if self.probing else State.HALF_OPEN
+        return State.PROBING if self.probing_until > now else State.HALF_OPEN
 
     def available_at(self, now: float) -> float:
         """Return when it may be asked; `now` or earlier if it may at once.
@@ -108,47 +159,89 @@ class Circuit:
             case State.OPEN:
                 return self.open_until or now
             case State.PROBING:
-                return now + 1.0
+                return min(now + 1.0, self.probing_until)
             case _:
                 return now
+
+    def admission(self, now: float) -> Admission:
+        """Return what a request made now is."""
+        match self.state(now):
+            case State.CLOSED:
+                return Admission(self.generation)
+            case State.HALF_OPEN:
+                return Admission(self.generation, probe=True)
+            case _:
+                return Admission(self.generation, forced=True)
 
 
 CLOSED: Final = Circuit()
 
 
-def probed(circuit: Circuit) -> Circuit:
+class Opened(NamedTuple):
+    """Whether a circuit is open after a failure.
+
+    Attributes:
+        until: When it becomes half-open; `None` while closed.
+        by_this: Whether that failure has opened it.
+    """
+
+    until: float | None
+    by_this: bool
+
+
+def probed(circuit: Circuit, now: float, longest: float = MAX_PROBE) -> Circuit:
     """The one request of the half-open state goes out."""
-    return replace(circuit, probing=True)
+    return replace(circuit, probing_until=now + longest)
 
 
-def abandoned(circuit: Circuit) -> Circuit:
-    """The probe was cancelled: the next one may have the slot."""
-    return replace(circuit, probing=False)
+def abandoned(circuit: Circuit, admission: Admission) -> Circuit:
+    """A request was given up by its caller; a probe's slot is free again."""
+    if not admission.probe or admission.generation != circuit.generation:
+        return circuit
+    return replace(circuit, probing_until=NEVER)
 
 
-def spoke(circuit: Circuit) -> Circuit:
-    """It has begun to answer: a probe closes the circuit.
+def began_answering(circuit: Circuit, admission: Admission) -> Circuit:
+    """It has begun to answer: that closes the circuit.
 
     Its failures are forgotten only with the whole answer, so that one which breaks off
     again and again opens it again.
     """
-    if circuit.open_until is None:
+    if circuit.open_until is None or not _counts(circuit, admission):
         return circuit
-    return replace(circuit, open_until=None, probing=False)
+    return replace(circuit, open_until=None, probing_until=NEVER)
 
 
-def answered(_: Circuit) -> Circuit:
-    """It has given a whole answer: all is forgotten."""
-    return CLOSED
+def answered(circuit: Circuit, admission: Admission) -> Circuit:
+    """It has given a whole answer: all but its age is forgotten."""
+    if not _counts(circuit, admission):
+        return circuit
+    return Circuit(generation=circuit.generation)
+
+
+def released(circuit: Circuit, now: float) -> Circuit:
+    """Our own outage is over: what `connection` opened may be probed at once."""
+    if circuit.open_until is None or circuit.opened_by is not FailureKind.CONNECTION:
+        return circuit
+    return replace(circuit, open_until=min(circuit.open_until, now))
+
+
+def _counts(circuit: Circuit, admission: Admission) -> bool:
+    """Whether a request's outcome says something of the present state."""
+    if admission.generation != circuit.generation:
+        return False
+    return admission.probe or circuit.probing_until == NEVER
 
 
 def failed(
     circuit: Circuit,
     failure: Failure,
+    admission: Admission,
     now: float,
     chance: float,
     breaker: CircuitBreaker | None,
     *,
+    took: float = 0.0,
     alone: bool,
 ) -> Circuit:
     """It failed.
@@ -156,22 +249,48 @@ def failed(
     Args:
         circuit: What was known before.
         failure: How it failed.
+        admission: What its request was admitted as.
         now: When.
         chance: A number from 0 up to 1: where in its span the open time falls.
         breaker: When the circuit opens, and for how long; `None` for never.
+        took: Seconds that the request took.
         alone: Whether there is nobody else to ask; a cooldown would help no one then.
     """
-    noted = replace(circuit, last=failure, last_at=now, probing=False)
+    noted = replace(circuit, last=failure, last_at=now)
+    if admission.forced or not _counts(circuit, admission):
+        return noted
     if failure.kind not in COUNTED:
-        heard = replace(noted, open_until=None)  # it answers, if only with a refusal
-        return heard if alone else _cooled(heard, failure, now)
+        noted = abandoned(noted, admission)  # a refusal neither opens nor closes
+        return noted if alone else _cooled(noted, failure, now)
     noted = replace(noted, failures=circuit.failures + 1)
+    if admission.probe and breaker is not None and noted.open_until is not None:
+        costly = failure.kind is FailureKind.TIMEOUT or took > PROBE_COST
+        span = circuit.open_for * 2 if costly else breaker.open_for
+        return _opened(noted, failure, span, now, chance, breaker)
     if breaker is None or noted.failures < breaker.failures:
         return noted
-    trips = circuit.trips + 1
-    span = min(breaker.open_for * trips, breaker.max_open_for)
-    open_until = now + span * (1 + JITTER * (2 * chance - 1))
-    return replace(noted, trips=trips, open_until=open_until)
+    return _opened(noted, failure, breaker.open_for, now, chance, breaker)
+
+
+def _opened(
+    circuit: Circuit,
+    failure: Failure,
+    span: float,
+    now: float,
+    chance: float,
+    breaker: CircuitBreaker,
+) -> Circuit:
+    longest = breaker.max_open_for or max(LONGEST_OPEN, breaker.open_for)
+    span = min(max(span, breaker.open_for), longest)
+    return replace(
+        circuit,
+        generation=circuit.generation + 1,
+        trips=circuit.trips + 1,
+        open_for=span,
+        open_until=now + span * (1 + JITTER * (2 * chance - 1)),
+        opened_by=failure.kind,
+        probing_until=NEVER,
+    )
 
 
 def _cooled(circuit: Circuit, failure: Failure, now: float) -> Circuit:
@@ -182,4 +301,5 @@ def _cooled(circuit: Circuit, failure: Failure, now: float) -> Circuit:
     if failure.kind is FailureKind.RATE_LIMITED and asked is not None:
         shortest, longest = RATE_LIMIT_SPAN
         span = min(max(asked, shortest), longest)
-    return replace(circuit, cool_until=max(circuit.cool_until, now + span))
+    generation = circuit.generation + 1
+    return replace(circuit, generation=generation, cool_until=now + span)

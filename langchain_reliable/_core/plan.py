@@ -1,173 +1,169 @@
-"""Who may be asked in one call, and in which order: providers and models in rounds.
-
-Turning items, fallbacks and a call-time `model=` into a plan lives here. What happens
-on the way through the plan never does.
-"""
+"""Who may be asked in one call, and in which order: providers and models in rounds."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from langchain_reliable._core.steps import Plan, Tier
 
-    from langchain_reliable._core.steps import Route
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from langchain_reliable._core.steps import Route, Turns
     from langchain_reliable.policies import CallOptions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """What the plan needs to know of a candidate.
-
-    Attributes:
-        item: The place of its item in `models`.
-        place: Its place within the item.
-        own: Its own model's name, where it has one.
-        serves: Further names that it was said to serve.
-        name: What the user called it, if anything.
-        kind: What it is called where nothing better is known.
-    """
-
-    item: int
-    place: int
-    own: str | None
-    serves: tuple[str, ...] = ()
-    name: str | None = None
-    kind: str = "model"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
-    """A candidate in the plan: whom to ask, for which model, and what to call it.
-
-    Attributes:
-        member: The candidate.
-        model: The model to ask it for; `None` means as it is.
-        label: Its name in errors, logs and metadata; unique in the plan.
-        round: 0 for what was asked, n for the n-th fallback.
-    """
-
-    member: Member
-    model: str | None
-    label: str
-    round: int
-
-
 def planned(
-    members: Sequence[Member],
+    candidates: Sequence[Route],
     fallbacks: Mapping[str, Sequence[str]],
     asked: str | None = None,
-) -> list[list[Seat]]:
-    """Return the items to ask, each a list of equivalent candidates.
+) -> list[list[Route]]:
+    """Return the tiers to ask, each a list of equivalent routes.
 
-    Round 0 asks every item for its own model (or for `asked`); round n asks those
-    whose model of round 0 has an n-th fallback. So all providers are tried with the
-    asked model, then all with its first fallback, and so on.
+    Round 0 asks every entry for its own model; round n asks those whose model of
+    round 0 has an n-th fallback. So all providers are tried with the first model, then
+    all with its first fallback, and so on.
 
     Args:
-        members: All candidates, in the order of `models`.
+        candidates: All candidates, in the order of `models`.
         fallbacks: Model name to further names.
-        asked: A call-time `model=`. It takes the place of the own model for those who
-            name it, and for all if nobody does.
+        asked: A call-time `model=`. Whoever has it as its own model comes first, then
+            who was said to serve it, then who has it as a fallback; the others follow
+            with their own models. If nobody names it, all are asked for it.
     """
-    first = _first_round(members, fallbacks, asked)
+    first = _first_round(candidates, fallbacks, asked)
     later = [
-        Seat(member=seat.member, model=name, label="", round=number)
-        for seat in first
-        for number, name in enumerate(_fallbacks_of(seat, fallbacks), start=1)
+        replace(route, asked_for=name, round=number)
+        for route in first
+        for number, name in enumerate(_fallbacks_of(route, fallbacks, asked), start=1)
     ]
-    seats = _without_repeats([*first, *sorted(later, key=lambda seat: seat.round)])
-    return _by_item(_labeled(seats))
+    routes = _without_repeats([*first, *sorted(later, key=lambda route: route.round)])
+    return _by_entry(_labeled(routes))
 
 
 def _first_round(
-    members: Sequence[Member],
+    candidates: Sequence[Route],
     fallbacks: Mapping[str, Sequence[str]],
     asked: str | None,
-) -> list[Seat]:
-    named = [asked is not None and _names(one, asked, fallbacks) for one in members]
-    for_all = asked is not None and not any(named)
-    models = [asked if hit or for_all else None for hit in named]
-    return [
-        Seat(member=one, model=model if model != one.own else None, label="", round=0)
-        for one, model in zip(members, models, strict=True)
+) -> list[Route]:
+    if asked is None:
+        return [replace(one, round=0) for one in candidates]
+    ranks = {one: _rank(one, asked, fallbacks) for one in candidates}
+    nobody = min(ranks.values(), default=_UNNAMED) == _UNNAMED
+    first = [
+        replace(one, asked_for=asked if nobody or rank < _UNNAMED else None)
+        for one, rank in ranks.items()
     ]
+    first = [
+        replace(one, asked_for=None) if one.asked_for == one.own else one
+        for one in first
+    ]
+    if nobody:
+        return first
+    rank_of = dict(zip(first, ranks.values(), strict=True))
+    best = {one.entry: _UNNAMED for one in first}
+    for one, rank in rank_of.items():
+        best[one.entry] = min(best[one.entry], rank)
+    # A group is one entry: it stands where its best member does, that one first.
+    return sorted(first, key=lambda one: (best[one.entry], one.entry, rank_of[one]))
 
 
-def _names(member: Member, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> bool:
-    return asked in (
-        member.own,
-        *member.serves,
-        *fallbacks.get(member.own or "", ()),
-    )
+_UNNAMED = 3
 
 
-def _fallbacks_of(seat: Seat, fallbacks: Mapping[str, Sequence[str]]) -> Sequence[str]:
-    return fallbacks.get(seat.model or seat.member.own or "", ())
+def _rank(route: Route, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> int:
+    """Return how nearly a candidate names a model."""
+    if route.own == asked:
+        return 0
+    if asked in route.serves:
+        return 1
+    return 2 if asked in fallbacks.get(route.own or "", ()) else _UNNAMED
 
 
-def _without_repeats(seats: Iterable[Seat]) -> list[Seat]:
+def _fallbacks_of(
+    route: Route, fallbacks: Mapping[str, Sequence[str]], asked: str | None
+) -> Sequence[str]:
+    of = route.asked_for or route.own or ""
+    return fallbacks.get(of, ()) if asked is None or of == asked else ()
+
+
+def _without_repeats(routes: Iterable[Route]) -> list[Route]:
     """Drop what would ask the same candidate for the same model again."""
-    kept: dict[tuple[Member, str | None], Seat] = {}
-    for seat in seats:
-        kept.setdefault((seat.member, seat.model or seat.member.own), seat)
+    kept: dict[tuple[int, int, str | None], Route] = {}
+    for one in routes:
+        kept.setdefault((one.entry, one.place, one.asked_for or one.own), one)
     return list(kept.values())
 
 
-def _labeled(seats: list[Seat]) -> list[Seat]:
-    """Name the seats, telling those of the same name apart (`gpt-5.4 #2`)."""
+def _labeled(routes: list[Route]) -> list[Route]:
+    """Name the routes, telling those of the same name apart (`gpt-5.4 #2`)."""
     seen: Counter[str] = Counter()
     labeled = []
-    for seat in seats:
-        label = _label(seat)
+    for one in routes:
+        label = _label(one)
         seen[label] += 1
         number = f" #{seen[label]}" if seen[label] > 1 else ""
-        labeled.append(replace(seat, label=label + number))
+        labeled.append(replace(one, name=label + number))
     return labeled
 
 
-def _label(seat: Seat) -> str:
-    member = seat.member
-    if member.name is None:
-        return seat.model or member.own or member.kind
-    return f"{member.name} ({seat.model})" if seat.model else member.name
+def _label(route: Route) -> str:
+    if route.given_name is None:
+        return route.asked_for or route.own or route.name or "model"
+    name = route.given_name
+    return f"{name} ({route.asked_for})" if route.asked_for else name
 
 
-def _by_item(seats: list[Seat]) -> list[list[Seat]]:
-    items: dict[tuple[int, int], list[Seat]] = {}
-    for seat in seats:
-        items.setdefault((seat.round, seat.member.item), []).append(seat)
-    return list(items.values())
+def _by_entry(routes: list[Route]) -> list[list[Route]]:
+    tiers: dict[tuple[int, int], list[Route]] = {}
+    for one in routes:
+        tiers.setdefault((one.round, one.entry), []).append(one)
+    return list(tiers.values())
 
 
-# --- what `reliable=CallOptions(...)` changes ---------------------------------------
+def plan_of(
+    tiers: Iterable[Iterable[Route]], turns_of: Callable[[int], Turns | None]
+) -> Plan:
+    """Return a plan of tiers.
+
+    Args:
+        tiers: Equivalent routes, in the order to ask.
+        turns_of: Says for an entry's place who says which member comes first.
+    """
+    made = []
+    for one in tiers:
+        routes = tuple(one)
+        turns = turns_of(routes[0].entry) if len(routes) > 1 else None
+        by_place = {route.place: route for route in routes}
+        made.append(Tier(routes) if turns is None else Tier(routes, turns, by_place))
+    return Plan(made)
 
 
-def plan_for(plan: list[list[Seat]], options: CallOptions) -> list[list[Seat]]:
+# --- what `reliable=CallOptions(...)` changes -------------------------------------
+
+
+def plan_for(plan: Plan, options: CallOptions) -> Plan:
     """Return the part of a plan that a call may use.
 
     Raises:
         ValueError: Nobody is called as `start_at` says; the text says who there is.
     """
-    plan = _from(plan, options.start_at) if options.start_at is not None else plan
-    return plan if options.failover else plan[:1]
+    if options.start_at is None and options.failover:
+        return plan
+    start = options.start_at
+    tiers = list(plan.tiers) if start is None else _from(plan, start)
+    return Plan(tiers if options.failover else tiers[:1])
 
 
-def _from(plan: list[list[Seat]], name: str) -> list[list[Seat]]:
-    for at, item in enumerate(plan):
-        for place, seat in enumerate(item):
-            if name in (seat.label, seat.member.name):
-                return [[*item[place:], *item[:place]], *plan[at + 1 :]]
-    known = ", ".join(seat.label for item in plan for seat in item)
+def _from(plan: Plan, name: str) -> list[Tier]:
+    for at, tier in enumerate(plan.tiers):
+        routes = tier.routes
+        for place, route in enumerate(routes):
+            if name in (route.name, route.given_name):
+                first = Tier((*routes[place:], *routes[:place]))
+                return [first, *plan.tiers[at + 1 :]]
+    known = ", ".join(route.name for route in plan.routes)
     msg = f"start_at={name!r} is none of this model's candidates: {known}"
     raise ValueError(msg)
-
-
-def within_total(routes: Sequence[Sequence[Route]], total: float) -> list[list[Route]]:
-    """Return the routes of a plan with another limit for the whole call."""
-    return [
-        [replace(one, limits=replace(one.limits, total=total)) for one in item]
-        for item in routes
-    ]

@@ -1,26 +1,29 @@
-"""A token bucket: how many retries all calls of a model may still make.
-
-Counting tokens behind one plain lock lives here. What a retry costs is the policy's.
-"""
+"""A token bucket: how many retries all calls of a model may still make."""
 
 from __future__ import annotations
 
-import threading
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from langchain_reliable.policies import RetryBudget
 
 
 class RetryTokenBucket:
-    """The tokens of one retry budget."""
+    """The tokens of one retry budget.
+
+    Attributes:
+        lock: Held while tokens change; whoever shares the bucket puts a real one here.
+    """
 
     def __init__(self, budget: RetryBudget) -> None:
         """Begin full."""
+        self.lock: AbstractContextManager[object] = nullcontext()
         self._budget = budget
-        self._lock = threading.RLock()  # a finalizer may come in between
         self._tokens = budget.tokens
 
     @property
@@ -33,11 +36,14 @@ class RetryTokenBucket:
         """What a call that needed no retry puts back."""
         return self._budget.success_credit
 
+    def can_pay(self, kind: FailureKind) -> bool:
+        """Return whether a retry after such a failure could be paid for now."""
+        return self._cost(kind) <= self._tokens
+
     def spend(self, kind: FailureKind) -> float | None:
         """Pay for a retry after a failure; return its cost, `None` if it's too much."""
-        throttled = kind is FailureKind.RATE_LIMITED
-        cost = self._budget.throttled_cost if throttled else self._budget.transient_cost
-        with self._lock:
+        cost = self._cost(kind)
+        with self.lock:
             if cost > self._tokens:
                 return None
             self._tokens -= cost
@@ -45,5 +51,9 @@ class RetryTokenBucket:
 
     def refill(self, tokens: float) -> None:
         """Put tokens back, up to what fits."""
-        with self._lock:
+        with self.lock:
             self._tokens = min(self._tokens + tokens, self._budget.tokens)
+
+    def _cost(self, kind: FailureKind) -> float:
+        throttled = kind is FailureKind.RATE_LIMITED
+        return self._budget.throttled_cost if throttled else self._budget.transient_cost

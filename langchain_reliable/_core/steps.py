@@ -1,48 +1,124 @@
-"""The words between the study and the engine room: routes, attempts and steps.
+"""The words between the core and its drivers: routes, attempts and steps.
 
-Frozen values that say what to do next live here, and the one note that an attempt
-takes along. Deciding and doing never do. What every call makes is a named tuple: a
-frozen dataclass takes twice the time.
+Frozen values that say what to do next, and the one note that an attempt takes along.
+What every call makes is a named tuple: a frozen dataclass takes twice the time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
 
-from langchain_reliable._core.timeouts import NO_TIMEOUTS, Timeouts
+from langchain_reliable._core.circuit import MAX_PROBE, UNKNOWN, Admission
+from langchain_reliable._core.timeouts import NO_TIMEOUTS, AttemptTimer, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from langchain_core.outputs import ChatGeneration
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Route:
-    """A candidate in the plan of one call.
+    """A candidate for one model in the plan of a call; equal to itself alone.
 
     Attributes:
-        place: Its place in the plan, by which the hallway finds its child.
         name: What people call it; unique in the plan.
+        entry: The place of its entry in `models`.
+        place: Its place within that entry, where it is a group.
+        round: 0 for what was asked, n for the n-th fallback.
+        asked_for: The model to ask it for; `None` means as it is.
+        own: Its own model's name, where it has one.
+        serves: Further names that it was said to serve.
+        given_name: What the user called it, if anything.
         max_retries: How often it may be asked again after its first attempt.
+        max_probe: Seconds after which a probe of it lends its slot to another.
         window: Tokens that fit into its context, where known.
-        limits: How long its attempts may take.
+        timeouts: How long its attempts may take.
         key: Who it is across calls.
+        made_up: Whether a caller named its model and nobody declared it.
         model: The model that it is asked for, where known.
         provider: Whose model it is, as LangChain calls it, where known.
+        take_turn: Asks its rate limiter without blocking, where it has one.
+        candidate: Whom the router finds its child by; sealed for the core.
     """
 
-    place: int
-    name: str
-    max_retries: int
+    name: str = ""
+    entry: int = 0
+    place: int = 0
+    round: int = 0
+    asked_for: str | None = None
+    own: str | None = None
+    serves: tuple[str, ...] = ()
+    given_name: str | None = None
+    max_retries: int = 2
+    max_probe: float = MAX_PROBE
     window: int | None = None
-    limits: Timeouts = NO_TIMEOUTS
+    timeouts: Timeouts = NO_TIMEOUTS
     key: Hashable = None
+    made_up: bool = False
     model: str | None = None
     provider: str | None = None
+    take_turn: Callable[[], bool] | None = None
+    candidate: Any = None
+
+
+class Turns(Protocol):
+    """Says which member of a group is asked first; taking a turn changes the next."""
+
+    def first(self, is_free: Callable[[int], bool]) -> int | None:
+        """Take a turn; return the place of a free member, `None` if nobody is free."""
+
+
+class Tier(NamedTuple):
+    """Routes that can stand in for each other, in the order to ask.
+
+    Attributes:
+        routes: A candidate alone, or the members of a group.
+        turns: Says who is asked first, where that changes from call to call.
+        by_place: The routes by their place in the group, where turns are taken.
+    """
+
+    routes: tuple[Route, ...]
+    turns: Turns | None = None
+    by_place: Mapping[int, Route] = MappingProxyType({})
+
+
+class Plan:
+    """Who may be asked in a call: tiers from the first to the last.
+
+    Attributes:
+        tiers: Groups of equivalent routes, in the order to ask.
+        routes: All of them, in that order.
+        only: The route of a first tier that has but one.
+    """
+
+    __slots__ = ("_tier_of", "only", "routes", "tiers")
+
+    def __init__(self, tiers: Sequence[Tier]) -> None:
+        """Look at what does not change from call to call."""
+        self.tiers = tuple(tiers)
+        self.routes = tuple(route for tier in self.tiers for route in tier.routes)
+        first = self.tiers[0].routes
+        self.only = first[0] if len(first) == 1 else None
+        self._tier_of = {
+            route: at for at, tier in enumerate(self.tiers) for route in tier.routes
+        }
+
+    def tier_of(self, route: Route) -> int:
+        """Return the place of a route's tier."""
+        return self._tier_of[route]
 
 
 @dataclass(slots=True, eq=False)
@@ -54,25 +130,45 @@ class AttemptProgress:
         held: How many chunks were held back.
         parts: What has come before the commit: chunks, or an answer in one piece.
         broke: What broke after the last word of an answer that is whole all the same.
+        timer: Its time limits, once they run.
     """
 
     opened_at: float | None = None
     held: int = 0
     parts: Sequence[ChatGeneration] = ()
     broke: Exception | None = None
+    timer: AttemptTimer | None = None
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether a first word has come, though nothing was let out yet."""
+        return self.timer is not None and self.timer.has_payload
 
 
 class Attempt(NamedTuple):
-    """One request to one candidate, on its way."""
+    """One request to one candidate, on its way.
+
+    Attributes:
+        number: Its number in the call, from 1, given when it starts.
+        nth: Which attempt at its candidate it is, from 1.
+        route: Whom it asks.
+        started_at: When it began.
+        wait: Seconds that the call waited before it.
+        timeouts: How long it may take.
+        progress: What has come of it so far.
+        admission: What its candidate's health admitted it as.
+        has_turn: Whether its rate limiter has already let it pass.
+    """
 
     number: int
     nth: int
     route: Route
     started_at: float
     wait: float
-    limits: Timeouts
-    probe: bool
+    timeouts: Timeouts
     progress: AttemptProgress
+    admission: Admission = UNKNOWN
+    has_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +180,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nobody is free before this moment."""
+    """Nothing is to be done before this moment, unless an attempt ends."""
 
     until: float
 

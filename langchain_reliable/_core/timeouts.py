@@ -1,20 +1,21 @@
 """How long one attempt may still keep us waiting, and for what.
 
-The arithmetic of an attempt's time limits lives here, with time coming in as a number.
-Timers and threads never do.
+The arithmetic of an attempt's time limits, with time coming in as a number; what ends a
+wait is in `_runtime`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from langchain_reliable.errors import (
+    AnswerTimeout,
     AttemptTimeout,
     FirstChunkTimeout,
     IdleTimeout,
+    LastChanceTimeout,
     TotalTimeout,
 )
 
@@ -26,9 +27,101 @@ if TYPE_CHECKING:
 AFTER_FINISH = 5.0
 """Seconds spent on what may follow a finish marker (usage, `[DONE]`)."""
 
+SHORTEST_SHARE = 5.0
+"""Seconds below which no share of `total_timeout` is kept for those not asked yet: no
+model could answer in what is left then."""
+
+_KEPT_FOR_EACH = 10.0
+"""Seconds kept for each candidate that was not asked yet, at most a third of the rest:
+what a whole answer of some length takes."""
+
+_FIRST_WORD_SHARE = 2 / 3
+"""Share of what is left that a stream may wait for its first word. The rest is for
+those not asked yet, who need about as long for theirs."""
+
 _MARGIN = 1.0
 """Seconds by which a client's read time-out is longer than our limit, so that ours is
 the one that is told."""
+
+
+class Timeouts(NamedTuple):
+    """How long an attempt may take, in seconds; `None` for as long as it wants.
+
+    Attributes:
+        first_chunk: From the request to the first effective payload of a stream.
+        idle: Between two chunks of a stream, from its first payload on.
+        last_chance: Silence before the first payload where `first_chunk` is `None`.
+        answer: From the request to an answer in one piece.
+        answer_is_soft: Whether that is worth a timer, but no thread.
+        attempt: For the whole attempt.
+        total: For the whole call.
+        deadline: When the whole call is over.
+    """
+
+    first_chunk: float | None = None
+    idle: float | None = None
+    last_chance: float | None = None
+    answer: float | None = None
+    answer_is_soft: bool = False
+    attempt: float | None = None
+    total: float | None = None
+    deadline: float | None = None
+
+    @property
+    def bounds_answers(self) -> bool:
+        """Whether anything bounds an answer in one piece, whatever it takes."""
+        bounds_one = self.answer is not None and not self.answer_is_soft
+        return bounds_one or self.attempt is not None or self.deadline is not None
+
+    @property
+    def of_the_call(self) -> Timeouts:
+        """What limits the call as a whole."""
+        return Timeouts(total=self.total, deadline=self.deadline)
+
+    def unhurried(self) -> Timeouts:
+        """Return the same for the last candidate: nobody is hurried for nobody."""
+        return self._replace(first_chunk=None, answer=None)
+
+    def within(
+        self,
+        deadline: float,
+        total: float | None,
+        now: float,
+        unasked: int,
+        *,
+        streams: bool,
+    ) -> Timeouts:
+        """Return the same in a call that ends at a moment.
+
+        Args:
+            deadline: The moment.
+            total: The seconds that the whole call may take.
+            now: The moment at which the attempt begins.
+            unasked: How many others may be asked and have not been: each is left a
+                share of the time.
+            streams: Whether a stream is waited for.
+        """
+        mine = self._replace(deadline=deadline, total=total)
+        if not unasked:
+            return mine
+        rest = deadline - now
+        if streams:
+            share = rest * _FIRST_WORD_SHARE
+            if share < SHORTEST_SHARE:
+                return mine
+            return mine._replace(first_chunk=_shorter(self.first_chunk, share))
+        kept = unasked * min(_KEPT_FOR_EACH, rest / 3)
+        share = rest - min(kept, rest * 2 / 3)
+        if share < SHORTEST_SHARE or (self.answer or math.inf) <= share:
+            return mine
+        return mine._replace(answer=share, answer_is_soft=False)
+
+
+NO_TIMEOUTS = Timeouts()
+
+
+def _shorter(one: float | None, other: float) -> float:
+    return other if one is None else min(one, other)
 
 
 _Deadline: TypeAlias = "tuple[float, type[TimeLimitExceeded], float]"
@@ -45,6 +138,7 @@ class AttemptTimer:
         deadlines: What limits the answer besides silence; when that changes, another
             list.
         given_up: Whether nobody waits any more.
+        has_payload: Whether a chunk has said something.
         quiet_since: When the last chunk came, or the attempt began.
         watcher: Called when there is less time than before, by whoever notes it: the
             one that waits may be another thread.
@@ -57,54 +151,68 @@ class AttemptTimer:
         "_silence",
         "deadlines",
         "given_up",
+        "has_payload",
         "quiet_since",
         "watcher",
     )
 
-    def __init__(self, limits: Timeouts, now: float, *, streams: bool) -> None:
+    def __init__(
+        self, timeouts: Timeouts, now: float, *, streams: bool, soft_too: bool = True
+    ) -> None:
         """Begin when the request goes out.
 
         Args:
-            limits: The limits of the attempt.
+            timeouts: The limits of the attempt.
             now: The moment it begins.
             streams: Whether chunks are waited for; the limits on them apply only then.
+            soft_too: Whether limits count that are not worth a thread.
         """
-        self._idle = limits.idle if streams else None
         self._handed_at: float | None = None
-        self.given_up = False
-        self.quiet_since = now
+        self._idle = timeouts.idle if streams else None
+        self._missed: _Deadline | None = None
         self._silence: float | None = None
         self.deadlines: list[_Deadline] = []
+        self.given_up = False
+        self.has_payload = False
+        self.quiet_since = now
         self.watcher: Callable[[AttemptTimer], None] | None = None
-        self._missed: _Deadline | None = None
-        if (span := limits.attempt) is not None:
+        if (span := timeouts.attempt) is not None:
             self.deadlines.append((now + span, AttemptTimeout, span))
-        if limits.deadline is not None:
-            self.deadlines.append((limits.deadline, TotalTimeout, limits.total or 0.0))
-        if streams and (span := limits.first_chunk) is not None:
+        if (end := timeouts.deadline) is not None:
+            self.deadlines.append((end, TotalTimeout, timeouts.total or 0.0))
+        if not streams:
+            soft = timeouts.answer_is_soft and not soft_too
+            if (span := timeouts.answer) is not None and not soft:
+                self.deadlines.append((now + span, AnswerTimeout, span))
+        elif (span := timeouts.first_chunk) is not None:
             self.deadlines.append((now + span, FirstChunkTimeout, span))
+        else:
+            self._silence = timeouts.last_chance
 
     @property
     def limited(self) -> bool:
-        """Whether any limit applies."""
-        return self._idle is not None or bool(self.deadlines)
+        """Whether any limit applies, now or later."""
+        return (
+            self._idle is not None or self._silence is not None or bool(self.deadlines)
+        )
 
     def chunk_arrived(self, now: float) -> None:
-        """Take note of a chunk, whatever it holds: from now on silence counts.
+        """Take note of a chunk, whatever it holds.
 
         Raises:
             TimeLimitExceeded: It came too late; nobody waits for it any more.
         """
         if self.given_up:
             raise self.error()
-        self.quiet_since, self._silence = now, self._idle
-        self._call_watcher()
+        self.quiet_since = now
 
     def payload_arrived(self) -> None:
-        """Take note that a chunk has said something."""
+        """Take note that a chunk has said something: from now on silence counts."""
+        self.has_payload, self._silence = True, self._idle
         self.deadlines = [
             one for one in self.deadlines if one[1] is not FirstChunkTimeout
         ]
+        self._call_watcher()
 
     def finish_arrived(self, now: float) -> None:
         """Take note of the finish marker on its way out: little may follow."""
@@ -165,17 +273,20 @@ class AttemptTimer:
     def error(self) -> TimeLimitExceeded:
         """Return the error of the limit that `remaining` went by last."""
         if self._missed is None:
-            return IdleTimeout(self._silence or 0.0)
-        _, kind, span = self._missed
-        return kind(span)
+            kind = IdleTimeout if self.has_payload else LastChanceTimeout
+            return kind(self._silence or 0.0)
+        _, missed, span = self._missed
+        return missed(span)
 
 
-def read_timeout_for(limits: Timeouts, *, streams: bool) -> float | None:
+def read_timeout_for(timeouts: Timeouts, *, streams: bool) -> float | None:
     """Return after which silence a client may as well give up its socket."""
-    silence = None
-    if streams and limits.first_chunk is not None and limits.idle is not None:
-        silence = max(limits.first_chunk, limits.idle)
-    spans = limits.attempt, limits.total, silence
+    silence = timeouts.answer
+    if streams:
+        first, idle = timeouts.first_chunk, timeouts.idle
+        first = timeouts.last_chance if first is None else first
+        silence = None if first is None or idle is None else max(first, idle)
+    spans = timeouts.attempt, timeouts.total, silence
     return None if spans == _UNLIMITED else _rounded_up(spans)
 
 
@@ -191,35 +302,3 @@ def _rounded_up(spans: tuple[float | None, ...]) -> float:
     """
     shortest = min(span for span in spans if span is not None)
     return 2 ** (math.ceil(4 * math.log2(shortest)) / 4) + _MARGIN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long an attempt may take, in seconds; `None` for as long as it wants.
-
-    Attributes:
-        first_chunk: From the request to the first effective payload of a stream.
-        idle: Between two chunks of a stream.
-        attempt: For the whole attempt.
-        total: For the whole call.
-        deadline: When the whole call is over.
-    """
-
-    first_chunk: float | None = None
-    idle: float | None = None
-    attempt: float | None = None
-    total: float | None = None
-    deadline: float | None = None
-
-    @property
-    def any_on_answers(self) -> bool:
-        """Whether anything limits an answer in one piece."""
-        return self.attempt is not None or self.deadline is not None
-
-    @property
-    def of_the_call(self) -> Timeouts:
-        """What limits the call as a whole."""
-        return Timeouts(total=self.total, deadline=self.deadline)
-
-
-NO_TIMEOUTS = Timeouts()

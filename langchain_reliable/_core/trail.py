@@ -1,7 +1,7 @@
 """What one call has been through so far, and telling those who watch.
 
-Records of attempts, and the events made of them, live here. Nothing is decided by
-them: the study writes here and never asks.
+Records of attempts, found by the attempt's number, and the events made of them. Nothing
+is decided by them.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ from langchain_reliable.events import (
     FailedOver,
     GaveUp,
     Interrupted,
+    PassedOver,
     Retried,
     Waiting,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from langchain_reliable._core.steps import Attempt, Route
+    from langchain_reliable._core.steps import Attempt, Plan, Route
     from langchain_reliable._core.usage import Usage
     from langchain_reliable.events import Event
     from langchain_reliable.failures import Failure
@@ -44,7 +45,7 @@ class Trail:
 
     def __init__(
         self,
-        items: Sequence[Sequence[Route]],
+        plan: Plan,
         observe: Observe | None,
         number: int,
         *,
@@ -53,41 +54,48 @@ class Trail:
         """Begin a trail.
 
         Args:
-            items: The plan of the call.
+            plan: Who may be asked.
             observe: Hears what happens.
             number: Tells this call's events from those of others.
             streams: Whether the call asks for a stream.
         """
-        self.records: list[AttemptRecord] = []
-        self.skipped: dict[str, float] = {}
+        self.skipped: dict[str, tuple[float | None, str]] = {}
         self.winner: Attempt | None = None
-        self._items = items
-        self._observe = observe
+        self._by_number: dict[int, AttemptRecord] = {}
         self._event_types = getattr(observe, "event_types", None)
         self._number = number
+        self._observe = observe
+        self._plan = plan
         self._streams = streams
+        self._untold: list[str] = []  # who was held back, and is not passed over yet
 
     @property
-    def errors(self) -> list[Exception]:
-        """What the attempts raised, in order."""
-        return [record.error for record in self.records if record.error is not None]
+    def records(self) -> tuple[AttemptRecord, ...]:
+        """The attempts that have ended, in the order in which they began."""
+        numbers = sorted(self._by_number)
+        return tuple(self._by_number[number] for number in numbers)
 
     @property
     def served_by(self) -> str:
         """The name of the candidate that answered."""
         return self.winner.route.name if self.winner is not None else ""
 
+    @property
+    def failed_over(self) -> bool:
+        """Whether another entry answers than the first of this call's plan."""
+        winner = self.winner
+        return winner is not None and self._plan.tier_of(winner.route) > 0
+
     def as_metadata(self) -> dict[str, object]:
         """Return what happened as plain JSON."""
-        winner = self.winner
         return {
             "served_by": self.served_by,
             "attempts": [_plain(record) for record in self.records],
             "skipped": [
-                {"candidate": name, "seconds": _finite(seconds)}
-                for name, seconds in self.skipped.items()
+                {"candidate": name, "seconds": _finite(seconds), "reason": reason}
+                for name, (seconds, reason) in self.skipped.items()
             ],
-            "failed_over": winner is not None and winner.route not in self._items[0],
+            "failed_over": self.failed_over,
         }
 
     # --- what happens -------------------------------------------------------------
@@ -96,9 +104,18 @@ class Trail:
         """A request goes out."""
         name = attempt.route.name
         if last is not None:
-            how = Retried if self._share_item(last, attempt.route) else FailedOver
-            why = self._last_failure()
-            self._tell(how, now, source=last.name, target=name, failure=why)
+            same = self._plan.tier_of(last) == self._plan.tier_of(attempt.route)
+            how, why = Retried if same else FailedOver, self._last_failure()
+            self._tell(
+                how,
+                now,
+                source=last.name,
+                target=name,
+                failure=why,
+                number=attempt.number,
+            )
+        if self._untold:
+            self._tell_passed_over(name, now)
         if self._wants(AttemptStarted):
             self._tell(
                 AttemptStarted,
@@ -116,37 +133,41 @@ class Trail:
     ) -> None:
         """An attempt ended without an answer."""
         record = _broken(_record(attempt, now), attempt, failure, error)
-        self.records.append(record)
+        self._by_number[attempt.number] = record
         self._tell(AttemptFailed, now, attempt=record)
 
     def committed(self, attempt: Attempt, now: float) -> None:
         """A candidate has said its first word."""
         self.winner = attempt
         record = _record(attempt, now)
-        self.records.append(record)
+        self._by_number[attempt.number] = record
         if self._wants(Committed):
-            self._tell(Committed, now, attempt=record)
+            self._tell(Committed, now, attempt=record, failed_over=self.failed_over)
 
-    def settled(self, attempt: Attempt, now: float) -> None:
+    def returned_empty(self, attempt: Attempt, now: float) -> None:
         """An answer that was put aside is the best there is."""
         self.winner = attempt
-        record = self.records[attempt.number - 1]
+        record = self._by_number[attempt.number]
         # What an answer has cost stands in its message alone.
         record = replace(record, input_tokens=None, output_tokens=None)
-        self.records[attempt.number - 1] = record
-        self._tell(EmptyAnswerReturned, now, candidate=record.candidate)
-        self._tell(Committed, now, attempt=record)
+        self._by_number[attempt.number] = record
+        number = attempt.number
+        self._tell(EmptyAnswerReturned, now, candidate=record.candidate, number=number)
+        self._tell(Committed, now, attempt=record, failed_over=self.failed_over)
 
     def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
-        """The stream of the winner, which is the last record, broke."""
+        """The stream of the winner broke."""
         winner = cast("Attempt", self.winner)  # only a committed one relays
-        record = _broken(self.records[-1], winner, failure, error)
-        self.records[-1] = record
+        record = self._by_number[winner.number]
+        record = self._by_number[winner.number] = _broken(
+            record, winner, failure, error
+        )
         self._tell(
             Interrupted,
             now,
             candidate=self.served_by,
             failure=failure,
+            number=winner.number,
             input_tokens=record.input_tokens,
             output_tokens=record.output_tokens,
         )
@@ -156,9 +177,27 @@ class Trail:
         why = self._last_failure()
         self._tell(Waiting, now, candidate=route.name, seconds=seconds, failure=why)
 
-    def held_back(self, route: Route, seconds: float) -> None:
-        """Its health keeps a candidate out of this call, unless nobody else answers."""
-        self.skipped.setdefault(route.name, seconds)
+    def held_back(
+        self, route: Route, seconds: float | None, reason: str = "health"
+    ) -> None:
+        """A candidate is kept out of this call, unless nobody else answers."""
+        if route.name not in self.skipped:
+            self.skipped[route.name] = seconds, reason
+            self._untold.append(route.name)
+
+    def _tell_passed_over(self, asked: str, now: float) -> None:
+        """Tell whom the call passes over by asking somebody else."""
+        untold, self._untold = self._untold, []
+        for name in untold:
+            seconds, reason = self.skipped[name]
+            if name != asked:
+                self._tell(
+                    PassedOver,
+                    now,
+                    candidate=name,
+                    reason=reason,
+                    seconds=_finite(seconds),
+                )
 
     def circuit_opened(self, route: Route, seconds: float, now: float) -> None:
         """A candidate failed too often in a row."""
@@ -178,25 +217,32 @@ class Trail:
                 candidate=self.served_by,
                 input_tokens=tokens_in,
                 output_tokens=tokens_out,
+                number=None if self.winner is None else self.winner.number,
+                failed_over=self.failed_over,
             )
 
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Nobody waits for an answer any more, in an attempt or between two."""
         if attempt is None:  # a wait follows a failure
-            self._tell(Abandoned, now, candidate=self.records[-1].candidate)
+            last = self._by_number[max(self._by_number)]
+            self._tell(Abandoned, now, candidate=last.candidate)
         else:
             opened = _opened(attempt)
-            self._tell(Abandoned, now, candidate=attempt.route.name, opened=opened)
+            self._tell(
+                Abandoned,
+                now,
+                candidate=attempt.route.name,
+                opened=opened,
+                number=attempt.number,
+            )
 
     def gave_up(self, now: float) -> None:
         """There will be no answer."""
-        self._tell(GaveUp, now, attempts=tuple(self.records))
+        self._tell(GaveUp, now, attempts=self.records)
 
     def _last_failure(self) -> Failure | None:
-        return self.records[-1].failure if self.records else None
-
-    def _share_item(self, one: Route, other: Route) -> bool:
-        return any(one in item and other in item for item in self._items)
+        by_number = self._by_number
+        return by_number[max(by_number)].failure if by_number else None
 
     def _wants(self, event: type[Event]) -> bool:
         """Return whether anybody hears of such an event; ask where it is frequent."""
@@ -240,9 +286,11 @@ def _broken(
     )
 
 
-def _finite(seconds: float) -> float | None:
+def _finite(seconds: float | None) -> float | None:
     """Return seconds as JSON knows them; an isolation has no end."""
-    return round(seconds, 3) if math.isfinite(seconds) else None
+    if seconds is None or not math.isfinite(seconds):
+        return None
+    return round(seconds, 3)
 
 
 def _plain(record: AttemptRecord) -> dict[str, object]:

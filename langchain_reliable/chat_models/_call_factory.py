@@ -1,7 +1,7 @@
 """What the fields of a model amount to, made once and used by every call.
 
-Turning settings into the pieces that a call needs, and tying a request to a fresh call,
-lives here. Checking the settings happens at the door; what they do, further in.
+A factory turns the settings into the pieces that a call needs, and ties each request to
+a fresh call.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_reliable._children.base import Request
 from langchain_reliable._classify.classifier import classifier_with
 from langchain_reliable._core.call import Call
-from langchain_reliable._core.plan import plan_for, within_total
+from langchain_reliable._core.plan import plan_for
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._runtime.peek import CommitPolicy
 from langchain_reliable.chat_models._execution import Execution
@@ -28,11 +28,15 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
     from langchain_reliable._children.structured_output import OutputReader
+    from langchain_reliable._core.steps import Plan
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable.chat_models._router import Plan
     from langchain_reliable.chat_models.settings import ModelSettings
 
 _LOG = LoggingObserver()
+AUTO_ANSWER_TIMEOUT = 300.0
+"""What `answer_timeout="auto"` means: half of what the big SDKs wait for by themselves,
+and longer than all but the longest answers take."""
+
 _CALL_NUMBERS = itertools.count(1)
 
 
@@ -49,8 +53,10 @@ class CallFactory:
             Timeouts(
                 first_chunk=model.first_chunk_timeout,
                 idle=model.idle_timeout,
+                last_chance=model.last_chance_timeout,
+                answer=_seconds(model.answer_timeout),
+                answer_is_soft=model.answer_timeout == "auto",
                 attempt=model.attempt_timeout,
-                total=model.total_timeout,
             ),
         )
         self._policy = Policy(
@@ -112,21 +118,19 @@ class CallFactory:
         asked, options = kwargs.pop("model", None), kwargs.pop(OPTIONS, None)
         plan = self.router.plan(None if asked is None else checked_name(asked))
         output: OutputReader | None = kwargs.pop(OUTPUT, None)
-        classifier = (
-            self._classifier if output is None else output.judging(self._classifier)
-        )
+        classifier = self._classifier
+        if output is not None:
+            classifier = output.judging(classifier)
         request = Request(messages, stop, kwargs, output, as_events)
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
         policy = self._policy
         if options is not None:
             plan = plan_for(plan, checked_options(options))
-        routes, seats = self.router.routes(plan)
-        if options is not None and (total := options.total_timeout) is not None:
-            policy = replace(policy, total_timeout=total)
-            routes = within_total(routes, total)
+            if (total := options.total_timeout) is not None:
+                policy = replace(policy, total_timeout=total)
         call: Call[Any] = Call(
-            routes,
+            plan,
             policy,
             classifier,
             self._dispatch,
@@ -136,9 +140,13 @@ class CallFactory:
             streams=streams is not None,
         )
         return Execution(
-            call, request, self.router, seats, classifier, clock, self._commit_policy
+            call, request, self.router, classifier, clock, self._commit_policy
         )
 
     def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
         async_api = streams == "astream"
         return self.router.streaming_only(plan, request, async_api=async_api)
+
+
+def _seconds(answer_timeout: float | Literal["auto"] | None) -> float | None:
+    return AUTO_ANSWER_TIMEOUT if answer_timeout == "auto" else answer_timeout

@@ -92,11 +92,8 @@ def _by_itself() -> Context:
 
 
 def _probes(model: LangChainInterface, timeout: float) -> Iterator[_Probe]:
-    router = model._router
-    for item in router.declared():
-        for seat in item:
-            candidate = router.candidate(seat)
-            yield _Probe(model, candidate, seat.label, seat.model, timeout)
+    for route in model._router.plan().routes:
+        yield _Probe(model, route.candidate, route.name, route.asked_for, timeout)
 
 
 class _Probe:

@@ -1,13 +1,13 @@
-"""One request on its way through the house.
+"""One request with its I/O: how the candidate of an attempt is asked.
 
-Tying a call's state to its children, for all four hooks alike, lives here: how to ask
-the candidate of an attempt, and what to say when the answer ends or breaks off. Rules
-never do.
+Ties a call's state to its children, for all four hooks alike, and says what becomes of
+an answer that ends or breaks off. The rules are the core's.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.language_models.chat_models import generate_from_stream
@@ -25,16 +25,16 @@ from langchain_reliable._runtime.peek import (
 )
 from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.timer import within_limits
-from langchain_reliable.errors import EmptyAnswer, StreamInterrupted
+from langchain_reliable.errors import AnswerTimeout, EmptyAnswer, StreamInterrupted
+from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator
 
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_reliable._children.base import Child, Request
     from langchain_reliable._core.call import Call, Classifier
-    from langchain_reliable._core.plan import Seat
     from langchain_reliable._core.steps import Attempt
     from langchain_reliable._core.timeouts import Timeouts
     from langchain_reliable._core.usage import Usage
@@ -58,7 +58,6 @@ class Execution:
         call: Call[Any],
         request: Request,
         router: Router,
-        seats: Sequence[Seat],
         classifier: Classifier,
         clock: Clock,
         commit_policy: CommitPolicy,
@@ -69,7 +68,6 @@ class Execution:
             call: The state of the call.
             request: What the caller asked for.
             router: Who is in the house.
-            seats: The candidates of the plan, by their place.
             classifier: Says what an exception means.
             clock: Time.
             commit_policy: How to read streams.
@@ -77,28 +75,25 @@ class Execution:
         self.call = call
         self._request = request
         self._router = router
-        self._seats = seats
         self._classifier = classifier
         self.clock = clock
         self._commit_policy = commit_policy
-        self._child: Child | None = None
-        self._children: dict[int, Child] = {}
+        self._children: dict[int, Child] = {}  # by attempt
 
     # --- openers: one request to one candidate ------------------------------------
 
     def open(self, attempt: Attempt) -> PeekedStream:
         """Ask for a stream, and read it up to its commit."""
-        opened = self._open(
-            self._child_for(attempt, streams=True), attempt, self._commit_policy
-        )
-        self._read_held(opened)
+        child = self._child_for(attempt, streams=True)
+        opened = self._open(child, attempt, self._commit_policy)
+        self._read_held(child, opened)
         return opened
 
     async def aopen(self, attempt: Attempt) -> AsyncPeekedStream:
         """Ask for a stream; the twin of `open`."""
         child = self._child_for(attempt, streams=True)
         opened = await self._aopen(child, attempt, self._commit_policy)
-        self._read_held(opened)
+        self._read_held(child, opened)
         return opened
 
     def answer(self, attempt: Attempt) -> ChatResult:
@@ -107,11 +102,20 @@ class Execution:
         if child.answers_in_pieces(self._request, async_api=False):
             with _empty_as_result():
                 opened = self._open(child, attempt, self._commit_policy.wholly)
-            return self._read_whole(opened)
-        self._take_turn(child, attempt)
-        answer = self._limited(lambda: child.answer(self._request), attempt.limits)
-        attempt.progress.parts = answer.generations[:1]
-        return self._checked(answer)
+            return self._read_whole(child, opened)
+        if child.is_rate_limited and not attempt.has_turn:
+            self._limited(child.take_turn, attempt.timeouts.of_the_call)
+        if attempt.timeouts.bounds_answers:
+            work = partial(child.answer, self._request)
+            answer = self._limited(work, attempt.timeouts)
+        else:
+            try:
+                answer = child.answer(self._request)
+            except Exception as error:
+                if self._is_answer_timeout(error, attempt):
+                    raise AnswerTimeout(attempt.timeouts.answer or 0.0) from error
+                raise
+        return self._checked(child, attempt, answer)
 
     async def aanswer(self, attempt: Attempt) -> ChatResult:
         """Ask for a whole answer; the twin of `answer`."""
@@ -119,30 +123,23 @@ class Execution:
         if child.answers_in_pieces(self._request, async_api=True):
             with _empty_as_result():
                 opened = await self._aopen(child, attempt, self._commit_policy.wholly)
-            return self._read_whole(opened)
-        await self._atake_turn(child, attempt)
-        answer = await self._alimited(child.aanswer(self._request), attempt.limits)
-        attempt.progress.parts = answer.generations[:1]
-        return self._checked(answer)
+            return self._read_whole(child, opened)
+        if child.is_rate_limited and not attempt.has_turn:
+            await self._alimited(child.atake_turn(), attempt.timeouts.of_the_call)
+        answer = await self._alimited(child.aanswer(self._request), attempt.timeouts)
+        return self._checked(child, attempt, answer)
 
     def _child_for(self, attempt: Attempt, *, streams: bool) -> Child:
-        read_timeout = read_timeout_for(attempt.limits, streams=streams)
-        place = attempt.route.place
-        self._children[place] = child = self._router.child(
-            self._seats[place], read_timeout
-        )
-        self._use_child(child)
+        read_timeout = read_timeout_for(attempt.timeouts, streams=streams)
+        child = self._router.child(attempt.route, read_timeout)
+        self._children[attempt.number] = child
         return child
-
-    def _use_child(self, child: Child) -> None:
-        self._child = child
-        if (output := self._request.output) is not None:
-            output.form = child.output_for(output.spec)
 
     def _open(
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
     ) -> PeekedStream:
-        self._take_turn(child, attempt)
+        if child.is_rate_limited and not attempt.has_turn:
+            self._limited(child.take_turn, attempt.timeouts.of_the_call)
         reading = self._reading(child, attempt, commit_policy)
         request, clock = self._request, self.clock
         if not reading.timer.limited:
@@ -155,43 +152,55 @@ class Execution:
     async def _aopen(
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
     ) -> AsyncPeekedStream:
-        await self._atake_turn(child, attempt)
+        if child.is_rate_limited and not attempt.has_turn:
+            await self._alimited(child.atake_turn(), attempt.timeouts.of_the_call)
         reading = self._reading(child, attempt, commit_policy)
         return await aopen_stream(child.achunks(self._request), reading, self.clock)
 
     def _reading(
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
     ) -> ReadContext:
-        timer = AttemptTimer(attempt.limits, self.clock.now(), streams=True)
+        timer = AttemptTimer(attempt.timeouts, self.clock.now(), streams=True)
+        attempt.progress.timer = timer
         return commit_policy.reading(
             timer, attempt.progress, sends_finish=child.sends_finish
         )
 
     # --- structured output ----------------------------------------------------------
 
-    def _checked(self, answer: ChatResult) -> ChatResult:
+    def _checked(
+        self, child: Child, attempt: Attempt, answer: ChatResult
+    ) -> ChatResult:
+        attempt.progress.parts = answer.generations[:1]
         accepts = self._commit_policy.accepts_empty
-        return self._read(checked(answer, accepts_empty=accepts))
+        answer = checked(answer, accepts_empty=accepts)
+        return answer if self._request.output is None else self._read(child, answer)
 
-    def _read(self, answer: ChatResult) -> ChatResult:
+    def _read(self, child: Child, answer: ChatResult) -> ChatResult:
         """Read an answer by its form, if it was asked for in one."""
         output = self._request.output
-        return answer if output is None else output.read(answer)
+        if output is None:
+            return answer
+        return output.read(answer, child.output_for(output.spec))
 
-    def _read_held(self, opened: PeekedStream | AsyncPeekedStream) -> None:
+    def _read_held(
+        self, child: Child, opened: PeekedStream | AsyncPeekedStream
+    ) -> None:
         """Read a stream that is held whole, while another try is still unseen."""
         if self._request.output is None or self._commit_policy.commit_on != "complete":
             return
         try:
-            self._read_whole(opened)
+            self._read_whole(child, opened)
         except EmptyAnswer as error:
             error.answer = opened
             raise
 
-    def _read_whole(self, opened: PeekedStream | AsyncPeekedStream) -> ChatResult:
+    def _read_whole(
+        self, child: Child, opened: PeekedStream | AsyncPeekedStream
+    ) -> ChatResult:
         """Read a stream at its end; what broke there may be why it can't be read."""
         try:
-            return self._read(_joined(opened.held))
+            return self._read(child, _joined(opened.held))
         except EmptyAnswer:
             raise
         except Exception as error:
@@ -201,35 +210,33 @@ class Execution:
 
     # --- within limits ------------------------------------------------------------
 
-    def _take_turn(self, child: Child, attempt: Attempt) -> None:
-        """Wait for the child's rate limiter; only the whole call's time limits that."""
-        if not child.is_rate_limited:
-            return
-        self._limited(child.take_turn, attempt.limits.of_the_call)
-
-    async def _atake_turn(self, child: Child, attempt: Attempt) -> None:
-        if not child.is_rate_limited:
-            return
-        await self._alimited(child.atake_turn(), attempt.limits.of_the_call)
-
-    def _limited(self, work: Callable[[], T], limits: Timeouts) -> T:
-        if not limits.any_on_answers:
+    def _limited(self, work: Callable[[], T], timeouts: Timeouts) -> T:
+        timer = AttemptTimer(timeouts, self.clock.now(), streams=False, soft_too=False)
+        if not timer.limited:
             return work()
-        timer = AttemptTimer(limits, self.clock.now(), streams=False)
         return ThreadReader(timer, self.clock).answer(work)
 
-    async def _alimited(self, work: Awaitable[T], limits: Timeouts) -> T:
-        if not limits.any_on_answers:
+    async def _alimited(self, work: Awaitable[T], timeouts: Timeouts) -> T:
+        timer = AttemptTimer(timeouts, self.clock.now(), streams=False)
+        if not timer.limited:
             return await work
-        timer = AttemptTimer(limits, self.clock.now(), streams=False)
         return await within_limits(work, timer, self.clock)
+
+    def _is_answer_timeout(self, error: Exception, attempt: Attempt) -> bool:
+        """Return whether a client gave up at the read time-out that we lowered."""
+        span = attempt.timeouts.answer
+        if span is None or self.clock.now() - attempt.started_at < span:
+            return False
+        failure = self._classifier(error)
+        return failure is not None and failure.kind is FailureKind.TIMEOUT
 
     # --- the end of an answer -----------------------------------------------------
 
     def use_winner(self) -> None:
-        """Turn to who has answered; a kept empty answer is not the last one's."""
-        if (winner := self.call.trail.winner) is not None:
-            self._use_child(self._children[winner.route.place])
+        """Take note of who has answered: what it was asked for reads its answer."""
+        output = self._request.output
+        if output is not None and (winner := self.call.trail.winner) is not None:
+            output.form = self._children[winner.number].output_for(output.spec)
 
     def trail(self) -> dict[str, object]:
         """Return what happened, for the answer's metadata."""
@@ -237,8 +244,8 @@ class Execution:
 
     def answered(self, *, finished: bool, usage: Usage) -> None:
         """Take note that the caller has the whole answer."""
-        if finished and self._child is not None:
-            self._child.sends_finish = True
+        if finished and (winner := self.call.trail.winner) is not None:
+            self._children[winner.number].sends_finish = True
         self.call.answered(self.clock.now(), usage)
 
     def abandoned(self) -> None:

@@ -40,15 +40,10 @@ def shown(model: LangChainInterface) -> str:
 
 
 def _rows(model: LangChainInterface) -> Iterator[tuple[str, ...]]:
-    router = model._router
-    plan = router.declared()
-    routes, seats = router.routes(plan)
-    names = [route for item in routes for route in item]
-    for number, item in enumerate(plan, 1):
-        for place, seat in enumerate(item):
+    for number, tier in enumerate(model._router.plan().tiers, 1):
+        for place, route in enumerate(tier.routes):
             head = str(number) if place == 0 else ""
-            child = bare_model(router.candidate(seat))
-            yield (head, *_cells(child, names[seats.index(seat)]))
+            yield (head, *_cells(bare_model(route.candidate), route))
 
 
 def _cells(child: object, route: Route) -> tuple[str, ...]:
@@ -56,7 +51,7 @@ def _cells(child: object, route: Route) -> tuple[str, ...]:
         route.name,
         type(child).__name__,
         str(route.max_retries),
-        *_limits(route.limits),
+        *_limits(route.timeouts),
     )
 
 

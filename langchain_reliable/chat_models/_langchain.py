@@ -170,8 +170,8 @@ class LangChainInterface(ModelSettings):
     @property
     def _first_child(self) -> Child:
         """Whoever is asked first, ready to be called."""
-        [[seat, *_], *_] = self._router.plan(None)
-        return self._router.child(seat)
+        router = self._router
+        return router.child(router.plan().routes[0])
 
     @property
     def _first_model(self) -> BaseChatModel | None:

@@ -1,13 +1,13 @@
-"""Who is in the house: from what the user wrote to the routes of one call.
+"""Who may be asked: from what the user wrote to the plan of one call.
 
-Looking candidates up by their seat in a plan lives here. The order of the plan is
-decided in `_plan`, and calling a child happens in `_children`.
+The order of a plan is decided in `_core/plan.py`, and calling a child happens in
+`_children`.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from itertools import count
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel, LangSmithParams
@@ -15,19 +15,18 @@ from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_reliable._children.base import ChildConfig
 from langchain_reliable._children.identity import identity
 from langchain_reliable._children.prepare import bare_model, child_of, own_model
-from langchain_reliable._core.plan import Member, planned
-from langchain_reliable._core.steps import Route
+from langchain_reliable._core.circuit import MAX_PROBE
+from langchain_reliable._core.plan import plan_of, planned
+from langchain_reliable._core.steps import Plan, Route, Tier
 from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from langchain_reliable._children.base import Child, Request
-    from langchain_reliable._core.plan import Seat
+    from langchain_reliable._core.steps import Turns
     from langchain_reliable._core.timeouts import Timeouts
-
-    Plan = list[list[Seat]]
 
 
 _PLANS_KEPT = 256
@@ -39,36 +38,35 @@ class Router:
 
     def __init__(
         self,
-        items: Sequence[Candidate | Group],
+        entries: Sequence[Candidate | Group],
         fallbacks: Mapping[str, Sequence[str]],
         max_retries: int,
         manage_retries: bool,  # noqa: FBT001 - named by its place in the fields
-        limits: Timeouts,
+        timeouts: Timeouts,
     ) -> None:
         """Take the candidates in.
 
         Args:
-            items: What the user wrote in `models`, checked.
+            entries: What the user wrote in `models`, checked.
             fallbacks: Model name to further names.
             max_retries: Retries of candidates that have no number of their own.
             manage_retries: Whether the children's own retries are to be off.
-            limits: Time limits of candidates that have none of their own.
+            timeouts: Time limits of candidates that have none of their own.
         """
-        self._items = items
+        self._entries = entries
         self._fallbacks = fallbacks
         self._max_retries = max_retries
         self._manage_retries = manage_retries
-        self._limits = limits
-        self._children: dict[tuple[int, float | None], tuple[Seat, Child]] = {}
+        self._timeouts = timeouts
+        self._children: dict[tuple[Route, float | None], Child] = {}
         self._plans: dict[str | None, Plan] = {}
-        self._routes: dict[int, tuple[list[list[Route]], list[Seat]]] = {}
         self.told: dict[str, Any] | None = None
         """What the model tells of itself, kept here by the model."""
 
     @cached_property
     def candidates(self) -> list[Candidate]:
         """All candidates, in order."""
-        return [one for item in self._items for one in members_of(item)]
+        return [one for entry in self._entries for one in members_of(entry)]
 
     @cached_property
     def first_model(self) -> BaseChatModel | None:
@@ -88,71 +86,75 @@ class Router:
         return [_identifying(one) for one in self.candidates]
 
     @cached_property
-    def _turning(self) -> dict[int, Group]:
-        """The groups whose order changes from call to call, by place."""
-        return {
-            at: item
-            for at, item in enumerate(self._items)
-            if isinstance(item, Group) and item.order != "ordered"
-        }
-
-    def plan(self, asked: str | None) -> Plan:
-        """Return who may be asked for a model, each group in its order of this call."""
-        plan = self.declared(asked)
-        if not self._turning:
-            return plan
-        turns = {at: group.in_turn() for at, group in self._turning.items()}
-        return [_turned(item, turns) for item in plan]
-
-    @cached_property
     def model_name(self) -> str:
         """What the candidates are called, in the order of `models`."""
-        return " | ".join(seat.label for item in self.declared() for seat in item)
+        return " | ".join(route.name for route in self.plan().routes)
 
-    def declared(self, asked: str | None = None) -> Plan:
-        """Return who may be asked for a model, in the order of `models`."""
+    # --- plans --------------------------------------------------------------------
+
+    def plan(self, asked: str | None = None) -> Plan:
+        """Return who may be asked for a model."""
         if (plan := self._plans.get(asked)) is None:
             if len(self._plans) >= _PLANS_KEPT:  # of names that callers made up
                 self._forget()
-            plan = planned(self._members(), self._fallbacks, asked)
-            plan = self._plans.setdefault(asked, plan)
+            plan = self._plans.setdefault(asked, self._made(asked))
         return plan
 
-    def candidate(self, seat: Seat) -> Candidate:
-        """Return who sits there."""
-        return members_of(self._items[seat.member.item])[seat.member.place]
+    def _made(self, asked: str | None) -> Plan:
+        tiers = planned(self._declared, self._fallbacks, asked)
+        declared = {route.own for route in self._declared} | {
+            name for route in self._declared for name in route.serves
+        }
+        declared |= {name for names in self._fallbacks.values() for name in names}
+        return plan_of(
+            (
+                [
+                    self._completed(route, made_up=route.asked_for not in declared)
+                    for route in tier
+                ]
+                for tier in tiers
+            ),
+            self._turns_of,
+        )
 
-    def _forget(self) -> None:
-        for kept in (self._plans, self._routes, self._children):
-            kept.clear()
-        for candidate in self.candidates:
-            candidate._kept.clear()
+    def _turns_of(self, entry: int) -> Turns | None:
+        group = self._entries[entry]
+        return group.turns if isinstance(group, Group) else None
 
-    def child(self, seat: Seat, read_timeout: float | None = None) -> Child:
-        """Return the child of a seat, ready to be called."""
-        if (known := self._children.get((id(seat), read_timeout))) is not None:
-            return known[1]
-        how = ChildConfig(seat.model, self._manage_retries, read_timeout)
-        child = child_of(self.candidate(seat), how)
-        self._children[id(seat), read_timeout] = seat, child  # kept, so the id stays
-        return child
+    @cached_property
+    def _declared(self) -> list[Route]:
+        """The candidates as a plan begins with them."""
+        return [
+            Route(
+                candidate=candidate,
+                entry=at,
+                place=place,
+                own=own_model(candidate),
+                serves=candidate.models,
+                given_name=candidate.name,
+                name=type(bare_model(candidate)).__name__,
+            )
+            for at, entry in enumerate(self._entries)
+            for place, candidate in enumerate(members_of(entry))
+        ]
 
-    def children(self) -> list[Child]:
-        """Return all children in the order of `models`, ready to be called."""
-        return [self.child(seat) for item in self.declared() for seat in item]
-
-    def routes(self, plan: Plan) -> tuple[list[list[Route]], list[Seat]]:
-        """Return what the study needs to know of a plan, and the seats by place."""
-        if (known := self._routes.get(id(plan))) is None:
-            known = self._made_routes(plan)
-            if any(plan is one for one in self._plans.values()):
-                self._routes[id(plan)] = known
-        return known
-
-    def _made_routes(self, plan: Plan) -> tuple[list[list[Route]], list[Seat]]:
-        places = count()
-        routes = [[self._route(seat, next(places)) for seat in item] for item in plan]
-        return routes, [seat for item in plan for seat in item]
+    def _completed(self, route: Route, *, made_up: bool) -> Route:
+        """Return a route of a plan with all that a call needs to know of it."""
+        candidate, asked_for = route.candidate, route.asked_for
+        retries = candidate.max_retries
+        timeouts = candidate.timeouts(self._timeouts)
+        return replace(
+            route,
+            max_retries=self._max_retries if retries is None else retries,
+            max_probe=min(timeouts.answer or MAX_PROBE, MAX_PROBE),
+            window=_window(candidate) if asked_for is None else None,
+            timeouts=timeouts,
+            key=identity(candidate, asked_for),
+            made_up=made_up and asked_for is not None,
+            model=asked_for or route.own,
+            provider=_provider(candidate),
+            take_turn=_take_turn(candidate),
+        )
 
     def streaming_only(self, plan: Plan, request: Request, *, async_api: bool) -> Plan:
         """Return a plan without those that can't stream.
@@ -161,50 +163,52 @@ class Router:
             StreamingUnavailable: None of them can.
         """
         able = [
-            [
-                one
-                for one in item
-                if self.child(one).streams(request, async_api=async_api)
-            ]
-            for item in plan
+            tier._replace(
+                routes=tuple(
+                    one
+                    for one in tier.routes
+                    if self.child(one).streams(request, async_api=async_api)
+                )
+            )
+            for tier in plan.tiers
         ]
-        if not any(able):
-            names = ", ".join(seat.label for item in plan for seat in item)
+        if not any(tier.routes for tier in able):
+            names = ", ".join(route.name for route in plan.routes)
             msg = f"`require_streaming` is on, but none of these can stream: {names}"
             raise StreamingUnavailable(msg)
-        return [item for item in able if item]
+        return Plan([_only_its_own(tier) for tier in able if tier.routes])
 
-    def _members(self) -> list[Member]:
-        return [
-            _member(candidate, at, place)
-            for at, item in enumerate(self._items)
-            for place, candidate in enumerate(members_of(item))
-        ]
+    # --- children -----------------------------------------------------------------
 
-    def _route(self, seat: Seat, place: int) -> Route:
-        candidate = self.candidate(seat)
-        retries = candidate.max_retries
-        return Route(
-            place=place,
-            name=seat.label,
-            max_retries=self._max_retries if retries is None else retries,
-            window=_window(candidate) if seat.model is None else None,
-            limits=candidate.limits(self._limits),
-            key=identity(candidate, seat.model),
-            model=seat.model or seat.member.own,
-            provider=_provider(candidate),
-        )
+    def child(self, route: Route, read_timeout: float | None = None) -> Child:
+        """Return the child of a route, ready to be called."""
+        if (known := self._children.get((route, read_timeout))) is not None:
+            return known
+        config = ChildConfig(route.asked_for, self._manage_retries, read_timeout)
+        child = self._children[route, read_timeout] = child_of(route.candidate, config)
+        return child
+
+    def children(self) -> list[Child]:
+        """Return all children in the order of `models`, ready to be called."""
+        return [self.child(route) for route in self.plan().routes]
+
+    def _forget(self) -> None:
+        self._plans.clear()
+        self._children.clear()
+        for candidate in self.candidates:
+            candidate._kept.clear()
 
 
-def _member(candidate: Candidate, item: int, place: int) -> Member:
-    return Member(
-        item=item,
-        place=place,
-        own=own_model(candidate),
-        serves=candidate.models,
-        name=candidate.name,
-        kind=type(bare_model(candidate)).__name__,
-    )
+def _only_its_own(tier: Tier) -> Tier:
+    """Return a tier that finds by their places only those that are left in it."""
+    places = {route.place: route for route in tier.routes}
+    return tier._replace(by_place=places) if tier.turns is not None else tier
+
+
+def _take_turn(candidate: Candidate) -> Callable[[], bool] | None:
+    """Return what asks a candidate's rate limiter without blocking, if it has one."""
+    limiter = getattr(bare_model(candidate), "rate_limiter", None)
+    return None if limiter is None else partial(limiter.acquire, blocking=False)
 
 
 def _identifying(candidate: Candidate) -> dict[str, Any]:
@@ -229,9 +233,3 @@ def _provider(candidate: Candidate) -> str | None:
     except Exception:  # noqa: BLE001 - for traces only; a Runnable has none
         return None
     return str(provider) if provider else None
-
-
-def _turned(item: list[Seat], turns: Mapping[int, tuple[int, ...]]) -> list[Seat]:
-    if (turn := turns.get(item[0].member.item)) is None:
-        return item
-    return sorted(item, key=lambda seat: turn.index(seat.member.place))

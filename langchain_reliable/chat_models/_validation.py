@@ -107,6 +107,21 @@ def checked_options(given: object) -> CallOptions:
     raise TypeError(msg)
 
 
+def checked_span(field: str, value: Any) -> Any:
+    """Return what a user wrote in `answer_timeout`.
+
+    Raises:
+        ValueError: It is no span of time; the text says what to write.
+    """
+    if value is None or value == "auto":
+        return value
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if number and 0 < value < math.inf:
+        return float(value)
+    msg = f'write a number of seconds, "auto" or None: {field}=60'
+    raise ValueError(msg)
+
+
 def checked_seconds(timeout: object) -> float:
     """Return the `timeout` of a check.
 

@@ -24,6 +24,7 @@ from langchain_reliable.chat_models._serialization import read
 from langchain_reliable.chat_models._validation import (
     checked_classifier,
     checked_observers,
+    checked_span,
 )
 from langchain_reliable.events import Observer
 from langchain_reliable.failures import FailureKind, Verdict
@@ -55,9 +56,10 @@ class ModelSettings(BaseChatModel):
     """Retries per candidate: the SDKs' own default, so that nothing changes for one
     healthy model."""
 
-    max_attempts: int = Field(default=12, ge=1)
-    """Requests per call over all candidates: the brake on long lists. Retries leave one
-    for each candidate that was not asked yet."""
+    max_attempts: int | None = Field(default=None, ge=1)
+    """Requests per call over all candidates: the brake on long lists. `None` is 12, or
+    the number of candidates if that is larger, so that everybody has a turn; a number
+    is a hard bound. Retries leave one for each candidate that was not asked yet."""
 
     initial_backoff: float = Field(default=0.5, ge=0, allow_inf_nan=False)
     """Longest wait before a candidate's first retry; it doubles with each, and the
@@ -79,8 +81,21 @@ class ModelSettings(BaseChatModel):
     `commit_on="first_chunk"`, to the first chunk). A miss goes to the next candidate;
     not applied when nobody else could be asked. `None` for no limit."""
 
-    idle_timeout: float | None = Field(default=120.0, gt=0, allow_inf_nan=False)
-    """Streams only: between two chunks. `None` for no limit."""
+    idle_timeout: float | None = Field(default=60.0, gt=0, allow_inf_nan=False)
+    """Streams only: between two chunks, from the first effective payload on. `None` for
+    no limit."""
+
+    last_chance_timeout: float | None = Field(default=600.0, gt=0, allow_inf_nan=False)
+    """Streams only, before the first effective payload, where `first_chunk_timeout`
+    does not apply because nobody else is left: from the request or the last chunk;
+    keep-alives do not count. Ten minutes, as the SDKs have it: a last model may think
+    in silence. `None` for no limit."""
+
+    answer_timeout: Literal["auto"] | float | None = "auto"
+    """Answers in one piece (`invoke`, `batch`), while somebody else could be asked:
+    from the request to the answer. `"auto"` is 300 seconds: a timer in async, and in
+    sync a limit on silence of the clients that we own, without a thread of its own. A
+    number bounds every child, with a thread where it needs one; `None` is no limit."""
 
     attempt_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """For one attempt, to the end of its answer."""
@@ -165,6 +180,11 @@ class ModelSettings(BaseChatModel):
     def _are_models(cls, value: Any) -> tuple[Candidate | Group, ...]:
         listed = isinstance(value, (list, tuple))
         return as_items([read(one) for one in value] if listed else value)
+
+    @field_validator("answer_timeout", mode="before")
+    @classmethod
+    def _is_a_span(cls, value: Any) -> Any:
+        return checked_span("answer_timeout", value)
 
     @field_validator("model_fallbacks", mode="before")
     @classmethod

@@ -26,6 +26,7 @@ from langchain_reliable.events import (
     Interrupted,
     Waiting,
 )
+from langchain_reliable.observers._forks import renewed_after_fork
 from langchain_reliable.observers._opentelemetry_metrics import (
     NAME,
     Meters,
@@ -101,7 +102,7 @@ class OpenTelemetryObserver:
         self._tracer = trace.get_tracer(NAME, tracer_provider=tracer_provider)
         self._meters = Meters(metrics.get_meter(NAME, meter_provider=meter_provider))
         self._calls: dict[int, _Open] = {}
-        self._lock = threading.RLock()  # a finalizer may come in between
+        self._lock = renewed_after_fork(threading.RLock, self, "_lock")
         self._anew = partial(
             type(self), tracer_provider=tracer_provider, meter_provider=meter_provider
         )

@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from langchain_reliable.observers._forks import renewed_after_fork
+
 if TYPE_CHECKING:
     from langchain_reliable.failures import Failure
 
@@ -60,7 +62,7 @@ class Meters:
             f"{NAME}.open_circuits", "{candidate}", "Candidates that are left alone."
         )
         self._open: set[str] = set()
-        self._lock = threading.RLock()  # a finalizer may come in between
+        self._lock = renewed_after_fork(threading.RLock, self, "_lock")
 
     def ended(self, asked: Attributes, seconds: float, failure: Failure | None) -> None:
         """An attempt has committed or failed."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
+from langchain_reliable.observers._forks import renewed_after_fork
 from langchain_reliable.observers._timeline_data import (
     begins,
     summarize,
@@ -91,7 +92,7 @@ class Timeline:
             raise ValueError("keep at least one call: Timeline(keep=1)")
         self._keep = keep
         self._calls: dict[int, list[Event]] = {}
-        self._lock = threading.RLock()  # a finalizer may come in between
+        self._lock = renewed_after_fork(threading.RLock, self, "_lock")
 
     def __call__(self, event: Event, /) -> None:
         """Keep an event."""

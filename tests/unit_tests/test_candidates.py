@@ -97,7 +97,10 @@ BAD = {
         ["models[1]", "ChatPromptTemplate", "prompt | model"],
     ),
     "a circuit breaker that can't grow": (
-        {"models": [CHILD], "circuit_breaker": {"open_for": 400}},
+        {
+            "models": [CHILD],
+            "circuit_breaker": {"open_for": 400, "max_open_for": 300},
+        },
         ["circuit_breaker", "open_for=400 is longer than max_open_for=300"],
     ),
 }

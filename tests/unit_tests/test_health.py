@@ -26,7 +26,7 @@ from langchain_reliable import (
 )
 from langchain_reliable._children.identity import fingerprint, identity
 from langchain_reliable._core.call import Call
-from langchain_reliable._core.steps import Route
+from langchain_reliable._core.steps import Plan, Route, Tier
 from langchain_reliable.events import AttemptStarted, CircuitClosed, CircuitOpened
 from langchain_reliable.failures import Failure, FailureKind
 from langchain_reliable.policies import Policy
@@ -58,7 +58,7 @@ class TestCircuit:
         assert outcome.attempts == ["b: answered"]
         [skipped] = outcome.trail["skipped"]
         assert skipped["candidate"] == "a"
-        assert 27 <= skipped["seconds"] <= 33
+        assert 18 <= skipped["seconds"] <= 22
         assert outcome.trail["failed_over"] is True
 
     def test_a_probe_that_answers_closes_it(self, surface, reliable, clock):
@@ -79,9 +79,12 @@ class TestCircuit:
         clock.time += 40
         surface(model)
         assert dead.request_count == 4
-        clock.time += 40  # now it is open for longer
+        clock.time += 15  # a probe that failed fast has cost nothing: 20 s again
         surface(model)
         assert dead.request_count == 4
+        clock.time += 8
+        surface(model)
+        assert dead.request_count == 5
 
     def test_a_circuit_that_opens_ends_the_retries_of_the_call(self, surface, reliable):
         dead = scripted("a", DEAD)
@@ -320,7 +323,7 @@ class TestShowing:
         answer = model.invoke("?")
         assert answer.text == "second"
         assert answer.response_metadata["reliable"]["skipped"] == [
-            {"candidate": "a", "seconds": None}
+            {"candidate": "a", "seconds": None, "reason": "health"}
         ]
         assert "until reset" in str(model.health)
         model.health.reset("a")
@@ -487,17 +490,18 @@ class TestConcurrency:
 def test_a_probe_that_has_spoken_gives_back_no_slot_of_others():
     failure = Failure(kind=FailureKind.SERVER_ERROR)
     breaker, health = CircuitBreaker(failures=1, open_for=10), Health()
-    first = Route(place=0, name="a", max_retries=0, key="a")
-    second = Route(place=1, name="b", max_retries=0, key="b")
+    first = Route(name="a", max_retries=0, key="a")
+    second = Route(name="b", max_retries=0, key="b")
+    plan = Plan([Tier((first,)), Tier((second,))])
 
     def call():
         policy = Policy(breaker=breaker)
-        return Call([[first], [second]], policy, lambda _: failure, health=health)
+        return Call(plan, policy, lambda _: failure, health=health)
 
     def opens(at):
-        health.failed("a", failure, at, 0.5, breaker, alone=False)
+        request = health.record_request(first, at)
+        health.failed(first, failure, request, at, 0.5, breaker, alone=False)
 
-    health.record_request("a", "a", 0)
     opens(0)
     early = call()
     spoken = early.what_now(11).attempt
@@ -505,7 +509,7 @@ def test_a_probe_that_has_spoken_gives_back_no_slot_of_others():
     opens(13)
     probe = call().what_now(40).attempt
     early.abandoned(spoken, 42)
-    assert (spoken.probe, probe.probe) == (True, True)
+    assert (spoken.admission.probe, probe.admission.probe) == (True, True)
     assert call().what_now(43).attempt.route is second
 
 

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from langchain_reliable._core.call import Call
-from langchain_reliable._core.steps import GiveUp, Launch, Return, Route, Wait
+from langchain_reliable._core.steps import (
+    GiveUp,
+    Launch,
+    Plan,
+    Return,
+    Route,
+    Tier,
+    Wait,
+)
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable.errors import AllModelsFailed, EmptyAnswer, ToolsNotSupported
 from langchain_reliable.events import (
@@ -53,27 +61,31 @@ def read(error: Exception) -> Failure | None:
 
 
 def plan(*items: str, retries: int = 2, windows: dict[str, int] | None = None):
-    """Read a plan such as `"a", "b c"`: an item a word each, groups with a space."""
-    places = iter(range(100))
-    return [
+    """Read a plan such as `"a", "b c"`: a tier a word each, groups with a space."""
+    return Plan(
         [
-            Route(
-                place=next(places),
-                name=name,
-                max_retries=retries,
-                window=(windows or {}).get(name),
+            Tier(
+                tuple(
+                    Route(
+                        place=place,
+                        entry=entry,
+                        name=name,
+                        max_retries=retries,
+                        window=(windows or {}).get(name),
+                    )
+                    for place, name in enumerate(tier.split())
+                )
             )
-            for name in item.split()
+            for entry, tier in enumerate(items)
         ]
-        for item in items
-    ]
+    )
 
 
 @dataclass
 class Story:
     """Plays a call: candidates follow their scripts, waits pass at once."""
 
-    items: list[list[Route]]
+    items: Plan
     scripts: dict[str, list[object]]
     policy: Policy = field(default_factory=Policy)
     chance: float = 0.5
@@ -381,7 +393,7 @@ def test_never_stuck_never_spinning_always_one_end(
     names = iter("abcdefghijkl")
     items = [" ".join(next(names) for _ in range(size)) for size in groups]
     routes = plan(*items, retries=retries)
-    scripts = {one.name: data.draw(ends) for item in routes for one in item}
+    scripts = {one.name: data.draw(ends) for one in routes.routes}
     policy = Policy(max_attempts=max_attempts)
 
     told = story(routes, scripts, policy=policy, chance=chance)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable._core.plan import Member, planned
+from langchain_reliable._core.plan import planned
+from langchain_reliable._core.steps import Route
 
 
-def members(*owns: str | tuple[str, ...], names=(), serves=None) -> list[Member]:
-    """One item each; a tuple is a group."""
+def members(*owns: str | tuple[str, ...], names=(), serves=None) -> list[Route]:
+    """One entry each; a tuple is a group."""
     names = dict(names)
     made = []
-    for item, own in enumerate(owns):
+    for entry, own in enumerate(owns):
         group = own if isinstance(own, tuple) else (own,)
         made += [
-            Member(
-                item=item,
+            Route(
+                entry=entry,
                 place=place,
                 own=one,
-                name=names.get(item),
-                serves=(serves or {}).get(item, ()),
+                given_name=names.get(entry),
+                serves=(serves or {}).get(entry, ()),
             )
             for place, one in enumerate(group)
         ]
@@ -27,7 +28,7 @@ def members(*owns: str | tuple[str, ...], names=(), serves=None) -> list[Member]
 
 
 def labels(plan) -> list[list[str]]:
-    return [[seat.label for seat in item] for item in plan]
+    return [[route.name for route in tier] for tier in plan]
 
 
 ROWS = {
@@ -50,11 +51,23 @@ ROWS = {
         None,
         [["big", "big #2"], ["c"], ["small", "small #2"]],
     ),
-    "an asked model goes to who has it as its own": (
+    "an asked model goes first to who has it as its own": (
         members("a", "b"),
         {},
         "b",
-        [["a"], ["b"]],
+        [["b"], ["a"]],
+    ),
+    "then to who serves it, then to who has it as a fallback": (
+        members("a", "b", "x", serves={1: ("x",)}),
+        {"a": ["x"]},
+        "x",
+        [["x"], ["x #2"], ["x #3"]],
+    ),
+    "a group stands where its best member does, that one first": (
+        members("a", ("b", "x"), "c"),
+        {},
+        "x",
+        [["x", "b"], ["a"], ["c"]],
     ),
     "an asked model goes to who has it as a fallback": (
         members("a", "b"),
@@ -66,7 +79,7 @@ ROWS = {
         members("a", "b", serves={1: ("x",)}),
         {},
         "x",
-        [["a"], ["x"]],
+        [["x"], ["a"]],
     ),
     "an asked model that nobody names goes to all": (
         members("a", "b"),
@@ -112,4 +125,4 @@ def test_plans(who, fallbacks, asked, expected):
 
 def test_who_is_asked_for_its_own_model_is_asked_as_it_is():
     [[own], [fallback]] = planned(members("a"), {"a": ["b"]}, "a")
-    assert (own.model, fallback.model) == (None, "b")
+    assert (own.asked_for, fallback.asked_for) == (None, "b")

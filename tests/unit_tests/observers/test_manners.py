@@ -130,7 +130,7 @@ def scripted(name, *script):
             [
                 "; retrying at once",
                 "; retrying at once",
-                "; left alone for 30 s; switching to b",
+                "; left alone for 20 s; switching to b",
                 "; no model answered (4 attempts)",
             ],
         ),
@@ -169,7 +169,7 @@ def test_a_circuit_that_opens_after_the_commit_and_closes_again(
     surface(model)
     broke, alone, again = caplog.messages
     assert broke.startswith("a broke off in mid-answer: server error: 500")
-    assert alone == "a left alone for 30 s: it failed too often in a row"
+    assert alone == "a left alone for 20 s: it failed too often in a row"
     assert again == "a answers again"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextvars import ContextVar
-from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -34,6 +33,7 @@ from langchain_reliable.errors import (
     FirstChunkTimeout,
     IdleTimeout,
     IncompleteStream,
+    LastChanceTimeout,
     TooManyAbandonedThreads,
     TotalTimeout,
 )
@@ -105,7 +105,7 @@ class Tap:
 
 def reading(limits=NO_TIMEOUTS, **manner):
     if limits.total:
-        limits = replace(limits, deadline=CLOCK.now() + limits.total)
+        limits = limits._replace(deadline=CLOCK.now() + limits.total)
     timer = AttemptTimer(limits, CLOCK.now(), streams=True)
     return ReadContext(timer, AttemptProgress(), **manner)
 
@@ -407,7 +407,13 @@ TIMES = {
         Timeouts(first_chunk=0.02),
         FirstChunkTimeout,
     ),
-    "silence between metadata": ([chunk()], Timeouts(idle=0.02), IdleTimeout),
+    "silence of the last one": ([], Timeouts(last_chance=0.02), LastChanceTimeout),
+    "silence between its metadata": (
+        [chunk()],
+        Timeouts(last_chance=0.02),
+        LastChanceTimeout,
+    ),
+    "silence after a word": ([chunk("a")], Timeouts(idle=0.02), IdleTimeout),
     "the attempt is over": ([chunk()], Timeouts(attempt=0.02), AttemptTimeout),
     "the call is over": ([chunk()], Timeouts(total=0.02), TotalTimeout),
 }
@@ -447,7 +453,7 @@ def test_a_wait_that_lasts_too_long_ends(waits, pieces, limits, error):
 def test_after_the_commit_it_is_an_interruption(waits):
     ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError) as caught:
-        waits(Stuck(chunk("a")), ending, Timeouts(first_chunk=0.02, idle=0.02))
+        waits(Stuck(chunk("a")), ending, Timeouts(first_chunk=5, idle=0.02))
     assert isinstance(caught.value.__cause__, IdleTimeout)
 
 
@@ -644,8 +650,8 @@ def test_what_is_held_wakes_nobody(limits):
 def test_silence_is_counted_from_the_last_chunk_that_was_held():
     """Who waits from the beginning, without limit, hears when one begins."""
     stuck = Stuck(chunk(), chunk())
-    with pytest.raises(IdleTimeout):
-        read_by_a_thread(stuck.stream, reading(Timeouts(idle=0.02)))
+    with pytest.raises(LastChanceTimeout):
+        read_by_a_thread(stuck.stream, reading(Timeouts(last_chance=0.02)))
     stuck.let_go.set()
     assert stuck.closed.wait(1)
 

@@ -1,0 +1,76 @@
+"""What leaves when nobody has answered: one error of ours, or a child's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from langchain_reliable._text.wording import attempt_note
+from langchain_reliable.errors import AllModelsFailed, ToolsNotSupported
+from langchain_reliable.failures import FailureKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_reliable._core.candidate_queue import RouteState
+    from langchain_reliable.events import AttemptRecord
+
+
+def final_error(
+    records: Sequence[AttemptRecord],
+    asked: Sequence[RouteState],
+    why: str,
+    retry_after: float | None,
+    fatal: Exception | None,
+) -> Exception:
+    """Return what to raise.
+
+    The child's own exception leaves as it came, plus a note, where a verdict says so,
+    where only one attempt was made, and where the prompt is too long for everybody:
+    agents know what to do about that one.
+
+    Args:
+        records: What was tried.
+        asked: Where those stand that were asked.
+        why: What ended the call, where it was not simply the last failure.
+        retry_after: Seconds until it is worth trying again, where known.
+        fatal: What a verdict says is to leave as it came.
+    """
+    errors = [record.error for record in records if record.error is not None]
+    if fatal is None and errors:
+        if all(isinstance(one, ToolsNotSupported) for one in errors):
+            fatal = _said_by_the_child(errors[0])
+        elif len(errors) == 1 or _all_overflowed(asked):
+            fatal = errors[-1]
+    if fatal is None:
+        return AllModelsFailed(records, why, retry_after)
+    note = attempt_note(tuple(records), why)
+    if note not in getattr(fatal, "__notes__", ()):
+        fatal.add_note(note)
+    return fatal
+
+
+def _all_overflowed(asked: Sequence[RouteState]) -> bool:
+    overflow = FailureKind.CONTEXT_OVERFLOW
+    return bool(asked) and all(one.kinds[-1] is overflow for one in asked)
+
+
+def _said_by_the_child(error: Exception) -> Exception:
+    """Return what a child itself said: nobody was asked, so it is told as it came."""
+    cause = error.__cause__
+    return cause if isinstance(cause, Exception) else error
+
+
+def why_it_ended(held: Sequence[str], soonest: float | None, limit: str) -> str:
+    """Say what ended a call, where it was not simply the last failure.
+
+    Args:
+        held: The names of those whom their health holds back.
+        soonest: Seconds until the first of them returns; `None` for never.
+        limit: The limit that a wait would have gone past, if that was it.
+    """
+    if held:
+        names = ", ".join(held)
+        if soonest is None:
+            return f"{names} held back until reset"
+        return f"{names} held back; the soonest returns in {soonest:.0f} s"
+    return f"the wait that was asked for is longer than {limit}" if limit else ""

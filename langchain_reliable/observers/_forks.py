@@ -1,0 +1,44 @@
+"""Locks that survive `os.fork`.
+
+A process may fork while another of its threads holds a lock; that thread does not exist
+in the child, so the lock would be held for ever. Each lock that is made here is
+replaced by a fresh one in the child. (`multiprocessing` forks like this by default on
+Linux up to Python 3.13, gunicorn and Celery always.)
+
+Observers are the lowest that hold a lock, so this stands with them.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+L = TypeVar("L")
+
+_owners: weakref.WeakKeyDictionary[object, tuple[str, Callable[[], object]]]
+_owners = weakref.WeakKeyDictionary()
+
+
+def renewed_after_fork(make: Callable[[], L], owner: object, name: str) -> L:
+    """Return a lock that a forked process replaces by a new one.
+
+    Args:
+        make: Makes the lock.
+        owner: The object that holds it.
+        name: The attribute by which it does.
+    """
+    _owners[owner] = name, make
+    return make()
+
+
+def _renew() -> None:
+    for owner, (name, make) in list(_owners.items()):
+        setattr(owner, name, make())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
