@@ -6,7 +6,7 @@ calls comes in with the question, as do time and chance.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, assert_never
 
 from langchain_reliable._core.balancing.load import expected
 from langchain_reliable._core.balancing.turns import Turns
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
     from langchain_reliable._core.balancing.load import Pace
     from langchain_reliable._core.metering.budgets import Price
+
+Order: TypeAlias = Literal[
+    "ordered", "round_robin", "weighted", "least_busy", "fastest", "cheapest"
+]
 
 _INPUT_SHARE: Final = 3
 """Tokens of a question for each token of its answer, where prices are compared."""
@@ -83,7 +87,6 @@ class Cheapest:
             prices: What their tokens cost; one without a price is asked last.
             weights: Their shares among members of the same price.
         """
-        self._arguments = tuple(prices), tuple(weights)
         costs = [_compared(price) for price in prices]
         self._levels = [
             _Level([place for place, one in enumerate(costs) if one == cost], weights)
@@ -116,6 +119,10 @@ class LeastBusy:
         """Take the members in."""
         self._weights = tuple(weights)
         self._next = 0
+
+    def __reduce__(self) -> tuple[type[LeastBusy], tuple[tuple[float, ...]]]:
+        """Begin with the first in a deep or pickled copy."""
+        return LeastBusy, (self._weights,)
 
     def pick(self, members: Members, now: float, chance: float) -> int | None:  # noqa: ARG002 - a picker's signature
         """Return the free member with the least to do; equals take turns."""
@@ -172,6 +179,38 @@ class Fastest:
             ),
             None,
         )
+
+
+def pickers(
+    order: Order, weights: Sequence[float], prices: Sequence[Price | None]
+) -> tuple[Picker, Picker]:
+    """Return who picks for whole answers and for streams.
+
+    It is the same picker, except where the two are measured apart.
+
+    Args:
+        order: How members are picked.
+        weights: Their weights.
+        prices: What their tokens cost.
+    """
+    count = len(weights)
+    picker: Picker
+    match order:
+        case "ordered":
+            picker = InOrder(count)
+        case "round_robin":
+            picker = InTurn([1.0] * count)
+        case "weighted":
+            picker = InTurn(weights)
+        case "least_busy":
+            picker = LeastBusy(weights)
+        case "cheapest":
+            picker = Cheapest(prices, weights)
+        case "fastest":
+            return Fastest(count), Fastest(count)
+        case _:
+            assert_never(order)
+    return picker, picker
 
 
 def _two_of(count: int, chance: float) -> tuple[int, int]:

@@ -66,11 +66,9 @@ def room_at(minute: TokenMinute, tpm: int, booking: Booking, now: float) -> floa
     _, total, slot, newest, older = aged(minute, now)
     if total <= room:
         return paced
-    slot += 1
-    for count in (*older, newest):
-        total -= count
-        if total <= room:
-            break
+    counts = iter((*older, newest))
+    while total > room:
+        total -= next(counts)
         slot += 1
     return max(paced, slot * _SLOT)
 

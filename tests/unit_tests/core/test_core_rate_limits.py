@@ -205,8 +205,16 @@ def test_asking_changes_nothing_and_says_the_same_twice():
     assert full(limits, state, ONE, 1.0).until == pytest.approx(12)
 
 
-def test_what_never_went_out_comes_back():
-    limits = RateLimits(rpm=5, tpm=1_000, max_parallel_requests=1)
+@pytest.mark.parametrize(
+    "limits",
+    [
+        RateLimits(rpm=5),
+        RateLimits(tpm=1_000),
+        RateLimits(max_parallel_requests=1),
+        RateLimits(rpm=5, tpm=1_000, max_parallel_requests=1),
+    ],
+)
+def test_what_never_went_out_comes_back(limits):
     state, lease = take(limits, UNUSED, Demand(800, 0), 0.0)
     assert full(limits, state, Demand(800, 0), 0.0) is not None
     state = give_back(limits, state, lease, 0.0)
