@@ -10,6 +10,8 @@ from __future__ import annotations
 from math import exp
 from typing import Final, NamedTuple
 
+from langchain_reliable.failures import Failure, FailureKind
+
 _MEMORY: Final = 10.0
 """Seconds in which two thirds of an older, slower measurement are forgotten, if faster
 ones come in."""
@@ -56,3 +58,24 @@ def expected(pace: Pace, now: float) -> float:
     """Return the seconds to expect of the next attempt."""
     faded = now - pace.at - _FRESH
     return pace.seconds if faded <= 0 else pace.seconds * exp(-faded / _FRESH)
+
+
+def slow_failure(
+    seconds: float, slow_after: float | None, *, others: bool
+) -> Failure | None:
+    """Return what an answer counts as that has begun late; `None` if it is in time.
+
+    It is handed over as ever, and counts as one failure of its candidate all the same.
+    So whoever counts it must not count the same answer as a recovery, neither as it
+    begins nor when it is whole.
+
+    Args:
+        seconds: From the request to the first word, or to the whole answer.
+        slow_after: From when on an answer is late; `None` for never.
+        others: Whether somebody else could have been asked; a slow answer is better
+            than none.
+    """
+    if slow_after is None or seconds <= slow_after or not others:
+        return None
+    told = f"began to answer after {seconds:.1f} s (slow_after={slow_after:g})"
+    return Failure(kind=FailureKind.TIMEOUT, summary=told)
