@@ -129,7 +129,7 @@ class LeastBusy:
         best, least = None, float("inf")
         for place in self._from_the_next():
             busy = members.in_flight(place) / self._weights[place]
-            if busy < least and members.is_free(place):
+            if (best is None or busy < least) and members.is_free(place):
                 best, least = place, busy
                 if not busy:
                     break

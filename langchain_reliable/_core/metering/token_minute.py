@@ -116,5 +116,6 @@ def corrected(
     if not more or not 0 <= place < len(older):  # as booked, or long over
         return TokenMinute(until, total, last, newest, older)
     more = max(more, -older[place])
-    older = (*older[:place], older[place] + more, *older[place + 1 :])
-    return TokenMinute(until, total + more, last, newest, older)
+    counts = list(older)
+    counts[place] += more
+    return TokenMinute(until, total + more, last, newest, tuple(counts))

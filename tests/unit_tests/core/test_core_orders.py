@@ -157,6 +157,11 @@ def test_least_busy_counts_what_is_in_flight_by_weight():
     assert picker.pick(Group(3, out=[0, 1, 2]), 0.0, 0.5) is None
 
 
+def test_least_busy_asks_one_of_next_to_no_weight_where_nobody_else_is_free():
+    busy = {0: 3}
+    assert LeastBusy([5e-324, 1.0]).pick(Group(2, busy=busy, out=[1]), 0.0, 0.5) == 0
+
+
 def test_least_busy_shares_among_equals():
     assert Counter(picks(LeastBusy([1.0] * 3), Group(3), 300)) == {
         0: 100,
