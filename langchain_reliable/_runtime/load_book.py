@@ -1,0 +1,228 @@
+"""What is in flight, how fast candidates begin to answer, and what limits have used.
+
+One book is kept by everything that shares a `Health`. Its rules are pure and stand in
+`_core`; here they are applied under a lock, so that checking and taking is one step for
+all threads, tasks and event loops.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from langchain_reliable._core.balancing.load import measured, waited
+from langchain_reliable._core.rate_limits import (
+    UNUSED,
+    Full,
+    end_failed,
+    full,
+    give_back,
+    settle,
+    take,
+    used_share,
+)
+from langchain_reliable._runtime.clock import epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from langchain_reliable._core.balancing.load import Pace
+    from langchain_reliable._core.rate_limits import (
+        Demand,
+        Lease,
+        LimitState,
+        RateLimits,
+    )
+    from langchain_reliable._core.usage import Usage
+
+
+class Allowance(NamedTuple):
+    """The limits of a candidate, and the key by which others share them."""
+
+    key: Hashable
+    limits: RateLimits
+
+
+@dataclass(slots=True, eq=False)
+class InFlight:
+    """One request in flight. It ends once; ending it again does nothing.
+
+    A request that nobody has ended is collected with the stream that held it. That may
+    happen anywhere, even in the middle of a change to the book, so it only leaves a
+    note, which is read with the next question.
+
+    Attributes:
+        key: Whose request it is.
+        streams: Whether it asks for a stream.
+        began_at: When it went out.
+        allowance: Which limits it counts for.
+        booked: What was booked for it.
+        dropped: Where to leave the note; `None` once it has ended.
+    """
+
+    key: Hashable
+    streams: bool
+    began_at: float
+    allowance: Allowance | None
+    booked: Lease | None
+    dropped: deque[tuple[Hashable, Allowance | None]] | None
+
+    def __del__(self) -> None:
+        if (dropped := self.dropped) is not None:
+            dropped.append((self.key, self.allowance))
+
+
+@dataclass(slots=True)
+class _Load:
+    in_flight: int = 0
+    paces: dict[bool, Pace] = field(default_factory=dict)  # by whether it streams
+
+
+class LoadBook:
+    """Requests, paces and limits of all candidates."""
+
+    def __init__(self, wall: Callable[[], float] = epoch) -> None:
+        """Begin with nothing in flight.
+
+        Args:
+            wall: Seconds since 1970, for budgets.
+        """
+        self._dropped: deque[tuple[Hashable, Allowance | None]] = deque()
+        self._limits: dict[Hashable, LimitState] = {}
+        self._loads: defaultdict[Hashable, _Load] = defaultdict(_Load)
+        self._lock = threading.RLock()
+        self._wall = wall
+
+    # --- questions ----------------------------------------------------------------
+
+    def in_flight(self, key: Hashable) -> int:
+        """Return how many requests of a candidate have not ended."""
+        self._read_notes()
+        load = self._loads.get(key)
+        return load.in_flight if load is not None else 0
+
+    def pace(self, key: Hashable, *, streams: bool) -> Pace | None:
+        """Return how fast a candidate begins to answer, if that is known."""
+        load = self._loads.get(key)
+        return load.paces.get(streams) if load is not None else None
+
+    def full(self, allowance: Allowance, demand: Demand, now: float) -> Full | None:
+        """Return what keeps a request back, and until when; `None` if nothing does."""
+        self._read_notes()
+        key, limits = allowance
+        state = self._limits.get(key, UNUSED)
+        return full(limits, state, demand, now, self._wall_for(limits))
+
+    def used_share(self, allowance: Allowance, now: float) -> float | None:
+        """Return how full the fullest limit is, for people."""
+        self._read_notes()
+        key, limits = allowance
+        return used_share(limits, self._limits.get(key, UNUSED), now)
+
+    # --- requests -----------------------------------------------------------------
+
+    def begin(
+        self,
+        key: Hashable,
+        allowance: Allowance | None,
+        demand: Demand,
+        now: float,
+        *,
+        streams: bool,
+    ) -> InFlight | Full:
+        """Let a request out if there is room for it: checked and taken in one step."""
+        self._read_notes()
+        booked = None
+        with self._lock:
+            if allowance is not None:
+                shared, limits = allowance
+                state = self._limits.get(shared, UNUSED)
+                taken = take(limits, state, demand, now, self._wall_for(limits))
+                if isinstance(taken, Full):
+                    return taken
+                self._limits[shared], booked = taken
+            self._loads[key].in_flight += 1
+        return InFlight(key, streams, now, allowance, booked, self._dropped)
+
+    def spoke(self, request: InFlight, now: float) -> None:
+        """An answer has begun."""
+        seconds = now - request.began_at
+        with self._lock:
+            paces = self._loads[request.key].paces
+            before = paces.get(request.streams)
+            paces[request.streams] = measured(before, seconds, now)
+
+    def answered(self, request: InFlight, usage: Usage, now: float) -> None:
+        """An answer is whole."""
+        with self._lock:
+            if self._has_ended(request):
+                return
+            if request.allowance is not None and request.booked is not None:
+                key, limits = request.allowance
+                wall, booked = self._wall_for(limits), request.booked
+                state = self._limits.get(key, UNUSED)
+                self._limits[key] = settle(limits, state, booked, usage, now, wall)
+
+    def failed(self, request: InFlight, now: float, *, spoke: bool = False) -> None:
+        """A request failed, was lost to another, or nobody waits for it any more.
+
+        Args:
+            request: The request.
+            now: The present moment.
+            spoke: Whether its answer had begun.
+        """
+        with self._lock:
+            if self._has_ended(request):
+                return
+            self._end_failed(request.allowance)
+            paces = self._loads[request.key].paces
+            before = paces.get(request.streams)
+            after = waited(before, now - request.began_at, now)
+            if after is not None and not spoke:
+                paces[request.streams] = after
+
+    def never_sent(self, request: InFlight, now: float) -> None:
+        """A request did not go out: refused, an unknown name, no TLS."""
+        with self._lock:
+            if self._has_ended(request):
+                return
+            if request.allowance is not None and request.booked is not None:
+                key, limits = request.allowance
+                state = self._limits.get(key, UNUSED)
+                self._limits[key] = give_back(limits, state, request.booked, now)
+
+    def forget(self, key: Hashable) -> None:
+        """Forget a candidate that nothing is in flight of."""
+        with self._lock:
+            if not self.in_flight(key):
+                self._loads.pop(key, None)
+
+    # --- inside -------------------------------------------------------------------
+
+    def _has_ended(self, request: InFlight) -> bool:
+        """End a request; return whether it had ended before."""
+        if request.dropped is None:
+            return True
+        request.dropped = None
+        self._loads[request.key].in_flight -= 1
+        return False
+
+    def _end_failed(self, allowance: Allowance | None) -> None:
+        if allowance is not None and allowance.key in self._limits:
+            self._limits[allowance.key] = end_failed(self._limits[allowance.key])
+
+    def _read_notes(self) -> None:
+        """End what was collected without an end."""
+        while self._dropped:
+            with self._lock:
+                try:
+                    key, allowance = self._dropped.popleft()
+                except IndexError:  # somebody else has just read it
+                    return
+                self._loads[key].in_flight -= 1
+                self._end_failed(allowance)
+
+    def _wall_for(self, limits: RateLimits) -> float:
+        return self._wall() if limits.budget is not None else 0.0
