@@ -1,7 +1,6 @@
 """`python -m langchain_reliable.testing`: the provider simulator to play with by hand.
 
-Reading the command line and printing how to use the simulator live here. Faults never
-do: they come from the catalogue.
+Every fault of the catalogue is scripted under its name, so that `curl` can ask for one.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ import sys
 from threading import Event
 from typing import TYPE_CHECKING
 
-from langchain_reliable.testing._catalogue import FAULTS
-from langchain_reliable.testing._simulator import simulator
+from langchain_reliable.testing._simulator.catalogue import FAULTS
+from langchain_reliable.testing._simulator.simulator import simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from langchain_reliable.testing._simulator import Simulator
+    from langchain_reliable.testing._simulator.simulator import Simulator
 
 PORT = 8111
 

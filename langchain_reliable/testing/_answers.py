@@ -1,7 +1,7 @@
 """What a model says: the words in which scripts for both test doubles are written.
 
-Answers, their fragments and the functions that build them live here. How an answer
-travels, as LangChain chunks or as a provider's bytes, never does.
+An answer is the same for every way it may travel, as LangChain chunks or as a
+provider's bytes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import re
 import pytest
 from real_recordings import FOLDER, Recording, all_names
 
-from langchain_reliable.testing._strict import complaint
+from langchain_reliable.testing._simulator.strict.complaint import complaint
 
 if not FOLDER:
     pytest.skip(

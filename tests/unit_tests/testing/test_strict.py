@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable.testing._strict import complaint
-from langchain_reliable.testing._wire import seal
+from langchain_reliable.testing._simulator.strict.complaint import complaint
+from langchain_reliable.testing._simulator.wire import seal
 
 CALL = {"id": "a", "type": "function", "function": {"name": "t", "arguments": "{}"}}
 CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}

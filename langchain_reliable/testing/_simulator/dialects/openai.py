@@ -1,8 +1,4 @@
-"""OpenAI's chat completions API, as bytes.
-
-The shapes of its stream, its JSON answers and its errors live here. Faults and
-sockets never do.
-"""
+"""OpenAI's chat completions API, as bytes: its stream, JSON answers and errors."""
 
 from __future__ import annotations
 
@@ -15,13 +11,13 @@ from langchain_reliable.testing._answers import (
     Text,
     Thought,
 )
-from langchain_reliable.testing._troubles import WORDINGS
-from langchain_reliable.testing._wire import Tape, compact
+from langchain_reliable.testing._simulator.troubles import WORDINGS
+from langchain_reliable.testing._simulator.wire import Tape, compact
 
 if TYPE_CHECKING:
     from langchain_reliable.testing._answers import Answer, Fragment, Usage
-    from langchain_reliable.testing._troubles import Trouble
-    from langchain_reliable.testing._wire import Headers, SimulatedRequest
+    from langchain_reliable.testing._simulator.troubles import Trouble
+    from langchain_reliable.testing._simulator.wire import Headers, SimulatedRequest
 
 _CREATED = 1_760_000_000
 

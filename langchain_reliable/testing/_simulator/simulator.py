@@ -1,7 +1,7 @@
 """The provider simulator: its face towards tests.
 
-The thread, the addresses and the questions that tests ask live here. Bytes and faults
-never do, and `h11` is not imported before a simulator is started.
+It owns the server's thread and the addresses, and answers the questions that tests ask.
+`h11` is not imported before a simulator is started.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from langchain_reliable.testing._anthropic import Anthropic
-from langchain_reliable.testing._board import Board
-from langchain_reliable.testing._openai import OpenAI
-from langchain_reliable.testing._plans import plan
-from langchain_reliable.testing._replies import ErrorReply
 from langchain_reliable.testing._signals import Signal
-from langchain_reliable.testing._strict import complaint
-from langchain_reliable.testing._troubles import trouble_of
-from langchain_reliable.testing._wire import SimulatedRequest
+from langchain_reliable.testing._simulator.board import Board
+from langchain_reliable.testing._simulator.dialects.anthropic import Anthropic
+from langchain_reliable.testing._simulator.dialects.openai import OpenAI
+from langchain_reliable.testing._simulator.plans import plan
+from langchain_reliable.testing._simulator.replies import ErrorReply
+from langchain_reliable.testing._simulator.strict.complaint import complaint
+from langchain_reliable.testing._simulator.troubles import trouble_of
+from langchain_reliable.testing._simulator.wire import SimulatedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_reliable.testing._replies import Given, Reply
-    from langchain_reliable.testing._server import Server
-    from langchain_reliable.testing._wire import Family, Step
+    from langchain_reliable.testing._simulator.replies import Given, Reply
+    from langchain_reliable.testing._simulator.server import Server
+    from langchain_reliable.testing._simulator.wire import Family, Step
 
 _HOST = "127.0.0.1"
 _STOP_LIMIT = 5.0
@@ -67,7 +67,7 @@ def simulator(*, port: int = 0, strict: bool = False) -> Iterator[Simulator]:
         ImportError: `h11` is not installed.
     """
     try:
-        from langchain_reliable.testing._server import Server  # noqa: PLC0415 - an extra
+        from langchain_reliable.testing._simulator.server import Server  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ImportError(MISSING_H11) from error
     running = Simulator(Server, port=port, strict=strict)

@@ -1,8 +1,4 @@
-"""Anthropic's messages API, as bytes.
-
-The shapes of its stream, its JSON answers and its errors live here. Faults and
-sockets never do.
-"""
+"""Anthropic's messages API, as bytes: its stream, its JSON answers, its errors."""
 
 from __future__ import annotations
 
@@ -15,15 +11,15 @@ from langchain_reliable.testing._answers import (
     Text,
     Thought,
 )
-from langchain_reliable.testing._troubles import WORDINGS
-from langchain_reliable.testing._wire import Tape, compact, seal
+from langchain_reliable.testing._simulator.troubles import WORDINGS
+from langchain_reliable.testing._simulator.wire import Tape, compact, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from langchain_reliable.testing._answers import Answer, Fragment
-    from langchain_reliable.testing._troubles import Trouble
-    from langchain_reliable.testing._wire import Headers, SimulatedRequest
+    from langchain_reliable.testing._simulator.troubles import Trouble
+    from langchain_reliable.testing._simulator.wire import Headers, SimulatedRequest
 
 _FINISH = {
     "stop": "end_turn",

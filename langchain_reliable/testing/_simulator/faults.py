@@ -1,7 +1,7 @@
 """The simulator's faults, one constructor each.
 
-What each fault is made of is said here. How it looks on the wire never is: the plans
-and the API families know.
+A constructor says what its fault is made of; the plans and the dialects know how that
+looks on the wire.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from langchain_reliable.testing._answers import Answer, says, says_nothing
-from langchain_reliable.testing._replies import (
+from langchain_reliable.testing._simulator.replies import (
     OVERLOADED,
     ErrorReply,
     Fault,
     Then,
     Until,
 )
-from langchain_reliable.testing._troubles import Trouble, trouble_of
+from langchain_reliable.testing._simulator.troubles import Trouble, trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_reliable.testing._wire import Headers
+    from langchain_reliable.testing._simulator.wire import Headers
 
 _COUNT = says("one two three four five six seven eight")
 

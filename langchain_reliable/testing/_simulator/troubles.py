@@ -1,8 +1,4 @@
-"""What can be wrong with a request or a provider, and how each API words it.
-
-Facts about error statuses and bodies live here, as one table. Deciding when an error
-strikes never does.
-"""
+"""What can be wrong with a request or a provider, and how each API words it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """From a reply to the steps that carry it out, for one API and one request.
 
-Where a fault strikes, in a stream and in a JSON body, is decided here. Sockets never
-appear: the server carries the steps out.
+It decides where a fault strikes, in a stream and in a JSON body.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from langchain_reliable.testing._answers import Answer, says
-from langchain_reliable.testing._replies import ErrorReply, Fault, Then, Until
-from langchain_reliable.testing._wire import (
+from langchain_reliable.testing._simulator.replies import ErrorReply, Fault, Then, Until
+from langchain_reliable.testing._simulator.wire import (
     Await,
     Cut,
     Hang,
@@ -25,8 +24,8 @@ from langchain_reliable.testing._wire import (
 )
 
 if TYPE_CHECKING:
-    from langchain_reliable.testing._replies import Given
-    from langchain_reliable.testing._wire import (
+    from langchain_reliable.testing._simulator.replies import Given
+    from langchain_reliable.testing._simulator.wire import (
         Family,
         Headers,
         SimulatedRequest,

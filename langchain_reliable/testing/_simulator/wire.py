@@ -1,7 +1,6 @@
-"""What travels between the simulator's rooms: requests, bytes on tape, steps.
+"""What travels between the simulator's parts: requests, bytes on tape, steps.
 
-The words that the API families, the plans and the server share live here. Sockets and
-the shape of any one API never do.
+The dialects, the plans and the server share these words.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable.testing._answers import Answer
     from langchain_reliable.testing._signals import Gate
-    from langchain_reliable.testing._troubles import Trouble
+    from langchain_reliable.testing._simulator.troubles import Trouble
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
