@@ -6,6 +6,7 @@ looks on the wire.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_reliable.testing._answers import Answer, says, says_nothing
@@ -50,9 +51,8 @@ def error_status(
     """
     hints = _hints(retry_after, retry_after_ms, should_retry)
     given = tuple((name.lower(), value) for name, value in (headers or {}).items())
-    return ErrorReply(
-        trouble=trouble_of(status, message), headers=(*hints, *given), text=text
-    )
+    trouble = replace(trouble_of(status, message), retry_after=_seconds(retry_after))
+    return ErrorReply(trouble=trouble, headers=(*hints, *given), text=text)
 
 
 def rate_limited(
@@ -63,7 +63,8 @@ def rate_limited(
 ) -> ErrorReply:
     """Return a 429 that asks to come back later."""
     hints = _hints(retry_after, retry_after_ms, should_retry)
-    return ErrorReply(trouble=Trouble(kind="rate_limited"), headers=hints)
+    trouble = Trouble(kind="rate_limited", retry_after=_seconds(retry_after))
+    return ErrorReply(trouble=trouble, headers=hints)
 
 
 def quota_exhausted() -> ErrorReply:
@@ -73,7 +74,8 @@ def quota_exhausted() -> ErrorReply:
 
 def overloaded(retry_after: float | str | None = None) -> ErrorReply:
     """Return Anthropic's 529, or OpenAI's 503, for an overloaded model."""
-    return ErrorReply(trouble=OVERLOADED, headers=_hints(retry_after, None, None))
+    trouble = replace(OVERLOADED, retry_after=_seconds(retry_after))
+    return ErrorReply(trouble=trouble, headers=_hints(retry_after, None, None))
 
 
 def context_overflow() -> ErrorReply:
@@ -232,6 +234,10 @@ def _broken(
 
 def _answer(answer: Answer | str) -> Answer:
     return says(answer) if isinstance(answer, str) else answer
+
+
+def _seconds(retry_after: float | str | None) -> float | None:
+    return None if isinstance(retry_after, str) else retry_after
 
 
 def _hints(
