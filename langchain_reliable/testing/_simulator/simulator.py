@@ -285,7 +285,7 @@ def _no_such_door(method: str, path: str) -> ErrorReply:
     doors = ", ".join(PATHS)
     return ErrorReply(
         trouble=trouble_of(
-            404, f"the simulator speaks at POST {doors}, not at {method} {path}"
+            404, f"the simulator speaks POST {doors}, not {method} {path}"
         )
     )
 

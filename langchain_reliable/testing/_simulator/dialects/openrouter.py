@@ -120,7 +120,7 @@ class OpenRouter:
 
     def document(self, answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
         """Return a `chat.completion` object."""
-        said = message_of(answer, str(request.number))
+        said = message_of(answer, request)
         if answer.thoughts:
             thought = said.pop("reasoning_content")
             said |= {"reasoning": thought, "reasoning_details": [_detail(thought)]}
