@@ -257,12 +257,9 @@ def _stop_reason(answer: Answer) -> str | None:
 
 def _metadata(answer: Answer | None) -> dict[str, Any]:
     usage = answer.usage if answer else None
-    metrics = {"metrics": {"latencyMs": _MILLISECONDS}}
-    if usage is None:
-        return metrics
-    asked, told = usage.input_tokens, usage.output_tokens
+    asked, told = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
     counted = {"inputTokens": asked, "outputTokens": told, "totalTokens": asked + told}
-    return {"usage": counted, **metrics}
+    return {"usage": counted, "metrics": {"latencyMs": _MILLISECONDS}}
 
 
 def _content(answer: Answer, stamp: str) -> Iterator[dict[str, Any]]:

@@ -125,7 +125,7 @@ class OpenRouter:
             thought = said.pop("reasoning_content")
             said |= {"reasoning": thought, "reasoning_details": [_detail(thought)]}
         choice = {"index": 0, "message": said, **_reasons(answer.finish, request)}
-        whole = {**_stamp(request, "chat.completion"), "choices": [choice]}
+        whole = {**self.bare_document(request), "choices": [choice]}
         return whole if answer.usage is None else {**whole, "usage": _usage(answer)}
 
     def bare_stream(self, _request: SimulatedRequest, /) -> tuple[bytes, ...]:
@@ -134,7 +134,8 @@ class OpenRouter:
 
     def bare_document(self, request: SimulatedRequest) -> dict[str, Any]:
         """Return an answer without choices."""
-        return {**_stamp(request, "chat.completion"), "choices": []}
+        stamp = {**_stamp(request, "chat.completion"), "system_fingerprint": None}
+        return {**stamp, "choices": []}
 
     def status(self, trouble: Trouble) -> int:
         """Return the status OpenRouter gives this trouble."""
@@ -146,13 +147,24 @@ class OpenRouter:
 
     def error(self, trouble: Trouble, request: SimulatedRequest) -> dict[str, Any]:
         """Return the error, with the provider's own words where it has any."""
-        error = self._error(trouble, request)
+        words = _WORDINGS[trouble.kind]
+        error: dict[str, Any] = {
+            "message": words.says(trouble, request.model),
+            "code": self.status(trouble),
+        }
+        if details := _details(trouble, request):
+            error["metadata"] = {**details, "provider_name": _PROVIDER}
         return {"error": error, "user_id": "user_simulated"}
 
     def error_event(self, trouble: Trouble, request: SimulatedRequest) -> bytes:
-        """Return a chunk that ends with the reason `error`."""
-        error = self._error(trouble, request)
-        return _chunk(request, {}, "error", error=error)
+        """Return a chunk that ends with the reason `error`, and `[DONE]`.
+
+        Inside a stream the provider's own words are the message.
+        """
+        words, model = _WORDINGS[trouble.kind], request.model
+        own = words.raw.format(model=model) or words.message.format(model=model)
+        error = {"code": self.status(trouble), "message": trouble.message or own}
+        return _chunk(request, {}, "error", error=error) + sse.DONE
 
     def broken(self, event: bytes, /) -> bytes:
         """Return the event with half of its JSON."""
@@ -162,23 +174,13 @@ class OpenRouter:
         """Return the comment that it sends while it waits."""
         return _PROCESSING
 
-    def _error(self, trouble: Trouble, request: SimulatedRequest) -> dict[str, Any]:
-        words, model = _WORDINGS[trouble.kind], request.model
-        error: dict[str, Any] = {
-            "message": words.says(trouble, model),
-            "code": self.status(trouble),
-        }
-        if trouble.kind == "content_policy":
-            flagged = {
-                "reasons": ["violence"],
-                "flagged_input": "...",
-                "model_slug": model,
-            }
-            error["metadata"] = {**flagged, "provider_name": _PROVIDER}
-        elif words.raw:
-            raw = words.raw.format(model=model)
-            error["metadata"] = {"raw": raw, "provider_name": _PROVIDER}
-        return error
+
+def _details(trouble: Trouble, request: SimulatedRequest) -> dict[str, Any]:
+    if trouble.kind == "content_policy":
+        flagged = {"reasons": ["violence"], "flagged_input": "..."}
+        return {**flagged, "model_slug": request.model}
+    raw = _WORDINGS[trouble.kind].raw
+    return {"raw": raw.format(model=request.model)} if raw else {}
 
 
 def _stamp(request: SimulatedRequest, kind: str) -> dict[str, Any]:
