@@ -31,6 +31,13 @@ Anthropic messages (base_url="{anthropic_url}", any api_key):
   curl -N {anthropic_url}/v1/messages -H 'content-type: application/json' \\
     -d '{{"model": "error-529", "max_tokens": 9, "messages": []}}'
 
+Gemini, Bedrock Converse, Cohere v2, Ollama and OpenRouter as well:
+  curl -N {gemini_url}/v1beta/models/error-429:generateContent -d '{{}}'
+  curl -N {bedrock_url}/model/error-503/converse -d '{{}}'
+  curl -N {cohere_url}/v2/chat -d '{{"model": "no-finish", "stream": true}}'
+  curl -N {ollama_url}/api/chat -d '{{"model": "content-then-error"}}'
+  curl -N {openrouter_url}/chat/completions -d '{{"model": "rate-limited"}}'
+
 The model's name says what happens; any other name answers healthily:
   {names}
 """
@@ -73,7 +80,7 @@ def main(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m langchain_reliable.testing",
-        description="A loopback server that fails like OpenAI and Anthropic do.",
+        description="A loopback server that fails like the providers' APIs do.",
     )
     parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
     parser.add_argument(
@@ -87,6 +94,11 @@ def _guide(sim: Simulator) -> str:
         url=sim.url,
         openai_url=sim.openai_url,
         anthropic_url=sim.anthropic_url,
+        gemini_url=sim.gemini_url,
+        bedrock_url=sim.bedrock_url,
+        cohere_url=sim.cohere_url,
+        ollama_url=sim.ollama_url,
+        openrouter_url=sim.openrouter_url,
         names="\n  ".join(FAULTS),
     )
 

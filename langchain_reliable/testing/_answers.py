@@ -93,7 +93,7 @@ class Answer:
         refusal: A refusal, in pieces.
         calls: Tool calls, told one after another.
         finish: Why the answer ends, in OpenAI's words (`stop`, `length`,
-            `tool_calls`, `content_filter`); translated for Anthropic. `None` leaves
+            `tool_calls`, `content_filter`); translated for other APIs. `None` leaves
             the finish marker out.
         usage: Tokens to report; `None` reports none.
         silent: How many chunks with nothing in them come before the first piece.

@@ -43,7 +43,8 @@ def error_status(
     Args:
         status: HTTP status.
         message: Text of the error, where it matters.
-        retry_after: `Retry-After`, in seconds or as an HTTP date.
+        retry_after: `Retry-After`, in seconds or as an HTTP date; Gemini says seconds
+            in the body instead.
         retry_after_ms: `retry-after-ms`, as OpenAI and Azure send it.
         should_retry: `x-should-retry`; Anthropic's errors carry it anyway.
         headers: Any other headers.
@@ -68,12 +69,12 @@ def rate_limited(
 
 
 def quota_exhausted() -> ErrorReply:
-    """Return OpenAI's 429 `insufficient_quota`, or Anthropic's low credit balance."""
+    """Return an error that no waiting mends, as OpenAI's 429 `insufficient_quota`."""
     return ErrorReply(trouble=Trouble(kind="quota_exhausted"))
 
 
 def overloaded(retry_after: float | str | None = None) -> ErrorReply:
-    """Return Anthropic's 529, or OpenAI's 503, for an overloaded model."""
+    """Return Anthropic's 529, or another API's 503, for an overloaded model."""
     trouble = replace(OVERLOADED, retry_after=_seconds(retry_after))
     return ErrorReply(trouble=trouble, headers=_hints(retry_after, None, None))
 
@@ -84,7 +85,7 @@ def context_overflow() -> ErrorReply:
 
 
 def content_policy() -> ErrorReply:
-    """Return a 400 raised by a safety filter."""
+    """Return what a safety filter raises: mostly a 400, at Gemini a 200."""
     return ErrorReply(trouble=Trouble(kind="content_policy"))
 
 
@@ -128,7 +129,7 @@ def empty_body() -> Fault:
 
 
 def done_only() -> Fault:
-    """Send `[DONE]` alone, or `message_start` and `message_stop` alone."""
+    """Send what begins and ends a stream, and nothing between, as `[DONE]` alone."""
     return Fault(answer=_COUNT, until=Until.HEADERS, then=Then.BARE)
 
 
@@ -177,7 +178,7 @@ def content_then_stall(answer: Answer | str = _COUNT, /, *, after: int = 2) -> F
 
 
 def malformed_event(answer: Answer | str = _COUNT, /, *, after: int = 2) -> Fault:
-    """Break the JSON of the event that follows `after` pieces, and go on."""
+    """Break the event that follows `after` pieces, and go on."""
     return _broken(answer, after, Then.GARBLE)
 
 

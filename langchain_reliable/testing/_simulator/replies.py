@@ -28,7 +28,7 @@ class Until(Enum):
     HEADERS = auto()
     """Status and headers were sent."""
     OPENING = auto()
-    """The role chunk or `message_start` was sent."""
+    """What precedes the first word was sent, as a role chunk or `message_start`."""
     PIECES = auto()
     """So many pieces of the answer were sent."""
     FINISH = auto()
