@@ -79,7 +79,6 @@ _ROUTES: Final = (
 PATHS: Final = tuple(route.shown for route in _ROUTES)
 """Every path, as people write it."""
 
-_KEY_HEADERS: Final = ("x-api-key", "x-goog-api-key", "api-key")
 _AWS_KEY: Final = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)")
 
 
@@ -121,10 +120,12 @@ def _parsed(body: bytes) -> dict[str, Any]:
 
 def _key(headers: Mapping[str, str], query: str) -> str | None:
     sent = headers.get("authorization", "")
-    if signed := _AWS_KEY.match(sent):
-        return signed[1]
-    named = (headers.get(name) for name in _KEY_HEADERS)
-    asked = parse_qs(query).get("key", [""])[0]
-    return (
-        next(filter(None, named), None) or sent.removeprefix("Bearer ") or asked or None
+    signed = _AWS_KEY.match(sent)
+    told = (
+        headers.get("x-api-key"),
+        signed[1] if signed else sent.removeprefix("Bearer "),
+        headers.get("x-goog-api-key"),
+        headers.get("api-key"),
+        parse_qs(query).get("key", [None])[0],
     )
+    return next(filter(None, told), None)

@@ -243,7 +243,8 @@ class Simulator:
             return plan(_no_such_door(method, request.path), OPENAI, request)
         if not request.model:
             return plan(_NO_MODEL, dialect, request)
-        if self._strict and (said := complaint(dialect.name, request.body)):
+        asked = {"model": request.model, **request.body}
+        if self._strict and (said := complaint(dialect.name, asked)):
             return plan(ErrorReply(trouble=trouble_of(400, said)), dialect, request)
         return plan(
             _given(self._board.next_reply(request.model), request), dialect, request

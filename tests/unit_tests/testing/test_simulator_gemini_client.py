@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from langchain_core.messages import HumanMessage, ToolMessage
 
 from langchain_reliable.testing import (
     FAULTS,
     Usage,
     rate_limited,
     says,
+    simulator,
     tool_call,
 )
 
@@ -117,6 +119,21 @@ async def test_it_reads_thoughts_calls_and_usage(sim, client, hear, surface):
     reported = message.usage_metadata
     assert (reported["input_tokens"], reported["output_tokens"]) == (7, 9)
     assert sim.requests[0].key == "AI-test"
+
+
+async def test_strict_rules_read_what_it_sends_back(client, hear):
+    calls = [tool_call("add", a=1), tool_call("add", a=2)]
+    with simulator(strict=True) as strict:
+        strict.script("gemini-3-pro", says("so", thinks="hm", calls=calls), "done")
+        model = client("gemini", "gemini-3-pro", base_url=strict.gemini_url)
+        tools = model.bind_tools([ADD])
+        called = (await hear(tools, "stream")).message
+        results = [
+            ToolMessage("3", tool_call_id=call["id"], name="add")
+            for call in called.tool_calls
+        ]
+        heard = await hear(tools, "invoke", [HumanMessage("Hi"), called, *results])
+        assert str(heard) == "done|STOP"
 
 
 async def test_the_wait_it_is_asked_for_stands_in_the_body(sim, client, hear):

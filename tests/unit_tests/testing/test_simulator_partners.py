@@ -12,6 +12,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.messages import HumanMessage, ToolMessage
 
 from langchain_reliable.testing import (
     Usage,
@@ -19,6 +20,7 @@ from langchain_reliable.testing import (
     content_then_error,
     error_status,
     says,
+    simulator,
     tool_call,
 )
 
@@ -184,3 +186,13 @@ def test_an_error_inside_a_stream_is_no_healthy_end(model, script):
         assert "".join(str(chunk.text) for chunk in heard) == "one two"
     else:
         assert finish(sum(heard[1:], heard[0])) not in HEALTHY
+
+
+def test_strict_rules_read_what_bedrocks_client_sends_back():
+    with simulator(strict=True) as strict:
+        calls = [tool_call("add", a=1), tool_call("add", a=2)]
+        strict.script(CLAUDE, says("so", thinks="hm", calls=calls), "done")
+        tools = bedrock(strict).bind_tools([ADD])
+        called = streamed(tools)
+        results = [ToolMessage("3", tool_call_id=c["id"]) for c in called.tool_calls]
+        assert tools.invoke([HumanMessage("Hi"), called, *results]).text == "done"

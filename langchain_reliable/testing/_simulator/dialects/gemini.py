@@ -122,7 +122,7 @@ class Gemini:
         told = in_whole_calls(answer, str(request.number))
         nothing = _event(_candidate([{"text": ""}]), _counted(answer, 0), request)
         pieces = (
-            _event(_candidate([_part(one, answer)]), _counted(answer, at), request)
+            _event(_candidate([_part(one)]), _counted(answer, at), request)
             if one
             else b""
             for at, one in enumerate(told, 1)
@@ -225,7 +225,7 @@ def _candidate(
     return {**candidate, "index": 0}
 
 
-def _part(fragment: WholeFragment, answer: Answer) -> dict[str, Any]:
+def _part(fragment: WholeFragment) -> dict[str, Any]:
     match fragment:
         case Thought(text):
             return {"text": text, "thought": True}
@@ -233,7 +233,7 @@ def _part(fragment: WholeFragment, answer: Answer) -> dict[str, Any]:
             return {"text": text}
         case WholeCall(index, id_, name, arguments):
             call = {"name": name, "args": dict(arguments), "id": id_}
-            sealed = {"thoughtSignature": seal("".join(answer.thoughts))}
+            sealed = {"thoughtSignature": seal(name)}
             return {"functionCall": call, **({} if index else sealed)}
 
 
@@ -244,7 +244,7 @@ def _joined(
         yield {"text": "".join(answer.thoughts), "thought": True}
     if text := "".join(answer.text + answer.refusal):
         yield {"text": text}
-    yield from (_part(one, answer) for one in told if isinstance(one, WholeCall))
+    yield from (_part(one) for one in told if isinstance(one, WholeCall))
 
 
 def _finish(answer: Answer, request: SimulatedRequest) -> tuple[bytes, ...]:

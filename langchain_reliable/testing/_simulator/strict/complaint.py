@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from langchain_reliable.testing._simulator.strict.anthropic import (
     complaints_of_anthropic,
 )
+from langchain_reliable.testing._simulator.strict.bedrock import complaints_of_bedrock
+from langchain_reliable.testing._simulator.strict.gemini import complaints_of_gemini
 from langchain_reliable.testing._simulator.strict.openai import complaints_of_openai
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 _RULES: Final[Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]]] = {
     "openai": complaints_of_openai,
     "anthropic": complaints_of_anthropic,
+    "gemini": complaints_of_gemini,
+    "bedrock": complaints_of_bedrock,
 }
 
 
