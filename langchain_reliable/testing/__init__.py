@@ -1,8 +1,9 @@
 """Test doubles for chat models: one that follows a script, one that is a server.
 
 `ScriptedChatModel` needs no wire; `simulator()` is a loopback server for the real
-`ChatOpenAI` and `ChatAnthropic`. This package imports no provider's SDK, and `h11`
-only when a simulator is started.
+clients: it speaks OpenAI's, Anthropic's, Google's, Bedrock's, Cohere's, Ollama's and
+OpenRouter's APIs. Both follow the same scripts. This package imports no provider's SDK,
+and `h11` only when a simulator is started.
 """
 
 from langchain_reliable.testing._answers import (
@@ -14,8 +15,16 @@ from langchain_reliable.testing._answers import (
     says_nothing,
     tool_call,
 )
-from langchain_reliable.testing._catalogue import FAULTS
-from langchain_reliable.testing._faults import (
+from langchain_reliable.testing._record import (
+    Binding,
+    ScriptedRequest,
+    ScriptRecord,
+    Timepiece,
+)
+from langchain_reliable.testing._scripted import ScriptedChatModel
+from langchain_reliable.testing._signals import Gate
+from langchain_reliable.testing._simulator.catalogue import FAULTS
+from langchain_reliable.testing._simulator.faults import (
     content_filtered,
     content_policy,
     content_then_cut,
@@ -46,17 +55,10 @@ from langchain_reliable.testing._faults import (
     trickle,
     upstream_connect_error,
 )
-from langchain_reliable.testing._record import (
-    Binding,
-    ScriptedRequest,
-    ScriptRecord,
-    Timepiece,
-)
-from langchain_reliable.testing._replies import ErrorReply, Fault, Reply
-from langchain_reliable.testing._scripted import ScriptedChatModel
-from langchain_reliable.testing._signals import Gate
-from langchain_reliable.testing._simulator import Simulator, simulator
-from langchain_reliable.testing._troubles import Trouble
+from langchain_reliable.testing._simulator.replies import ErrorReply, Fault, Reply
+from langchain_reliable.testing._simulator.simulator import Simulator, simulator
+from langchain_reliable.testing._simulator.troubles import Trouble
+from langchain_reliable.testing._simulator.wire import SimulatedRequest
 from langchain_reliable.testing._turns import (
     Pause,
     ScriptEntry,
@@ -66,7 +68,6 @@ from langchain_reliable.testing._turns import (
     stalls,
     streams,
 )
-from langchain_reliable.testing._wire import SimulatedRequest
 
 __all__ = [
     "FAULTS",

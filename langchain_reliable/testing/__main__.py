@@ -1,7 +1,6 @@
 """`python -m langchain_reliable.testing`: the provider simulator to play with by hand.
 
-Reading the command line and printing how to use the simulator live here. Faults never
-do: they come from the catalogue.
+Every fault of the catalogue is scripted under its name, so that `curl` can ask for one.
 """
 
 from __future__ import annotations
@@ -11,13 +10,13 @@ import sys
 from threading import Event
 from typing import TYPE_CHECKING
 
-from langchain_reliable.testing._catalogue import FAULTS
-from langchain_reliable.testing._simulator import simulator
+from langchain_reliable.testing._simulator.catalogue import FAULTS
+from langchain_reliable.testing._simulator.simulator import simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from langchain_reliable.testing._simulator import Simulator
+    from langchain_reliable.testing._simulator.simulator import Simulator
 
 PORT = 8111
 
@@ -31,6 +30,13 @@ OpenAI chat completions (base_url="{openai_url}", any api_key):
 Anthropic messages (base_url="{anthropic_url}", any api_key):
   curl -N {anthropic_url}/v1/messages -H 'content-type: application/json' \\
     -d '{{"model": "error-529", "max_tokens": 9, "messages": []}}'
+
+Gemini, Bedrock Converse, Cohere v2, Ollama and OpenRouter as well:
+  curl -N {gemini_url}/v1beta/models/error-429:generateContent -d '{{}}'
+  curl -N {bedrock_url}/model/error-503/converse -d '{{}}'
+  curl -N {cohere_url}/v2/chat -d '{{"model": "no-finish", "stream": true}}'
+  curl -N {ollama_url}/api/chat -d '{{"model": "content-then-error"}}'
+  curl -N {openrouter_url}/chat/completions -d '{{"model": "rate-limited"}}'
 
 The model's name says what happens; any other name answers healthily:
   {names}
@@ -74,7 +80,7 @@ def main(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m langchain_reliable.testing",
-        description="A loopback server that fails like OpenAI and Anthropic do.",
+        description="A loopback server that fails like the providers' APIs do.",
     )
     parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
     parser.add_argument(
@@ -88,6 +94,11 @@ def _guide(sim: Simulator) -> str:
         url=sim.url,
         openai_url=sim.openai_url,
         anthropic_url=sim.anthropic_url,
+        gemini_url=sim.gemini_url,
+        bedrock_url=sim.bedrock_url,
+        cohere_url=sim.cohere_url,
+        ollama_url=sim.ollama_url,
+        openrouter_url=sim.openrouter_url,
         names="\n  ".join(FAULTS),
     )
 

@@ -1,7 +1,7 @@
 """What a model says: the words in which scripts for both test doubles are written.
 
-Answers, their fragments and the functions that build them live here. How an answer
-travels, as LangChain chunks or as a provider's bytes, never does.
+An answer is the same for every way it may travel, as LangChain chunks or as a
+provider's bytes.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Answer:
         refusal: A refusal, in pieces.
         calls: Tool calls, told one after another.
         finish: Why the answer ends, in OpenAI's words (`stop`, `length`,
-            `tool_calls`, `content_filter`); translated for Anthropic. `None` leaves
+            `tool_calls`, `content_filter`); translated for other APIs. `None` leaves
             the finish marker out.
         usage: Tokens to report; `None` reports none.
         silent: How many chunks with nothing in them come before the first piece.

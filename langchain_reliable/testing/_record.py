@@ -1,7 +1,6 @@
 """What scripted models remember and how they let time pass.
 
-The record that all copies of a scripted model share, and the clock they use, live here.
-Chunks and scripts never do.
+All copies of a scripted model share one record; its clock may be a fake one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A chat model that follows a script: failures and answers without a wire.
 
-`ScriptedChatModel`, which carries the steps of its script out, lives here. HTTP
-never does: for that there is the simulator.
+It carries out the steps that `_turns.py` makes of its script.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence

@@ -1,6 +1,6 @@
 """Moments that one thread or event loop makes and another waits for.
 
-Bounded waits without polling live here. Sleeping never does.
+Every wait is bounded, and none polls or sleeps.
 """
 
 from __future__ import annotations

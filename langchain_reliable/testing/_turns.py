@@ -1,8 +1,7 @@
 """What a scripted model does with one request, step by step.
 
-Turning answers into LangChain chunks, and the builders that only scripted models
-understand, live here. Threads, loops and clocks never do: a step says what happens,
-the model carries it out.
+Answers become LangChain chunks here. A step only says what happens: the model, which
+knows whether it is in a thread or in an event loop, carries it out.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from real_recordings import client_for, partner, playing
 from test_recordings import Answers, calls_to, pytestmark
 
 from langchain_reliable._children.messages import MessageAdapter
-from langchain_reliable.testing._strict import complaint
+from langchain_reliable.testing._simulator.strict.complaint import complaint
 
 __all__ = ["pytestmark"]
 

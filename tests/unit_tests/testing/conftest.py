@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_anthropic import _client_utils as anthropic_clients
+from langchain_google_genai import ChatGoogleGenerativeAI
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models import _client_utils as openai_clients
 
@@ -56,7 +57,10 @@ async def client(sim: Simulator) -> AsyncIterator[Callable[..., BaseChatModel]]:
 
     def build(family: str, model: str, timeout: float = 5.0, **more: Any) -> Any:
         shared = {"model": model, "max_retries": 0, "timeout": timeout, **more}
-        if family == "openai":
+        if family == "gemini":  # counts attempts, not retries
+            shared = {"base_url": sim.gemini_url, **shared, "max_retries": 1}
+            client = ChatGoogleGenerativeAI(api_key="AI-test", **shared)
+        elif family == "openai":
             shared = {"base_url": sim.openai_url, "stream_usage": True, **shared}
             client = ChatOpenAI(api_key="sk-test", **shared)
         else:
@@ -73,6 +77,10 @@ async def client(sim: Simulator) -> AsyncIterator[Callable[..., BaseChatModel]]:
 
 
 async def _close(model: Any) -> None:
+    if isinstance(model, ChatGoogleGenerativeAI):
+        model.client.close()
+        await model.client.aio.aclose()
+        return
     is_openai = isinstance(model, ChatOpenAI)
     (model.root_client if is_openai else model._client).close()
     await (model.root_async_client if is_openai else model._async_client).close()

@@ -27,9 +27,9 @@ from langchain_reliable.testing import (
     tool_call,
     trickle,
 )
-from langchain_reliable.testing._openai import OpenAI
-from langchain_reliable.testing._plans import plan
-from langchain_reliable.testing._wire import Send
+from langchain_reliable.testing._simulator.dialects.openai import OpenAI
+from langchain_reliable.testing._simulator.plans import plan
+from langchain_reliable.testing._simulator.wire import Send
 
 EIGHT = "one two three four five six seven eight"
 OVERLOADED_LATE = "APIStatusError 200 overloaded_error"  # HTTP said 200 before

@@ -316,7 +316,7 @@ def test_the_command_line_on_a_taken_port(sim, capsys):
 def test_without_h11_the_simulator_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "h11", None)
     monkeypatch.delitem(
-        sys.modules, "langchain_reliable.testing._server", raising=False
+        sys.modules, "langchain_reliable.testing._simulator.server", raising=False
     )
     with (
         pytest.raises(

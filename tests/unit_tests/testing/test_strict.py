@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable.testing._strict import complaint
-from langchain_reliable.testing._wire import seal
+from langchain_reliable.testing._simulator.strict.complaint import complaint
+from langchain_reliable.testing._simulator.wire import seal
 
 CALL = {"id": "a", "type": "function", "function": {"name": "t", "arguments": "{}"}}
 CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
@@ -153,3 +153,143 @@ def test_what_anthropic_reads():
     body = {"model": "m", "max_tokens": 1, "thinking": MANUAL}
     messages = [marked, *loop, of("assistant")]
     assert complaint("anthropic", {**body, "messages": messages}) is None
+
+
+# --- Gemini -----------------------------------------------------------------------
+
+ASKED = {"role": "user", "parts": [{"text": "x"}]}
+CALLING = {"functionCall": {"name": "add", "args": {}}, "thoughtSignature": seal("add")}
+ANSWERING = {"functionResponse": {"name": "add", "response": {"output": 3}}}
+
+
+def turn(role, *parts):
+    return {"role": role, "parts": list(parts)}
+
+
+GEMINI = {
+    "nothing asked": ([], "contents is not specified"),
+    "an unknown role": ([turn("assistant", {"text": "x"})], "valid role: user, model"),
+    "no parts": ([ASKED, turn("model"), ASKED], "contents[1].parts"),
+    "a part with nothing in it": ([turn("user", {"thought": True})], "one initialized"),
+    "an unknown part": (
+        [turn("user", {"type": "text", "text": "x"})],
+        "Unknown name \"type\" at 'contents[0].parts[0]'",
+    ),
+    "a foreign signature": (
+        [ASKED, turn("model", {"text": "x", "thoughtSignature": "abc="})],
+        "Corrupted thought signature",
+    ),
+    "a call without a result": (
+        [ASKED, turn("model", CALLING), ASKED],
+        "number of function response parts",
+    ),
+    "one result of two": (
+        [ASKED, turn("model", CALLING, CALLING), turn("user", ANSWERING)],
+        "number of function response parts",
+    ),
+    "a result without a call": (
+        [ASKED, turn("model", {"text": "x"}), turn("user", ANSWERING)],
+        "immediately after a function call turn",
+    ),
+    "a call at the beginning": (
+        [turn("model", CALLING), turn("user", ANSWERING)],
+        "immediately after a user turn",
+    ),
+}
+
+
+@pytest.mark.parametrize(("contents", "says_so"), GEMINI.values(), ids=GEMINI)
+def test_what_gemini_refuses(contents, says_so):
+    said = complaint("gemini", {"model": "gemini-2.5-flash", "contents": contents})
+    assert said is not None
+    assert says_so in said
+
+
+def test_gemini_names_a_field_that_it_does_not_know():
+    said = complaint("gemini", {"contents": [ASKED], "messages": []})
+    assert 'Unknown name "messages"' in str(said)
+
+
+def test_gemini_3_wants_a_signature_with_the_first_call():
+    bare = {"functionCall": CALLING["functionCall"]}
+    passed = {**bare, "thoughtSignature": "skip_thought_signature_validator"}
+    for call, model, is_fine in (
+        (bare, "gemini-2.5-flash", True),
+        (bare, "gemini-3-pro-preview", False),
+        (passed, "gemini-3-pro-preview", True),
+        (CALLING, "gemini-3-pro-preview", True),
+    ):
+        contents = [ASKED, turn("model", call), turn("user", ANSWERING)]
+        said = complaint("gemini", {"model": model, "contents": contents})
+        assert (said is None) == is_fine, (model, call)
+        assert is_fine or "missing a thought_signature" in said
+
+
+# --- Bedrock ----------------------------------------------------------------------
+
+USING = {"toolUse": {"toolUseId": "a", "name": "add", "input": {}}}
+GIVING = {"toolResult": {"toolUseId": "a", "content": [{"text": "3"}]}}
+HELLO = of("user", {"text": "x"})
+
+
+def thinking(text, signature):
+    said = {"text": text, "signature": signature}
+    return {"reasoningContent": {"reasoningText": said}}
+
+
+BEDROCK = {
+    "nothing asked": ([], "must start with a user message"),
+    "the assistant first": (
+        [of("assistant", {"text": "x"})],
+        "must start with a user message",
+    ),
+    "nothing said": ([HELLO, of("assistant"), HELLO], "at messages.1 is empty"),
+    "a blank text": ([of("user", {"text": " "})], "messages.0.content.0 is blank"),
+    "an unknown block": ([of("user", text("x"))], "must set one of its fields"),
+    "a foreign signature": (
+        [HELLO, of("assistant", thinking("hm", "abc=")), HELLO],
+        "Invalid `signature`",
+    ),
+    "a call without a result": (
+        [HELLO, of("assistant", USING), HELLO],
+        "Expected toolResult blocks at messages.2.content for the following Ids: a",
+    ),
+    "a result without a call": (
+        [HELLO, of("assistant", {"text": "x"}), of("user", GIVING)],
+        "exceeds the number of toolUse blocks",
+    ),
+    "an id with a blank": (
+        [
+            HELLO,
+            of("assistant", {"toolUse": {**USING["toolUse"], "toolUseId": "a b"}}),
+            of("user", {"toolResult": {**GIVING["toolResult"], "toolUseId": "a b"}}),
+        ],
+        "Member must satisfy pattern",
+    ),
+    "the same role twice": ([HELLO, HELLO], "must alternate"),
+}
+
+
+@pytest.mark.parametrize(("messages", "says_so"), BEDROCK.values(), ids=BEDROCK)
+def test_what_bedrock_refuses(messages, says_so):
+    asked = {"model": "m", "messages": messages, "toolConfig": {"tools": [{}]}}
+    said = complaint("bedrock", asked)
+    assert said is not None
+    assert says_so in said
+
+
+def test_bedrock_wants_the_tools_that_a_conversation_has_used():
+    messages = [HELLO, of("assistant", USING), of("user", GIVING)]
+    said = complaint("bedrock", {"model": "m", "messages": messages})
+    assert "toolConfig field must be defined" in str(said)
+
+
+def test_bedrock_reads_a_conversation_with_thoughts_and_tools():
+    thought = thinking("hm", seal("hm"))
+    messages = [HELLO, of("assistant", thought, USING), of("user", GIVING)]
+    tools = {"toolConfig": {"tools": [{}]}}
+    assert complaint("bedrock", {"model": "m", "messages": messages, **tools}) is None
+
+
+def test_an_api_without_rules_reads_everything():
+    assert complaint("cohere", {"anything": "goes"}) is None

@@ -1,41 +1,34 @@
 """The provider simulator: its face towards tests.
 
-The thread, the addresses and the questions that tests ask live here. Bytes and faults
-never do, and `h11` is not imported before a simulator is started.
+It owns the server's thread and the addresses, and answers the questions that tests ask.
+`h11` is not imported before a simulator is started.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 from contextlib import contextmanager
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from langchain_reliable.testing._anthropic import Anthropic
-from langchain_reliable.testing._board import Board
-from langchain_reliable.testing._openai import OpenAI
-from langchain_reliable.testing._plans import plan
-from langchain_reliable.testing._replies import ErrorReply
 from langchain_reliable.testing._signals import Signal
-from langchain_reliable.testing._strict import complaint
-from langchain_reliable.testing._troubles import trouble_of
-from langchain_reliable.testing._wire import SimulatedRequest
+from langchain_reliable.testing._simulator.board import Board
+from langchain_reliable.testing._simulator.plans import plan
+from langchain_reliable.testing._simulator.replies import ErrorReply
+from langchain_reliable.testing._simulator.routes import OPENAI, PATHS, read
+from langchain_reliable.testing._simulator.strict.complaint import complaint
+from langchain_reliable.testing._simulator.troubles import trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_reliable.testing._replies import Given, Reply
-    from langchain_reliable.testing._server import Server
-    from langchain_reliable.testing._wire import Family, Step
+    from langchain_reliable.testing._simulator.replies import Given, Reply
+    from langchain_reliable.testing._simulator.server import Server
+    from langchain_reliable.testing._simulator.wire import SimulatedRequest, Step
 
 _HOST = "127.0.0.1"
 _STOP_LIMIT = 5.0
-_FAMILIES: dict[str, Family] = {
-    "/v1/chat/completions": OpenAI(),
-    "/v1/messages": Anthropic(),
-}
 MISSING_H11 = (
     "The provider simulator needs h11, which is not installed: "
     'pip install "langchain-reliable[testing]"'
@@ -67,7 +60,7 @@ def simulator(*, port: int = 0, strict: bool = False) -> Iterator[Simulator]:
         ImportError: `h11` is not installed.
     """
     try:
-        from langchain_reliable.testing._server import Server  # noqa: PLC0415 - an extra
+        from langchain_reliable.testing._simulator.server import Server  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ImportError(MISSING_H11) from error
     running = Simulator(Server, port=port, strict=strict)
@@ -79,10 +72,10 @@ def simulator(*, port: int = 0, strict: bool = False) -> Iterator[Simulator]:
 
 
 class Simulator:
-    """A loopback server that speaks OpenAI chat completions and Anthropic messages.
+    """A loopback server that speaks as OpenAI, Anthropic, Google and others do.
 
     It replies per model name as it was told with `script`, and notes what it saw.
-    Start it with `simulator()`.
+    Start it with `simulator()`; the dialect follows from the path that a client asks.
     """
 
     def __init__(
@@ -116,6 +109,31 @@ class Simulator:
     def anthropic_url(self) -> str:
         """The `base_url` for `ChatAnthropic`."""
         return self.url
+
+    @property
+    def gemini_url(self) -> str:
+        """The `base_url` for `ChatGoogleGenerativeAI`; Vertex AI's paths work too."""
+        return self.url
+
+    @property
+    def bedrock_url(self) -> str:
+        """The `endpoint_url` for `ChatBedrockConverse`."""
+        return self.url
+
+    @property
+    def cohere_url(self) -> str:
+        """The `base_url` for `ChatCohere`."""
+        return self.url
+
+    @property
+    def ollama_url(self) -> str:
+        """The `base_url` for `ChatOllama`."""
+        return self.url
+
+    @property
+    def openrouter_url(self) -> str:
+        """The `base_url` for `ChatOpenRouter`."""
+        return f"{self.url}/api/v1"
 
     @property
     def refusing_url(self) -> str:
@@ -219,18 +237,17 @@ class Simulator:
     def _answer(
         self, method: str, target: str, headers: dict[str, str], body: bytes
     ) -> tuple[Step, ...]:
-        path = target.partition("?")[0]
-        request = _read(self._board.next_number(), path, headers, body)
+        dialect, request = read(self._board.next_number(), target, headers, body)
         self._board.begin(request)
-        family = _FAMILIES.get(path)
-        if method != "POST" or family is None:
-            return plan(_no_such_door(method, path), OpenAI(), request)
+        if method != "POST" or dialect is None:
+            return plan(_no_such_door(method, request.path), OPENAI, request)
         if not request.model:
-            return plan(_NO_MODEL, family, request)
-        if self._strict and (said := complaint(family.name, request.body)):
-            return plan(ErrorReply(trouble=trouble_of(400, said)), family, request)
+            return plan(_NO_MODEL, dialect, request)
+        asked = {"model": request.model, **request.body}
+        if self._strict and (said := complaint(dialect.name, asked)):
+            return plan(ErrorReply(trouble=trouble_of(400, said)), dialect, request)
         return plan(
-            _given(self._board.next_reply(request.model), request), family, request
+            _given(self._board.next_reply(request.model), request), dialect, request
         )
 
     def _when_closed(self) -> Signal:
@@ -266,34 +283,12 @@ def _given(reply: Reply, request: SimulatedRequest) -> Given:
 
 
 def _no_such_door(method: str, path: str) -> ErrorReply:
-    doors = " and ".join(f"POST {door}" for door in _FAMILIES)
+    doors = ", ".join(PATHS)
     return ErrorReply(
-        trouble=trouble_of(404, f"the simulator speaks {doors}, not {method} {path}")
+        trouble=trouble_of(
+            404, f"the simulator speaks POST {doors}, not {method} {path}"
+        )
     )
-
-
-def _read(
-    number: int, path: str, headers: dict[str, str], body: bytes
-) -> SimulatedRequest:
-    parsed = _parsed(body)
-    bearer = headers.get("authorization", "").removeprefix("Bearer ")
-    return SimulatedRequest(
-        number=number,
-        model=str(parsed.get("model", "")),
-        path=path,
-        headers=headers,
-        body=parsed,
-        streaming=bool(parsed.get("stream")),
-        key=headers.get("x-api-key") or bearer or None,
-    )
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = json.loads(body)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
 
 
 def _url(listener: socket.socket) -> str:

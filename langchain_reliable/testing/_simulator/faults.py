@@ -1,27 +1,28 @@
 """The simulator's faults, one constructor each.
 
-What each fault is made of is said here. How it looks on the wire never is: the plans
-and the API families know.
+A constructor says what its fault is made of; the plans and the dialects know how that
+looks on the wire.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_reliable.testing._answers import Answer, says, says_nothing
-from langchain_reliable.testing._replies import (
+from langchain_reliable.testing._simulator.replies import (
     OVERLOADED,
     ErrorReply,
     Fault,
     Then,
     Until,
 )
-from langchain_reliable.testing._troubles import Trouble, trouble_of
+from langchain_reliable.testing._simulator.troubles import Trouble, trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_reliable.testing._wire import Headers
+    from langchain_reliable.testing._simulator.wire import Headers
 
 _COUNT = says("one two three four five six seven eight")
 
@@ -42,7 +43,8 @@ def error_status(
     Args:
         status: HTTP status.
         message: Text of the error, where it matters.
-        retry_after: `Retry-After`, in seconds or as an HTTP date.
+        retry_after: `Retry-After`, in seconds or as an HTTP date; Gemini says seconds
+            in the body instead.
         retry_after_ms: `retry-after-ms`, as OpenAI and Azure send it.
         should_retry: `x-should-retry`; Anthropic's errors carry it anyway.
         headers: Any other headers.
@@ -50,9 +52,8 @@ def error_status(
     """
     hints = _hints(retry_after, retry_after_ms, should_retry)
     given = tuple((name.lower(), value) for name, value in (headers or {}).items())
-    return ErrorReply(
-        trouble=trouble_of(status, message), headers=(*hints, *given), text=text
-    )
+    trouble = replace(trouble_of(status, message), retry_after=_seconds(retry_after))
+    return ErrorReply(trouble=trouble, headers=(*hints, *given), text=text)
 
 
 def rate_limited(
@@ -63,17 +64,19 @@ def rate_limited(
 ) -> ErrorReply:
     """Return a 429 that asks to come back later."""
     hints = _hints(retry_after, retry_after_ms, should_retry)
-    return ErrorReply(trouble=Trouble(kind="rate_limited"), headers=hints)
+    trouble = Trouble(kind="rate_limited", retry_after=_seconds(retry_after))
+    return ErrorReply(trouble=trouble, headers=hints)
 
 
 def quota_exhausted() -> ErrorReply:
-    """Return OpenAI's 429 `insufficient_quota`, or Anthropic's low credit balance."""
+    """Return an error that no waiting mends, as OpenAI's 429 `insufficient_quota`."""
     return ErrorReply(trouble=Trouble(kind="quota_exhausted"))
 
 
 def overloaded(retry_after: float | str | None = None) -> ErrorReply:
-    """Return Anthropic's 529, or OpenAI's 503, for an overloaded model."""
-    return ErrorReply(trouble=OVERLOADED, headers=_hints(retry_after, None, None))
+    """Return Anthropic's 529, or another API's 503, for an overloaded model."""
+    trouble = replace(OVERLOADED, retry_after=_seconds(retry_after))
+    return ErrorReply(trouble=trouble, headers=_hints(retry_after, None, None))
 
 
 def context_overflow() -> ErrorReply:
@@ -82,7 +85,7 @@ def context_overflow() -> ErrorReply:
 
 
 def content_policy() -> ErrorReply:
-    """Return a 400 raised by a safety filter."""
+    """Return what a safety filter raises: mostly a 400, at Gemini a 200."""
     return ErrorReply(trouble=Trouble(kind="content_policy"))
 
 
@@ -126,7 +129,7 @@ def empty_body() -> Fault:
 
 
 def done_only() -> Fault:
-    """Send `[DONE]` alone, or `message_start` and `message_stop` alone."""
+    """Send what begins and ends a stream, and nothing between, as `[DONE]` alone."""
     return Fault(answer=_COUNT, until=Until.HEADERS, then=Then.BARE)
 
 
@@ -175,7 +178,7 @@ def content_then_stall(answer: Answer | str = _COUNT, /, *, after: int = 2) -> F
 
 
 def malformed_event(answer: Answer | str = _COUNT, /, *, after: int = 2) -> Fault:
-    """Break the JSON of the event that follows `after` pieces, and go on."""
+    """Break the event that follows `after` pieces, and go on."""
     return _broken(answer, after, Then.GARBLE)
 
 
@@ -232,6 +235,10 @@ def _broken(
 
 def _answer(answer: Answer | str) -> Answer:
     return says(answer) if isinstance(answer, str) else answer
+
+
+def _seconds(retry_after: float | str | None) -> float | None:
+    return None if isinstance(retry_after, str) else retry_after
 
 
 def _hints(

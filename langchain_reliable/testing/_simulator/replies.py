@@ -1,6 +1,6 @@
 """What the simulator may be told to reply, healthy or not.
 
-The reply types live here. Bytes never do: a fault means the same to every API family.
+A fault means the same to every API.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from langchain_reliable.testing._answers import Answer
-from langchain_reliable.testing._troubles import Trouble
-from langchain_reliable.testing._wire import SimulatedRequest
+from langchain_reliable.testing._simulator.troubles import Trouble
+from langchain_reliable.testing._simulator.wire import SimulatedRequest
 
 if TYPE_CHECKING:
-    from langchain_reliable.testing._wire import Headers
+    from langchain_reliable.testing._simulator.wire import Headers
 
 OVERLOADED: Final = Trouble(kind="overloaded")
 
@@ -28,7 +28,7 @@ class Until(Enum):
     HEADERS = auto()
     """Status and headers were sent."""
     OPENING = auto()
-    """The role chunk or `message_start` was sent."""
+    """What precedes the first word was sent, as a role chunk or `message_start`."""
     PIECES = auto()
     """So many pieces of the answer were sent."""
     FINISH = auto()

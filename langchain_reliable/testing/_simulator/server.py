@@ -1,7 +1,7 @@
 """HTTP/1.1 on the loopback: bytes in, steps out.
 
-Sockets, `h11` and the server's event loop live here. What to reply never does: it asks
-for the steps and carries them out.
+The only module that knows sockets and `h11`. It asks what to reply, and carries the
+steps out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import h11
 
-from langchain_reliable.testing._wire import (
+from langchain_reliable.testing._simulator.wire import (
     Await,
     Cut,
     Hang,
@@ -27,8 +27,8 @@ from langchain_reliable.testing._wire import (
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
-    from langchain_reliable.testing._board import Board
-    from langchain_reliable.testing._wire import Step
+    from langchain_reliable.testing._simulator.board import Board
+    from langchain_reliable.testing._simulator.wire import Step
 
 _READ = 65_536
 _AT_ONCE = struct.pack("ii", 1, 0)

@@ -1,7 +1,6 @@
-"""What travels between the simulator's rooms: requests, bytes on tape, steps.
+"""What travels between the simulator's parts: requests, bytes on tape, steps.
 
-The words that the API families, the plans and the server share live here. Sockets and
-the shape of any one API never do.
+The dialects, the plans and the server share these words.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable.testing._answers import Answer
     from langchain_reliable.testing._signals import Gate
-    from langchain_reliable.testing._troubles import Trouble
+    from langchain_reliable.testing._simulator.troubles import Trouble
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -116,18 +115,26 @@ class Tape:
     done: tuple[bytes, ...] = ()
 
 
-class Family(Protocol):
+class Dialect(Protocol):
     """One API: how it spells answers and errors."""
 
     @property
     def name(self) -> str:
         """The provider whose API this is."""
 
+    @property
+    def stream_type(self) -> str:
+        """The content type of its streams."""
+
+    @property
+    def waits_in_body(self) -> bool:
+        """Whether it says in an error's body, not in a header, how long to wait."""
+
     def headers(self, request: SimulatedRequest) -> Headers:
         """Return the headers of any response, but its content type."""
 
     def stream(self, answer: Answer, request: SimulatedRequest) -> Tape:
-        """Return the answer as server-sent events."""
+        """Return the answer as the parts of a stream."""
 
     def document(self, answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
         """Return the answer as one JSON object."""
@@ -141,8 +148,8 @@ class Family(Protocol):
     def status(self, trouble: Trouble) -> int:
         """Return the HTTP status for this trouble."""
 
-    def retry_hint(self, status: int, /) -> Headers:
-        """Return the headers that say whether to try again, if it sends them."""
+    def error_headers(self, trouble: Trouble, /) -> Headers:
+        """Return what only the headers of an error say, if there is any such thing."""
 
     def error(self, trouble: Trouble, request: SimulatedRequest) -> dict[str, Any]:
         """Return the body of an error response."""
@@ -150,8 +157,11 @@ class Family(Protocol):
     def error_event(self, trouble: Trouble, request: SimulatedRequest) -> bytes:
         """Return the error as an event inside a stream."""
 
+    def broken(self, event: bytes, /) -> bytes:
+        """Return an event of a stream with its payload damaged."""
+
     def keep_alive(self) -> bytes:
-        """Return an event that only keeps the connection alive."""
+        """Return what only keeps the connection of a stream alive."""
 
 
 def compact(value: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,4 @@
-"""What Anthropic's messages API refuses to read.
-
-Complaints, in the words of the API, live here. Answers never do.
-"""
+"""What Anthropic's messages API refuses to read, in the words of the API."""
 
 # ruff: noqa: SIM905 - a table of words reads best as words
 
@@ -11,7 +8,7 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_reliable.testing._wire import dicts_in, seal
+from langchain_reliable.testing._simulator.wire import dicts_in, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

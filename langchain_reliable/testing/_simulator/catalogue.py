@@ -1,15 +1,11 @@
-"""Every fault by name, with usual numbers.
-
-The names by which faults are triggered from a command line live here. What they do
-never does.
-"""
+"""Every fault by name, with usual numbers, as the command line offers them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from langchain_reliable.testing._answers import says_nothing
-from langchain_reliable.testing._faults import (
+from langchain_reliable.testing._simulator.faults import (
     content_filtered,
     content_policy,
     content_then_cut,
@@ -44,7 +40,7 @@ from langchain_reliable.testing._faults import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_reliable.testing._replies import Reply
+    from langchain_reliable.testing._simulator.replies import Reply
 
 FAULTS: Final[Mapping[str, Reply]] = {
     **{

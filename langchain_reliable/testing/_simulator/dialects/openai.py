@@ -1,12 +1,9 @@
-"""OpenAI's chat completions API, as bytes.
-
-The shapes of its stream, its JSON answers and its errors live here. Faults and
-sockets never do.
-"""
+"""OpenAI's chat completions API, as bytes: its stream, JSON answers and errors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_reliable.testing._answers import (
     CallArguments,
@@ -15,21 +12,145 @@ from langchain_reliable.testing._answers import (
     Text,
     Thought,
 )
-from langchain_reliable.testing._troubles import WORDINGS
-from langchain_reliable.testing._wire import Tape, compact
+from langchain_reliable.testing._simulator.dialects import sse
+from langchain_reliable.testing._simulator.troubles import Wording
+from langchain_reliable.testing._simulator.wire import Tape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_reliable.testing._answers import Answer, Fragment, Usage
-    from langchain_reliable.testing._troubles import Trouble
-    from langchain_reliable.testing._wire import Headers, SimulatedRequest
+    from langchain_reliable.testing._simulator.troubles import Trouble
+    from langchain_reliable.testing._simulator.wire import Headers, SimulatedRequest
 
 _CREATED = 1_760_000_000
+_INVALID = "invalid_request_error"
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording(Wording):
+    """How OpenAI says it."""
+
+    type: str
+    param: str | None = None
+
+
+_WORDINGS: Final[Mapping[str, _Wording]] = {
+    "bad_request": _Wording(
+        400,
+        "invalid_value",
+        "Invalid value for 'messages'.",
+        type=_INVALID,
+        param="messages",
+    ),
+    "context_overflow": _Wording(
+        400,
+        "context_length_exceeded",
+        "This model's maximum context length is 8192 tokens. However, your "
+        "messages resulted in 9000 tokens. Please reduce their length.",
+        type=_INVALID,
+        param="messages",
+    ),
+    "content_policy": _Wording(
+        400,
+        "content_policy_violation",
+        "Your request was rejected by our safety system.",
+        type=_INVALID,
+    ),
+    "auth": _Wording(
+        401,
+        "invalid_api_key",
+        "Incorrect API key provided: sk-****test.",
+        type=_INVALID,
+    ),
+    "billing": _Wording(
+        402,
+        "billing_not_active",
+        "Your account is not active.",
+        type="billing_error",
+    ),
+    "forbidden": _Wording(
+        403,
+        "unsupported_country_region_territory",
+        "Country, region, or territory not supported",
+        type=_INVALID,
+    ),
+    "not_found": _Wording(
+        404,
+        "model_not_found",
+        "The model `{model}` does not exist or you do not have access to it.",
+        type=_INVALID,
+    ),
+    "timeout": _Wording(
+        408,
+        "timeout",
+        "Request timed out.",
+        type="timeout",
+    ),
+    "conflict": _Wording(
+        409,
+        "conflict",
+        "The resource was changed by another request.",
+        type=_INVALID,
+    ),
+    "too_large": _Wording(
+        413,
+        "request_too_large",
+        "Request body is too large.",
+        type=_INVALID,
+    ),
+    "unprocessable": _Wording(
+        422,
+        "",
+        "The request could not be processed.",
+        type=_INVALID,
+    ),
+    "rate_limited": _Wording(
+        429,
+        "rate_limit_exceeded",
+        "Rate limit reached for {model} in organization org-simulated on "
+        "requests per min (RPM): Limit 3, Used 3, Requested 1.",
+        type="requests",
+    ),
+    "quota_exhausted": _Wording(
+        429,
+        "insufficient_quota",
+        "You exceeded your current quota, please check your plan and billing details.",
+        type="insufficient_quota",
+    ),
+    "server_error": _Wording(
+        500,
+        "server_error",
+        "The server had an error while processing your request. Sorry about that!",
+        type="server_error",
+    ),
+    "overloaded": _Wording(
+        503,
+        "server_overloaded",
+        "The engine is currently overloaded, please try again later.",
+        type="server_error",
+    ),
+    "unavailable": _Wording(
+        503,
+        "service_unavailable",
+        "Service temporarily unavailable.",
+        type="server_error",
+    ),
+    "gateway_timeout": _Wording(
+        504,
+        "gateway_timeout",
+        "The request timed out upstream.",
+        type="server_error",
+    ),
+}
 
 
 class OpenAI:
     """Speaks `POST /v1/chat/completions`."""
 
     name = "openai"
+    stream_type = sse.STREAM_TYPE
+    waits_in_body = False
 
     def headers(self, request: SimulatedRequest) -> Headers:
         """Return what OpenAI sends with every response."""
@@ -48,26 +169,26 @@ class OpenAI:
         role = {"role": "assistant", "content": "", "refusal": None}
         opening = [role, *({} for _ in range(answer.silent))]
         return Tape(
-            opening=tuple(_event(_delta(request, delta)) for delta in opening),
-            pieces=tuple(_event(_delta(request, _piece(f))) for f in fragments),
+            opening=tuple(sse.event(_delta(request, delta)) for delta in opening),
+            pieces=tuple(sse.event(_delta(request, delta_of(f))) for f in fragments),
             finish=_finish(answer, request),
-            done=(b"data: [DONE]\n\n",),
+            done=(sse.DONE,),
         )
 
     def document(self, answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
         """Return a `chat.completion` object."""
         choice = {
             "index": 0,
-            "message": _message(answer, request),
+            "message": message_of(answer, request),
             "logprobs": None,
             "finish_reason": answer.finish,
         }
         whole = {**_stamp(request, "chat.completion"), "choices": [choice]}
-        return whole if answer.usage is None else {**whole, "usage": _usage(answer)}
+        return whole if answer.usage is None else {**whole, "usage": usage_of(answer)}
 
     def bare_stream(self, _request: SimulatedRequest, /) -> tuple[bytes, ...]:
         """Return `[DONE]` alone."""
-        return (b"data: [DONE]\n\n",)
+        return (sse.DONE,)
 
     def bare_document(self, request: SimulatedRequest) -> dict[str, Any]:
         """Return an answer without choices."""
@@ -75,28 +196,31 @@ class OpenAI:
 
     def status(self, trouble: Trouble) -> int:
         """Return the status OpenAI gives this trouble."""
-        return trouble.status or WORDINGS[trouble.kind].openai.status
+        return trouble.status or _WORDINGS[trouble.kind].status
 
-    def retry_hint(self, _status: int, /) -> Headers:
+    def error_headers(self, _trouble: Trouble, /) -> Headers:
         """Return nothing: OpenAI seldom says whether to try again."""
         return ()
 
     def error(self, trouble: Trouble, request: SimulatedRequest) -> dict[str, Any]:
         """Return `{"error": {...}}`."""
-        words = WORDINGS[trouble.kind].openai
-        message = trouble.message or words.message.format(model=request.model)
+        words = _WORDINGS[trouble.kind]
         return {
             "error": {
-                "message": message,
+                "message": words.says(trouble, request.model),
                 "type": words.type,
                 "param": words.param,
-                "code": trouble.code or words.code,
+                "code": trouble.code or words.code or None,
             }
         }
 
     def error_event(self, trouble: Trouble, request: SimulatedRequest) -> bytes:
         """Return the error object as a `data:` event."""
-        return _event(self.error(trouble, request))
+        return sse.event(self.error(trouble, request))
+
+    def broken(self, event: bytes, /) -> bytes:
+        """Return the event with half of its JSON."""
+        return sse.broken(event)
 
     def keep_alive(self) -> bytes:
         """Return a comment line, as gateways send while they wait."""
@@ -114,10 +238,6 @@ def _stamp(request: SimulatedRequest, kind: str) -> dict[str, Any]:
     }
 
 
-def _event(payload: dict[str, Any]) -> bytes:
-    return b"data: " + compact(payload) + b"\n\n"
-
-
 def _delta(
     request: SimulatedRequest, delta: dict[str, Any], finish: str | None = None
 ) -> dict[str, Any]:
@@ -126,7 +246,7 @@ def _delta(
     return {**chunk, "usage": None} if request.wants_usage else chunk
 
 
-def _piece(fragment: Fragment) -> dict[str, Any]:
+def delta_of(fragment: Fragment) -> dict[str, Any]:
     match fragment:
         case Text(text):
             return {"content": text}
@@ -148,14 +268,14 @@ def _call(id_: str, name: str, arguments: str) -> dict[str, Any]:
 def _finish(answer: Answer, request: SimulatedRequest) -> tuple[bytes, ...]:
     if answer.finish is None:
         return ()
-    finish = _event(_delta(request, {}, answer.finish))
+    finish = sse.event(_delta(request, {}, answer.finish))
     if not request.wants_usage or answer.usage is None:
         return (finish,)
     stamp = _stamp(request, "chat.completion.chunk")
-    return finish, _event({**stamp, "choices": [], "usage": _usage(answer)})
+    return finish, sse.event({**stamp, "choices": [], "usage": usage_of(answer)})
 
 
-def _message(answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
+def message_of(answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
     stamp = str(request.number)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -173,7 +293,7 @@ def _message(answer: Answer, request: SimulatedRequest) -> dict[str, Any]:
     return message
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def usage_of(answer: Answer) -> dict[str, Any]:
     usage: Usage | None = answer.usage
     asked, told = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
     return {

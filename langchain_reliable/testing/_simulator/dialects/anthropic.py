@@ -1,12 +1,8 @@
-"""Anthropic's messages API, as bytes.
-
-The shapes of its stream, its JSON answers and its errors live here. Faults and
-sockets never do.
-"""
+"""Anthropic's messages API, as bytes: its stream, its JSON answers, its errors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_reliable.testing._answers import (
     CallArguments,
@@ -15,15 +11,106 @@ from langchain_reliable.testing._answers import (
     Text,
     Thought,
 )
-from langchain_reliable.testing._troubles import WORDINGS
-from langchain_reliable.testing._wire import Tape, compact, seal
+from langchain_reliable.testing._simulator.dialects import sse
+from langchain_reliable.testing._simulator.troubles import Wording
+from langchain_reliable.testing._simulator.wire import Tape, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from langchain_reliable.testing._answers import Answer, Fragment
-    from langchain_reliable.testing._troubles import Trouble
-    from langchain_reliable.testing._wire import Headers, SimulatedRequest
+    from langchain_reliable.testing._simulator.troubles import Trouble
+    from langchain_reliable.testing._simulator.wire import Headers, SimulatedRequest
+
+_INVALID = "invalid_request_error"
+_WORDINGS: Final[Mapping[str, Wording]] = {
+    "bad_request": Wording(
+        400,
+        _INVALID,
+        "messages.0.content: Input should be a valid list",
+    ),
+    "context_overflow": Wording(
+        400,
+        _INVALID,
+        "prompt is too long: 210000 tokens > 200000 maximum",
+    ),
+    "content_policy": Wording(
+        400,
+        _INVALID,
+        "Output blocked by content filtering policy",
+    ),
+    "auth": Wording(
+        401,
+        "authentication_error",
+        "invalid x-api-key",
+    ),
+    "billing": Wording(
+        402,
+        "billing_error",
+        "There is an issue with your billing information.",
+    ),
+    "forbidden": Wording(
+        403,
+        "permission_error",
+        "Your API key may not use the specified resource.",
+    ),
+    "not_found": Wording(
+        404,
+        "not_found_error",
+        "model: {model}",
+    ),
+    "timeout": Wording(
+        408,
+        "timeout_error",
+        "Request timed out",
+    ),
+    "conflict": Wording(
+        409,
+        _INVALID,
+        "Conflict",
+    ),
+    "too_large": Wording(
+        413,
+        "request_too_large",
+        "Request exceeds the maximum size",
+    ),
+    "unprocessable": Wording(
+        422,
+        _INVALID,
+        "The request could not be processed",
+    ),
+    "rate_limited": Wording(
+        429,
+        "rate_limit_error",
+        "This request would exceed your organization's rate limit of 5 "
+        "requests per minute.",
+    ),
+    "quota_exhausted": Wording(
+        400,
+        _INVALID,
+        "Your credit balance is too low to access the Anthropic API.",
+    ),
+    "server_error": Wording(
+        500,
+        "api_error",
+        "Internal server error",
+    ),
+    "overloaded": Wording(
+        529,
+        "overloaded_error",
+        "Overloaded",
+    ),
+    "unavailable": Wording(
+        503,
+        "api_error",
+        "Service temporarily unavailable",
+    ),
+    "gateway_timeout": Wording(
+        504,
+        "timeout_error",
+        "The request timed out upstream",
+    ),
+}
 
 _FINISH = {
     "stop": "end_turn",
@@ -39,6 +126,8 @@ class Anthropic:
     """Speaks `POST /v1/messages`."""
 
     name = "anthropic"
+    stream_type = sse.STREAM_TYPE
+    waits_in_body = False
 
     def headers(self, request: SimulatedRequest) -> Headers:
         """Return what Anthropic sends with every response."""
@@ -84,10 +173,11 @@ class Anthropic:
 
     def status(self, trouble: Trouble) -> int:
         """Return the status Anthropic gives this trouble."""
-        return trouble.status or WORDINGS[trouble.kind].anthropic.status
+        return trouble.status or _WORDINGS[trouble.kind].status
 
-    def retry_hint(self, status: int, /) -> Headers:
+    def error_headers(self, trouble: Trouble, /) -> Headers:
         """Return `x-should-retry`, as Anthropic sends with its errors."""
+        status = self.status(trouble)
         may_retry = status in _RETRIED or status >= _FIRST_SERVER_ERROR
         return (("x-should-retry", "true" if may_retry else "false"),)
 
@@ -100,6 +190,10 @@ class Anthropic:
         """Return an `error` event."""
         details = {"details": None, **_error(trouble, request)}
         return _event("error", error=details)
+
+    def broken(self, event: bytes, /) -> bytes:
+        """Return the event with half of its JSON."""
+        return sse.broken(event)
 
     def keep_alive(self) -> bytes:
         """Return a ping."""
@@ -142,8 +236,7 @@ class _Blocks:
 
 
 def _event(kind: str, **fields: Any) -> bytes:
-    data = compact({"type": kind, **fields})
-    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+    return sse.event({"type": kind, **fields}, kind)
 
 
 def _request_id(request: SimulatedRequest) -> str:
@@ -255,6 +348,6 @@ def _content(answer: Answer, stamp: str) -> Iterator[dict[str, Any]]:
 
 
 def _error(trouble: Trouble, request: SimulatedRequest) -> dict[str, str]:
-    words = WORDINGS[trouble.kind].anthropic
-    message = trouble.message or words.message.format(model=request.model)
-    return {"type": trouble.code or words.type, "message": message}
+    words = _WORDINGS[trouble.kind]
+    message = words.says(trouble, request.model)
+    return {"type": trouble.code or words.code, "message": message}

@@ -1,7 +1,7 @@
 """What the simulator is told to reply, and what it saw.
 
-Scripts, requests and counts live here, behind one lock, shared by the server's thread
-and the tests. Sockets never do.
+Scripts, requests and counts, behind one lock: the server's thread and the tests share
+them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from langchain_reliable.testing._signals import Signal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_reliable.testing._replies import Reply
-    from langchain_reliable.testing._wire import SimulatedRequest
+    from langchain_reliable.testing._simulator.replies import Reply
+    from langchain_reliable.testing._simulator.wire import SimulatedRequest
 
 
 @dataclass(slots=True)

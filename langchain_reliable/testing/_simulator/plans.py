@@ -1,7 +1,6 @@
 """From a reply to the steps that carry it out, for one API and one request.
 
-Where a fault strikes, in a stream and in a JSON body, is decided here. Sockets never
-appear: the server carries the steps out.
+It decides where a fault strikes, in a stream and in a JSON body.
 """
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from langchain_reliable.testing._answers import Answer, says
-from langchain_reliable.testing._replies import ErrorReply, Fault, Then, Until
-from langchain_reliable.testing._wire import (
+from langchain_reliable.testing._simulator.replies import ErrorReply, Fault, Then, Until
+from langchain_reliable.testing._simulator.wire import (
     Await,
     Cut,
     Hang,
@@ -25,9 +24,9 @@ from langchain_reliable.testing._wire import (
 )
 
 if TYPE_CHECKING:
-    from langchain_reliable.testing._replies import Given
-    from langchain_reliable.testing._wire import (
-        Family,
+    from langchain_reliable.testing._simulator.replies import Given
+    from langchain_reliable.testing._simulator.wire import (
+        Dialect,
         Headers,
         SimulatedRequest,
         Step,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 _OK = 200
 _JSON = "application/json"
-_STREAM = "text/event-stream; charset=utf-8"
 _KEEP_ALIVES = 3
 _OPENING_BYTES = 16
 _FEWEST_PARTS = 4
@@ -47,43 +45,43 @@ _ENDINGS: dict[Then, tuple[Step, ...]] = {
 }
 
 
-def plan(reply: Given, family: Family, request: SimulatedRequest) -> tuple[Step, ...]:
+def plan(reply: Given, dialect: Dialect, request: SimulatedRequest) -> tuple[Step, ...]:
     """Return the steps that give `reply` to `request`."""
     match reply:
         case str():
-            return _planned(says(reply), family, request)
+            return _planned(says(reply), dialect, request)
         case ErrorReply():
-            return _error(reply, family, request)
+            return _error(reply, dialect, request)
         case Fault(then=Then.ERROR, trouble=trouble) if not request.streaming:
-            return _error(ErrorReply(trouble=trouble), family, request)
+            return _error(ErrorReply(trouble=trouble), dialect, request)
         case _:
-            return _planned(reply, family, request)
+            return _planned(reply, dialect, request)
 
 
 def _planned(
-    reply: Answer | Fault, family: Family, request: SimulatedRequest
+    reply: Answer | Fault, dialect: Dialect, request: SimulatedRequest
 ) -> tuple[Step, ...]:
     fault = reply if isinstance(reply, Fault) else None
     answer = reply if isinstance(reply, Answer) else reply.answer
     if request.streaming:
-        head = Head(_OK, _headers(family, request, _STREAM))
-        score = _score(answer, head, family.stream(answer, request))
-        return _struck(score, fault, family, request) if fault else score.steps
+        head = Head(_OK, _headers(dialect, request, dialect.stream_type))
+        score = _score(answer, head, dialect.stream(answer, request))
+        return _struck(score, fault, dialect, request) if fault else score.steps
     if fault and fault.then is Then.END and fault.until is Until.PIECES:
         answer = replace(answer, finish=None)
-    return _document(answer, fault, family, request)
+    return _document(answer, fault, dialect, request)
 
 
 def _document(
-    answer: Answer, fault: Fault | None, family: Family, request: SimulatedRequest
+    answer: Answer, fault: Fault | None, dialect: Dialect, request: SimulatedRequest
 ) -> tuple[Step, ...]:
     """Plan a JSON body; once all of it is sent, nothing is left to go wrong."""
-    body = compact(family.document(answer, request))
-    head = Head(_OK, _headers(family, request, _JSON))
+    body = compact(dialect.document(answer, request))
+    head = Head(_OK, _headers(dialect, request, _JSON))
     score = _score(answer, head, _cut_up(body, len(answer.fragments(""))))
     steps = score.steps
     if fault and not _too_late(fault):
-        steps = _struck(score, fault, family, request)
+        steps = _struck(score, fault, dialect, request)
     breaks = isinstance(steps[-1], Cut | Hang | Reset)
     length = len(body) if breaks else sum(_size(step) for step in steps)
     return tuple(_sized(step, length) for step in steps)
@@ -136,7 +134,7 @@ def _score(answer: Answer, head: Head, tape: Tape) -> _Score:
     opening = len(steps)
     places = [opening]
     for told, piece in enumerate(tape.pieces):
-        steps += [*_waits(answer, told), Send(piece)]
+        steps += [*_waits(answer, told), *([Send(piece)] if piece else [])]
         places.append(len(steps))
     if gate := answer.gates.get(len(tape.pieces)):
         steps.append(Await(gate))
@@ -155,29 +153,29 @@ def _waits(answer: Answer, told: int) -> tuple[Step, ...]:
 
 
 def _struck(
-    score: _Score, fault: Fault, family: Family, request: SimulatedRequest
+    score: _Score, fault: Fault, dialect: Dialect, request: SimulatedRequest
 ) -> tuple[Step, ...]:
     at = score.place(fault)
     told, rest = score.steps[:at], score.steps[at:]
-    return (*told, *_ending(fault, rest, family, request))
+    return (*told, *_ending(fault, rest, dialect, request))
 
 
 def _ending(
     fault: Fault,
     rest: tuple[Step, ...],
-    family: Family,
+    dialect: Dialect,
     request: SimulatedRequest,
 ) -> tuple[Step, ...]:
     match fault.then:
         case Then.PING:
-            ping = Send(family.keep_alive() if request.streaming else b"\n")
+            ping = Send(dialect.keep_alive() if request.streaming else b"\n")
             return (*(ping,) * _KEEP_ALIVES, Hang())
         case Then.ERROR:
-            return (Send(family.error_event(fault.trouble, request)),)
+            return (Send(dialect.error_event(fault.trouble, request)),)
         case Then.BARE:
-            return tuple(map(Send, _bare(family, request)))
+            return tuple(map(Send, _bare(dialect, request)))
         case Then.GARBLE:
-            return _garbled(rest)
+            return _garbled(rest, dialect if request.streaming else None)
         case _:
             return _ENDINGS[fault.then]
 
@@ -189,41 +187,45 @@ def _cut_up(body: bytes, pieces: int) -> Tape:
     return Tape(opening=(opening,), pieces=parts, finish=(body[-1:],))
 
 
-def _bare(family: Family, request: SimulatedRequest) -> tuple[bytes, ...]:
+def _bare(dialect: Dialect, request: SimulatedRequest) -> tuple[bytes, ...]:
     if request.streaming:
-        return family.bare_stream(request)
-    return (compact(family.bare_document(request)),)
+        return dialect.bare_stream(request)
+    return (compact(dialect.bare_document(request)),)
 
 
-def _garbled(rest: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Break the next event: its payload stops halfway.
+def _garbled(rest: tuple[Step, ...], dialect: Dialect | None) -> tuple[Step, ...]:
+    """Break the next event of a stream, or the document from here on.
 
     In a document a NUL makes sure: what stops halfway may go on as other JSON.
     """
     at, sent = next((i, s) for i, s in enumerate(rest) if isinstance(s, Send))
-    start = sent.data.rfind(b"data: ") + 1
-    half = start + (len(sent.data) - start) // 2
-    broken = Send(sent.data[:half] + (b"\n\n" if start else b'\0"}{'))
-    return (*rest[:at], broken, *rest[at + 1 :])
+    half = sent.data[: len(sent.data) // 2]
+    broken = dialect.broken(sent.data) if dialect else half + b'\0"}{'
+    return (*rest[:at], Send(broken), *rest[at + 1 :])
 
 
 def _error(
-    reply: ErrorReply, family: Family, request: SimulatedRequest
+    reply: ErrorReply, dialect: Dialect, request: SimulatedRequest
 ) -> tuple[Step, ...]:
-    status = _OK if reply.ok else family.status(reply.trouble)
+    status = _OK if reply.ok else dialect.status(reply.trouble)
+    if status == _OK and request.streaming and not reply.ok:  # as Gemini blocks prompts
+        head = Head(_OK, _headers(dialect, request, dialect.stream_type))
+        return head, Send(dialect.error_event(reply.trouble, request))
     body = reply.text and reply.text.encode()
     kind = "text/plain" if body else _JSON
-    body = body or compact(family.error(reply.trouble, request))
-    hint = () if reply.ok or reply.text else family.retry_hint(status)
-    named = dict((*_headers(family, request, kind), *hint, *reply.headers))
+    body = body or compact(dialect.error(reply.trouble, request))
+    hint = () if reply.ok or reply.text else dialect.error_headers(reply.trouble)
+    named = dict((*_headers(dialect, request, kind), *hint, *reply.headers))
+    if dialect.waits_in_body and reply.trouble.retry_after is not None:
+        named.pop("retry-after", None)
     named["content-length"] = str(len(body))
     return Head(status, tuple(named.items())), Send(body)
 
 
-def _headers(family: Family, request: SimulatedRequest, kind: str) -> Headers:
+def _headers(dialect: Dialect, request: SimulatedRequest, kind: str) -> Headers:
     return (
         ("content-type", kind),
         ("date", formatdate(usegmt=True)),
         ("server", "langchain-reliable-simulator"),
-        *family.headers(request),
+        *dialect.headers(request),
     )

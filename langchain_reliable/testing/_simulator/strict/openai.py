@@ -1,7 +1,4 @@
-"""What OpenAI's chat completions API refuses to read.
-
-Complaints, in the words of the API, live here. Answers never do.
-"""
+"""What OpenAI's chat completions API refuses to read, in the words of the API."""
 
 # ruff: noqa: SIM905 - a table of words reads best as words
 
@@ -9,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from langchain_reliable.testing._wire import dicts_in
+from langchain_reliable.testing._simulator.wire import dicts_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
