@@ -34,7 +34,14 @@ _CODES: Final = (
     "__type",
 )
 _EMPTY_WORDS: Final = frozenset({"error", "none", "null", "nil", "unknown_error"})
-_STATUSES: Final = ("status_code", "statuscode", "http_status", "httpstatuscode")
+_STATUSES: Final = (
+    "status_code",
+    "statuscode",
+    "http_status",
+    "httpstatuscode",
+    "http_code",
+    "httpcode",
+)
 _TEXTS: Final = (
     "message",
     "msg",
@@ -42,6 +49,8 @@ _TEXTS: Final = (
     "detail",
     "error_message",
     "errormessage",
+    "error_msg",
+    "status_msg",
     "error_description",
     "raw",
     "title",
@@ -57,6 +66,15 @@ _WAITS: Final = (
     "retry_after_seconds",
     "retryafterseconds",
     "retry_after_ms",
+    "retryafterms",
+    "retry_in",
+    "wait_seconds",
+    "resets_in_seconds",
+    "reset_in_seconds",
+    "reset_after",
+    "resets_at",
+    "reset_at",
+    "estimated_time",
 )
 # What may hold the words of a user or of a model.
 _FOREIGN: Final = frozenset(
@@ -71,8 +89,16 @@ _FOREIGN: Final = frozenset(
         "choices",
         "param",
         "content_filter_result",
+        "content_filter_results",
+        "prompt_filter_results",
         "loc",
     }
+)
+_SAYS_NOTHING: Final = (
+    "provider returned error",
+    "upstream error",
+    "error from provider",
+    "an error occurred",
 )
 
 _THREE_DIGITS: Final = re.compile(r"[0-9]{3}")
@@ -103,6 +129,8 @@ class Findings:
     quotas: list[str] = field(default_factory=list)
     waits: list[tuple[str, object]] = field(default_factory=list)
     headers: list[Mapping[object, object]] = field(default_factory=list)
+    quoted: str | None = None
+    """What a gateway quotes of the provider behind it, and whose it is."""
 
     def note_code(self, value: object) -> None:
         """Keep a code; one that is an HTTP status counts as that."""
@@ -189,6 +217,7 @@ def _look_at_mapping(
     )
     found.quotas.extend(str(fields[name])[:200] for name in _QUOTAS if name in fields)
     found.waits.extend((name, fields[name]) for name in _WAITS if name in fields)
+    _look_at_special_fields(fields, found)
     if isinstance(headers := fields.get("headers"), Mapping):
         found.headers.append(headers)
     below: list[object] = [
@@ -204,6 +233,37 @@ def _look_at_mapping(
         and name != "headers"
     ]
     return below
+
+
+def _look_at_special_fields(fields: Mapping[str, object], found: Findings) -> None:
+    """Note what MiniMax, content filters and gateways put under names of their own."""
+    base = fields.get("base_resp")
+    if isinstance(base, Mapping) and (code := base.get("status_code")):
+        found.note_code(f"base_resp.{code}")
+    annotations = fields.get("content_filter_result", fields.get("content_filter_results"))
+    if isinstance(annotations, Mapping) and any(map(_has_filtered, annotations.values())):
+        found.note_code("content_filter")
+    metadata = fields.get("metadata")
+    if found.quoted is None and isinstance(metadata, Mapping) and metadata.get("raw"):
+        found.quoted = _quotation(metadata)
+
+
+def _has_filtered(annotation: object) -> bool:
+    return isinstance(annotation, Mapping) and annotation.get("filtered") is True
+
+
+def _quotation(metadata: Mapping[object, object]) -> str:
+    """Return the provider's own message out of an envelope, after its name."""
+    inside = Findings(quoted="")
+    search(metadata.get("raw"), inside)
+    said = inside.texts[0] if inside.texts else ""
+    name = metadata.get("provider_name")
+    return f"{name}: {said}" if said and isinstance(name, str) and name else said
+
+
+def says_nothing(text: str) -> bool:
+    """Say whether a message is that of an envelope, and no more."""
+    return text.lower().startswith(_SAYS_NOTHING)
 
 
 def _note_text_of(text: str, found: Findings) -> bool:

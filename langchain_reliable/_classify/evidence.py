@@ -12,12 +12,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from langchain_reliable._classify.grpc_details import retry_delay
 from langchain_reliable._classify.bodies import (
     READ_AT_MOST,
     Findings,
     as_status,
     loads,
     peek,
+    says_nothing,
     scan,
     search,
     status_in,
@@ -29,13 +31,25 @@ if TYPE_CHECKING:
 _TEXT_AT_MOST: Final = 4_000
 _TAIL: Final = 500
 _HEADERS_AT_MOST: Final = 100
+_TELLING: Final = ("retry", "ratelimit", "rate-limit")
 _OK: Final = 400
 _TWO_PARTS: Final = frozenset({"google", "azure", "langchain_reliable"})
 
 _STATUS_NAMES: Final = ("status_code", "http_status", "http_code", "status", "code")
 _BODY_NAMES: Final = ("body", "details", "json_data", "response_json", "json_body")
 _CODE_NAMES: Final = ("error_code", "code", "type", "reason", "status", "name")
-_WAIT_NAMES: Final = ("retry_after", "retry_after_secs", "cooldown_time")
+_WAIT_NAMES: Final = (
+    "retry_after",
+    "retry_after_secs",
+    "retry_after_seconds",
+    "retry_after_ms",
+    "retry_in",
+    "retry_delay",
+    "wait_seconds",
+    "cooldown_time",
+)
+_ANNOTATIONS: Final = ("content_filter_result", "prompt_filter_result")
+
 _RESPONSE_NAMES: Final = ("response", "raw_response", "http_response")
 
 
@@ -52,6 +66,7 @@ class Evidence:
         headers: Those of the response that tell of time, names in lower case.
         waits: Names and values of fields that ask to wait.
         lowered: The texts and the names of quotas in lower case, cut to a fixed size.
+        quoted: What a gateway quotes of the provider behind it, after its name.
     """
 
     names: tuple[str, ...]
@@ -61,11 +76,13 @@ class Evidence:
     headers: Mapping[str, str]
     waits: tuple[tuple[str, object], ...]
     lowered: str
+    quoted: str
 
     @property
     def message(self) -> str:
-        """The first message, for people."""
-        return self.texts[0] if self.texts else ""
+        """The first message, for people; of an envelope what stands inside."""
+        first = self.texts[0] if self.texts else ""
+        return self.quoted if self.quoted and says_nothing(first) else first
 
 
 def names_of(exception: BaseException) -> tuple[str, ...]:
@@ -106,12 +123,15 @@ def read(exception: BaseException) -> Evidence:
         headers=headers,
         waits=(*_own_waits(exception), *found.waits),
         lowered=_lowered((*found.texts[:8], *found.quotas[:8])),
+        quoted=found.quoted or "",
     )
 
 
 def _lowered(texts: tuple[str, ...]) -> str:
-    text = _ends("\n".join(_ends(text) for text in texts))
-    return text.lower().replace("’", "'")  # noqa: RUF001 - as sent
+    text = _ends("\n".join(_ends(text) for text in texts)).lower()
+    for name in _ANNOTATIONS:  # a filter's name in a quotation is no verdict of it
+        text = text.replace(name, "annotation")
+    return text.replace("’", "'")  # noqa: RUF001 - as sent
 
 
 def _ends(text: str) -> str:
@@ -223,7 +243,7 @@ def _status_of(
 
 def _statuses_of(exception: BaseException, response: object) -> Iterator[int]:
     for thing in (exception, response):
-        for name in _STATUS_NAMES:
+        for name in _status_names(exception):
             if (status := as_status(peek(thing, name))) is not None:
                 yield status
     if isinstance(response, Mapping):
@@ -234,6 +254,15 @@ def _statuses_of(exception: BaseException, response: object) -> Iterator[int]:
                 yield status
 
 
+def _status_names(exception: BaseException) -> tuple[str, ...]:
+    """Name the attributes that hold a status.
+
+    The `code` of aiohttp's broken bodies is 400, though no server has said so.
+    """
+    of_aiohttp = any(name.startswith("aiohttp:") for name in names_of(exception))
+    return ("status",) if of_aiohttp else _STATUS_NAMES
+
+
 def _headers_of(
     exception: BaseException, response: object, found: Findings
 ) -> Mapping[str, str]:
@@ -242,7 +271,11 @@ def _headers_of(
     for source in _header_sources(exception, response, found):
         for name, value in _pairs(source):
             known = _word(name).lower()
-            if known == "date" or "retry" in known or "ratelimit" in known:
+            if known.endswith("-bin"):
+                delay = retry_delay(value) if isinstance(value, bytes) else None
+                if delay is not None:
+                    headers.setdefault("retry-after", str(delay))
+            elif known == "date" or any(part in known for part in _TELLING):
                 headers.setdefault(known, _word(value))
     return headers
 

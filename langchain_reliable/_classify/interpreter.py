@@ -25,9 +25,13 @@ from langchain_reliable._classify import (
 from langchain_reliable._classify import (
     table_statuses as statuses,
 )
+from langchain_reliable._classify import (
+    table_code_words,
+)
 from langchain_reliable._classify.bodies import peek
 from langchain_reliable._classify.evidence import Evidence, names_of, read
 from langchain_reliable._classify.origin import (
+    is_foreign,
     is_mistake,
     is_test_fault,
     kind_of_mistake,
@@ -42,6 +46,21 @@ if TYPE_CHECKING:
 
 _LINKS_AT_MOST: Final = 12
 _NO_LINKS: Final = frozenset[int]()
+_UNPAID: Final = 402
+_FORBIDDEN: Final = 403
+_DENIED: Final = "accessdenied"
+_BROKEN: Final = 500
+_LIMITS: Final = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
+
+_CAUSES: Final = (
+    "original_exception",
+    "original_error",
+    "inner_exception",
+    "last_exception",
+    "cause",
+    "error",
+    "reason",
+)
 
 # How sure a judgement is; the surest link of a chain of causes decides.
 _NOT, _BY_CLASS, _BY_STATUS, _BY_TEXT, _BY_CODE = range(5)
@@ -161,13 +180,14 @@ def _mistake(
 def _weigh(
     exception: Exception, now: float | None, seen: frozenset[int]
 ) -> Failure | None:
-    """Go down the causes until one is sure; then say what was found on the way."""
-    best = _judge(exception)
+    """Go down the causes until one is sure; then say what was found on the way.
+
+    Causes beneath a sure one may still be more exact, or tell how long to wait.
+    """
+    best = _judge(exception, now)
     trail = [best.evidence]
     link: BaseException = exception
     for _ in range(_LINKS_AT_MOST):
-        if best.sureness > _BY_CLASS:
-            break
         below = _below(link, seen, unsure=best.sureness == _NOT)
         if below is None:
             break
@@ -179,14 +199,20 @@ def _weigh(
             return None
         if is_mistake(names):
             continue
-        judged = _judge(below)
+        judged = _judge(below, now)
         trail.append(judged.evidence)
         best = judged if _tells_more(judged, best) else best
     return _failure(best, tuple(trail), now)
 
 
 def _tells_more(judged: _Judgement, best: _Judgement) -> bool:
-    """Say whether a cause is surer; a connection that timed out is a timeout."""
+    """Say whether a cause is surer; a connection that timed out is a timeout.
+
+    A link that is sure yields only to a code beneath the same status.
+    """
+    if best.sureness > _BY_CLASS:
+        same = judged.evidence.status in (None, best.evidence.status)
+        return judged.sureness == _BY_CODE > best.sureness and same
     timed_out = judged.kind is Kind.TIMEOUT and best.kind is Kind.CONNECTION
     return judged.sureness > best.sureness or timed_out
 
@@ -215,52 +241,109 @@ def _below(
 
 
 def _cause_of(link: BaseException, seen: frozenset[int]) -> BaseException | None:
-    named = (
-        link.__cause__,
-        peek(link, "original_exception"),
-        peek(link, "inner_exception"),
-        peek(link, "reason"),
-    )
-    for cause in named:
+    named = (link.__cause__, *(peek(link, name) for name in _CAUSES))
+    attempt = peek(peek(link, "last_attempt"), "_exception")  # tenacity
+    for cause in (*named, attempt):
         if isinstance(cause, BaseException) and id(cause) not in seen | {id(link)}:
             return cause
     return None
 
 
-def _judge(exception: BaseException) -> _Judgement:
+def _judge(exception: BaseException, now: float | None) -> _Judgement:
     """Judge one exception by itself."""
     evidence = read(exception)
-    text = evidence.lowered
     kind, sureness, code = _structured(evidence)
-    told = phrases.decide(kind, text, exact=sureness == _BY_CODE)
+    if evidence.status == _UNPAID:
+        return _Judgement(Kind.QUOTA_EXHAUSTED, _BY_CODE, evidence, code)
+    told = None
+    if not is_foreign(exception):
+        told = _told(kind, evidence.lowered, exact=sureness == _BY_CODE)
     if told is not None:
         return _Judgement(told, max(_BY_TEXT, sureness), evidence, code)
     if sureness != _BY_CODE:
         for row in types.rows_of(evidence.names):
             if kind in row.over:
                 return _Judgement(row.kind, _BY_TEXT, evidence, code)
+    if _is_throttling(kind, sureness, evidence, now):
+        return _Judgement(Kind.RATE_LIMITED, sureness, evidence, code)
     if sureness == _NOT and evidence.names[0] in types.IN_STREAM.names:
         return _Judgement(types.IN_STREAM.kind, _BY_CLASS, evidence, code)
     return _Judgement(kind, sureness, evidence, code)
 
 
+def _told(kind: Kind, text: str, *, exact: bool) -> Kind | None:
+    """Return what the text makes of a kind; a quota may turn out to be a pace."""
+    told = phrases.decide(kind, text, exact=exact)
+    if (told or kind) is not Kind.QUOTA_EXHAUSTED:
+        return told
+    return phrases.decide(Kind.QUOTA_EXHAUSTED, text, exact=True) or told
+
+
+def _is_throttling(
+    kind: Kind, sureness: int, evidence: Evidence, now: float | None
+) -> bool:
+    """Say whether a 403 that names no key asks to come again later."""
+    if kind is not Kind.AUTH or evidence.status != _FORBIDDEN or sureness == _BY_CODE:
+        return False
+    if phrases.decide(Kind.BAD_REQUEST, evidence.lowered, exact=False) is Kind.AUTH:
+        return False
+    if any(codes.canonical(code).startswith(_DENIED) for code in evidence.codes):
+        return False
+    wait = waits.asked_for(evidence.headers, evidence.waits, "", now, limited=False)
+    return wait is not None
+
+
 def _structured(evidence: Evidence) -> tuple[Kind, int, str | None]:
-    """Judge by code, then by status, then by class.
+    """Judge by code, then by status and the words of codes, then by class.
 
     A number beside a word that is known is some other provider's number.
     """
     first = next((code for code in evidence.codes if " " not in code), None)
     vague = _first_known(evidence.codes, codes.VAGUE)
-    exact = _first_known(evidence.codes, codes.EXACT)
+    kind, sureness, code = Kind.UNKNOWN, _NOT, first
+    exact = _exact(evidence)
     if exact is not None and not (vague and exact[0].isdigit()):
-        return exact[1], _BY_CODE, exact[0]
-    if (by_status := statuses.kind_of(evidence.status)) is not None:
-        return by_status, _BY_STATUS, first
-    if vague is not None:
-        return vague[1], _BY_STATUS, vague[0]
-    for row in types.rows_of(evidence.names):
-        return row.kind, _BY_CLASS, first
-    return Kind.UNKNOWN, _NOT, first
+        kind, sureness, code = exact[1], _BY_CODE, exact[0]
+        if codes.canonical(code) not in codes.GENERAL:
+            return kind, sureness, code
+    elif (by_status := statuses.kind_of(evidence.status)) is not None:
+        kind, sureness = by_status, _BY_STATUS
+    elif vague is not None:
+        kind, sureness, code = vague[1], _BY_STATUS, vague[0]
+    if (worded := _in_words(evidence.codes, kind)) is not None:
+        return worded[1], max(_BY_STATUS, sureness), worded[0]
+    if sureness == _NOT:
+        for row in types.rows_of(evidence.names):
+            return row.kind, _BY_CLASS, first
+    return kind, sureness, code
+
+
+def _in_words(spelled: tuple[str, ...], kind: Kind) -> tuple[str, Kind] | None:
+    """Return the first code whose words make something else of a kind."""
+    for code in spelled:
+        for row in table_code_words.rows_of(code):
+            if kind in row.over:
+                return code, row.kind
+    return None
+
+
+def _exact(evidence: Evidence) -> tuple[str, Kind] | None:
+    """Return the code that decides; one beside a general one is more exact.
+
+    Who broke is not who has no key: an `auth` beneath a 5xx is another's.
+    """
+    broken = (evidence.status or 0) >= _BROKEN
+    general = None
+    for code in evidence.codes:
+        known = _first_known((code,), codes.EXACT)
+        if known is None or (broken and known[1] is Kind.AUTH):
+            continue
+        if general is not None and code.isdigit():
+            continue
+        if codes.canonical(code) not in codes.GENERAL:
+            return known
+        general = general or known
+    return general
 
 
 def _first_known(
@@ -282,8 +365,10 @@ def _failure(
     """Put together what the links of a chain say."""
     evidence = (best.evidence, *(one for one in trail if one is not best.evidence))
     status = next((one.status for one in evidence if one.status is not None), None)
+    limited = best.kind in _LIMITS
     wait = (
-        waits.asked_for(one.headers, one.waits, one.lowered, now) for one in evidence
+        waits.asked_for(one.headers, one.waits, one.lowered, now, limited=limited)
+        for one in evidence
     )
     return Failure(
         kind=best.kind,

@@ -40,8 +40,9 @@ _OPENAI: Final = (
         "OpenAI",
         Kind.QUOTA_EXHAUSTED,
         "insufficient_quota billing_not_active billing_hard_limit_reached "
-        "credits_exhausted usage_limit_reached "
-        "usage_not_included insufficient_balance insufficient_credits "
+        "credits_exhausted usage_limit_reached organization_spend_limit_exceeded "
+        "project_spend_limit_exceeded organization_usage_limit_exceeded "
+        "credit_balance_exhausted usage_not_included insufficient_balance insufficient_credits "
         "insufficient_funds payment_required out_of_credits",
         "platform.openai.com error codes; recording error_429_insufficient_quota; "
         "the later ones from servers that speak OpenAI",
@@ -274,6 +275,12 @@ _GOOGLE: Final = (
     _row(
         "Google",
         Kind.SERVER_ERROR,
+        "MODEL_CAPACITY_EXHAUSTED",
+        "google.api ErrorReason of Code Assist: beside RESOURCE_EXHAUSTED",
+    ),
+    _row(
+        "Google",
+        Kind.SERVER_ERROR,
         "UNAVAILABLE INTERNAL UNKNOWN DATA_LOSS ABORTED",
         "google.rpc.Code; recording gemini/error_503_overloaded",
         vague=True,
@@ -403,12 +410,6 @@ _OTHERS: Final = (
         "docs.together.ai error codes",
     ),
     _row(
-        "OpenRouter",
-        Kind.RATE_LIMITED,
-        "openrouter_in_flight_budget",
-        "openrouter.ai errors: a 402 that passes by itself",
-    ),
-    _row(
         "Cerebras",
         Kind.RATE_LIMITED,
         "token_quota_exceeded request_quota_exceeded",
@@ -448,7 +449,7 @@ _OTHERS: Final = (
     _row(
         "Zhipu",
         Kind.QUOTA_EXHAUSTED,
-        "1113 1304 1308 1309 1310",
+        "1113 1304 1308 1309 1310 1316",
         "docs.bigmodel.cn: arrears, daily, weekly and plan limits",
     ),
     _row("Zhipu", Kind.MODEL_NOT_FOUND, "1211 1221 1222 1311", "docs.bigmodel.cn"),
@@ -633,6 +634,39 @@ _OTHERS: Final = (
         "docs.litellm.ai proxy error reference",
     ),
     _row(
+        "MiniMax",
+        Kind.RATE_LIMITED,
+        "base_resp.1002 base_resp.1039 base_resp.1041 base_resp.2045",
+        "platform.minimax.io error codes, within `base_resp`",
+    ),
+    _row(
+        "MiniMax",
+        Kind.QUOTA_EXHAUSTED,
+        "base_resp.1008 base_resp.2056",
+        "platform.minimax.io error codes",
+    ),
+    _row("MiniMax", Kind.AUTH, "base_resp.1004 base_resp.2049", "platform.minimax.io"),
+    _row("MiniMax", Kind.TIMEOUT, "base_resp.1001", "platform.minimax.io"),
+    _row(
+        "MiniMax",
+        Kind.SERVER_ERROR,
+        "base_resp.1000 base_resp.1013 base_resp.1024 base_resp.1033",
+        "platform.minimax.io error codes",
+    ),
+    _row(
+        "MiniMax",
+        Kind.CONTENT_POLICY,
+        "base_resp.1026 base_resp.1027",
+        "platform.minimax.io error codes",
+    ),
+    _row(
+        "MiniMax",
+        Kind.BAD_REQUEST,
+        "base_resp.1042 base_resp.2013",
+        "platform.minimax.io error codes",
+        vague=True,
+    ),
+    _row(
         "One API",
         Kind.QUOTA_EXHAUSTED,
         "insufficient_user_quota pre_consume_token_quota_failed user_quota_not_enough",
@@ -667,6 +701,18 @@ def _index(*, vague: bool) -> Mapping[str, Kind]:
 
 EXACT: Final = _index(vague=False)
 """Codes that decide by themselves."""
+
+GENERAL: Final = frozenset(
+    {
+        "resourceexhausted",
+        "toomanyrequests",
+        "ratelimit",
+        "ratelimited",
+        "ratelimitexceeded",
+        "ratelimitreached",
+    }
+)
+"""Codes that say no more than 429: a more exact one in the same body overrules them."""
 
 VAGUE: Final = _index(vague=True)
 """Codes that say no more than a status."""

@@ -37,7 +37,7 @@ KEYS = [
     ("a consumer that is suspended", 403, error("Permission denied: Consumer has been suspended.", None, 403, status="PERMISSION_DENIED"), AUTH),
     ("terminated access", 429, error("Your access was terminated due to violation of our policies, check your email.", "access_terminated"), AUTH),
     ("terminated access by 403", 403, error("Your access was terminated", "access_terminated_error"), AUTH),
-    ("a location", 400, error("User location is not supported for the API use.", None, 400, status="FAILED_PRECONDITION"), AUTH),
+    ("a location", 400, error("User location is not supported for the API use.", None, 400, status="FAILED_PRECONDITION"), REQUEST),
     ("a country by code", 403, error("no", "request_forbidden", "unsupported_country_region_territory"), AUTH),
     ("a code that says it, by 400", 400, error("no", "invalid_key_error"), AUTH),
     ("a code that says it, revoked", 400, error("no", None, "api_key_revoked"), AUTH),
