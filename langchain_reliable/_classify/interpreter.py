@@ -208,8 +208,11 @@ def _weigh(
 def _tells_more(judged: _Judgement, best: _Judgement) -> bool:
     """Say whether a cause is surer; a connection that timed out is a timeout.
 
-    A link that is sure yields only to a code beneath the same status.
+    A link that is sure yields only to a code beneath the same status, and a timeout
+    without a status to a peer who left.
     """
+    if best.kind is Kind.TIMEOUT and best.evidence.status is None:
+        return judged.evidence.names[0] in types.DISCONNECTED
     if best.sureness > _BY_CLASS:
         same = judged.evidence.status in (None, best.evidence.status)
         return judged.sureness == _BY_CODE > best.sureness and same
@@ -266,9 +269,20 @@ def _judge(exception: BaseException, now: float | None) -> _Judgement:
                 return _Judgement(row.kind, _BY_TEXT, evidence, code)
     if _is_throttling(kind, sureness, evidence, now):
         return _Judgement(Kind.RATE_LIMITED, sureness, evidence, code)
-    if sureness == _NOT and evidence.names[0] in types.IN_STREAM.names:
-        return _Judgement(types.IN_STREAM.kind, _BY_CLASS, evidence, code)
+    if sureness == _NOT and (placed := _placed(exception, evidence)) is not None:
+        return _Judgement(placed, _BY_CLASS, evidence, code)
     return _Judgement(kind, sureness, evidence, code)
+
+
+def _placed(exception: BaseException, evidence: Evidence) -> Kind | None:
+    """Say what an error means that says nothing, by where it was raised."""
+    name = evidence.names[0]
+    if name in types.IN_STREAM.names:
+        return types.IN_STREAM.kind
+    if not name.startswith("builtins:"):
+        return None
+    kind = kind_of_mistake(exception, evidence.lowered)
+    return None if kind is Kind.UNKNOWN else kind
 
 
 def _told(kind: Kind, text: str, *, exact: bool) -> Kind | None:

@@ -396,6 +396,17 @@ IN_STREAM: Final = _row(
 )
 """Classes, not their children, that mean this where nothing else says anything."""
 
+DISCONNECTED: Final = frozenset(
+    {
+        "aiohttp:ServerDisconnectedError",
+        "aiohttp:ClientConnectionResetError",
+        "builtins:ConnectionResetError",
+        "builtins:BrokenPipeError",
+        "http:RemoteDisconnected",
+    }
+)
+"""Classes of a peer who left; httpx over aiohttp makes a timeout of the first."""
+
 ROWS: Final = _LANGCHAIN + _SDKS + _TRANSPORTS + _ANYWHERE + _ENDINGS
 
 BY_NAME: Final[Mapping[str, Row]] = {

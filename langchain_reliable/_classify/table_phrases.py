@@ -792,6 +792,7 @@ _LAST_RESORT: Final = (
         (
             "no generations found in stream",
             "no generation chunks were returned",
+            "received empty stream",
             "incomplete chunked read",
             "failed to parse stream",
             "stream ended without",
