@@ -49,6 +49,7 @@ _NO_LINKS: Final = frozenset[int]()
 _UNPAID: Final = 402
 _FORBIDDEN: Final = 403
 _DENIED: Final = "accessdenied"
+_GOOD: Final = range(200, 300)
 _BROKEN: Final = 500
 _LIMITS: Final = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
 
@@ -188,7 +189,8 @@ def _weigh(
     trail = [best.evidence]
     link: BaseException = exception
     for _ in range(_LINKS_AT_MOST):
-        below = _below(link, seen, unsure=best.sureness == _NOT)
+        unsure = best.sureness == _NOT or _invents(best)
+        below = _below(link, seen, unsure=unsure)
         if below is None:
             break
         seen, link = seen | {id(below)}, below
@@ -213,11 +215,17 @@ def _tells_more(judged: _Judgement, best: _Judgement) -> bool:
     """
     if best.kind is Kind.TIMEOUT and best.evidence.status is None:
         return judged.evidence.names[0] in types.DISCONNECTED
+    if _invents(best) and best.kind is Kind.SERVER_ERROR:
+        return judged.kind is Kind.CONNECTION
     if best.sureness > _BY_CLASS:
         same = judged.evidence.status in (None, best.evidence.status)
         return judged.sureness == _BY_CODE > best.sureness and same
     timed_out = judged.kind is Kind.TIMEOUT and best.kind is Kind.CONNECTION
     return judged.sureness > best.sureness or timed_out
+
+
+def _invents(best: _Judgement) -> bool:
+    return best.evidence.names[0].startswith(types.INVENTING)
 
 
 def _through(
@@ -275,10 +283,13 @@ def _judge(exception: BaseException, now: float | None) -> _Judgement:
 
 
 def _placed(exception: BaseException, evidence: Evidence) -> Kind | None:
-    """Say what an error means that says nothing, by where it was raised."""
+    """Say what an error means that says nothing, by where it was raised.
+
+    What was raised over a good answer could not read it.
+    """
     name = evidence.names[0]
-    if name in types.IN_STREAM.names:
-        return types.IN_STREAM.kind
+    if name in types.IN_STREAM.names or evidence.status in _GOOD:
+        return Kind.BAD_STREAM
     if not name.startswith("builtins:"):
         return None
     kind = kind_of_mistake(exception, evidence.lowered)

@@ -183,6 +183,8 @@ _PREPARING: Final = (
 )
 _ANSWERING: Final = (
     "create_chat_result",
+    "generation_info",
+    "model_construct",
     "result",
     "chunk",
     "response",

@@ -250,7 +250,7 @@ _TRANSPORTS: Final = (
         Kind.BAD_STREAM,
         "httpx:DecodingError httpx2:DecodingError requests:ContentDecodingError "
         "requests:InvalidJSONError urllib3:DecodeError *:JSONDecodeError "
-        "builtins:UnicodeDecodeError httpx_sse:SSEError zlib:error",
+        "builtins:UnicodeDecodeError *:SSEError zlib:error",
         "bytes that came but cannot be read",
     ),
     *(
@@ -406,6 +406,9 @@ DISCONNECTED: Final = frozenset(
     }
 )
 """Classes of a peer who left; httpx over aiohttp makes a timeout of the first."""
+
+INVENTING: Final = "litellm:"
+"""The package whose exceptions carry a status that no server has sent."""
 
 ROWS: Final = _LANGCHAIN + _SDKS + _TRANSPORTS + _ANYWHERE + _ENDINGS
 

@@ -710,6 +710,7 @@ GENERAL: Final = frozenset(
         "ratelimited",
         "ratelimitexceeded",
         "ratelimitreached",
+        "throttlingerror",  # LiteLLM's own, beside the provider's
     }
 )
 """Codes that say no more than 429: a more exact one in the same body overrules them."""

@@ -147,6 +147,12 @@ _TRAPS: Final = (
         "Cohere 498",
     ),
     _row(
+        Kind.BAD_STREAM,
+        frozenset({Kind.SERVER_ERROR}),
+        ("empty or invalid response from llm endpoint",),
+        "LiteLLM, which makes a 500 of a 200 that it cannot parse",
+    ),
+    _row(
         Kind.CONTENT_POLICY,
         frozenset({Kind.SERVER_ERROR}),
         ("blocked due to security configurations",),
@@ -561,6 +567,7 @@ _LENGTH: Final = (
             "exceed~context length",
             "exceed~context limit",
             "too long for the context",
+            "less than the context length",
             "the context limit is",
             "exceed n_ctx",
             "prompt is too long",
