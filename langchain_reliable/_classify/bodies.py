@@ -240,8 +240,12 @@ def _look_at_special_fields(fields: Mapping[str, object], found: Findings) -> No
     base = fields.get("base_resp")
     if isinstance(base, Mapping) and (code := base.get("status_code")):
         found.note_code(f"base_resp.{code}")
-    annotations = fields.get("content_filter_result", fields.get("content_filter_results"))
-    if isinstance(annotations, Mapping) and any(map(_has_filtered, annotations.values())):
+    annotations = fields.get(
+        "content_filter_result", fields.get("content_filter_results")
+    )
+    if isinstance(annotations, Mapping) and any(
+        map(_has_filtered, annotations.values())
+    ):
         found.note_code("content_filter")
     metadata = fields.get("metadata")
     if found.quoted is None and isinstance(metadata, Mapping) and metadata.get("raw"):
@@ -324,3 +328,9 @@ def peek(thing: object, name: str) -> object:
     except Exception:  # noqa: BLE001 - a property may raise anything
         return None
     return found
+
+
+def kept_by(thing: object) -> Mapping[str, object]:
+    """Return the attributes that a thing itself holds; cheaper than asking for each."""
+    kept = peek(thing, "__dict__")
+    return kept if isinstance(kept, dict) else {}

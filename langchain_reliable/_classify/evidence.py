@@ -12,11 +12,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify.grpc_details import retry_delay
 from langchain_reliable._classify.bodies import (
     READ_AT_MOST,
     Findings,
     as_status,
+    kept_by,
     loads,
     peek,
     says_nothing,
@@ -24,6 +24,7 @@ from langchain_reliable._classify.bodies import (
     search,
     status_in,
 )
+from langchain_reliable._classify.grpc_details import retry_delay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +39,13 @@ _TWO_PARTS: Final = frozenset({"google", "azure", "langchain_reliable"})
 _STATUS_NAMES: Final = ("status_code", "http_status", "http_code", "status", "code")
 _BODY_NAMES: Final = ("body", "details", "json_data", "response_json", "json_body")
 _CODE_NAMES: Final = ("error_code", "code", "type", "reason", "status", "name")
-_WAIT_NAMES: Final = (
-    "retry_after",
-    "retry_after_secs",
+_WAIT_NAMES: Final = ("retry_after", "retry_after_secs", "cooldown_time")
+_OTHER_WAIT_NAMES: Final = (
     "retry_after_seconds",
     "retry_after_ms",
     "retry_in",
     "retry_delay",
     "wait_seconds",
-    "cooldown_time",
 )
 _ANNOTATIONS: Final = ("content_filter_result", "prompt_filter_result")
 
@@ -228,6 +227,10 @@ def _own_waits(exception: BaseException) -> Iterator[tuple[str, object]]:
     for name in _WAIT_NAMES:
         if (value := peek(exception, name)) is not None:
             yield name, value
+    kept = kept_by(exception)
+    for name in _OTHER_WAIT_NAMES:
+        if kept.get(name) is not None:
+            yield name, kept[name]
 
 
 def _status_of(
@@ -269,6 +272,8 @@ def _headers_of(
     """Return the headers that tell of time; the response's own come first."""
     headers: dict[str, str] = {}
     for source in _header_sources(exception, response, found):
+        if source is None:
+            continue
         for name, value in _pairs(source):
             known = _word(name).lower()
             if known.endswith("-bin"):

@@ -28,7 +28,7 @@ from langchain_reliable._classify import (
 from langchain_reliable._classify import (
     table_code_words,
 )
-from langchain_reliable._classify.bodies import peek
+from langchain_reliable._classify.bodies import kept_by, peek
 from langchain_reliable._classify.evidence import Evidence, names_of, read
 from langchain_reliable._classify.origin import (
     is_foreign,
@@ -53,15 +53,7 @@ _GOOD: Final = range(200, 300)
 _BROKEN: Final = 500
 _LIMITS: Final = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
 
-_CAUSES: Final = (
-    "original_exception",
-    "original_error",
-    "inner_exception",
-    "last_exception",
-    "cause",
-    "error",
-    "reason",
-)
+_OTHER_CAUSES: Final = ("original_error", "last_exception", "error", "_cause")
 
 # How sure a judgement is; the surest link of a chain of causes decides.
 _NOT, _BY_CLASS, _BY_STATUS, _BY_TEXT, _BY_CODE = range(5)
@@ -252,9 +244,16 @@ def _below(
 
 
 def _cause_of(link: BaseException, seen: frozenset[int]) -> BaseException | None:
-    named = (link.__cause__, *(peek(link, name) for name in _CAUSES))
-    attempt = peek(peek(link, "last_attempt"), "_exception")  # tenacity
-    for cause in (*named, attempt):
+    kept = kept_by(link)
+    named = (
+        link.__cause__,
+        peek(link, "original_exception"),
+        peek(link, "inner_exception"),
+        peek(link, "reason"),
+        *(kept[name] for name in _OTHER_CAUSES if name in kept),
+        peek(kept.get("last_attempt"), "_exception"),  # tenacity
+    )
+    for cause in named:
         if isinstance(cause, BaseException) and id(cause) not in seen | {id(link)}:
             return cause
     return None
@@ -314,7 +313,8 @@ def _is_throttling(
         return False
     if any(codes.canonical(code).startswith(_DENIED) for code in evidence.codes):
         return False
-    wait = waits.asked_for(evidence.headers, evidence.waits, "", now, limited=False)
+    one = evidence
+    wait = waits.asked_for(one.headers, one.waits, one.lowered, now, limited=False)
     return wait is not None
 
 

@@ -33,7 +33,9 @@ def _row(kind: Kind, over: frozenset[Kind], *words: str, source: str) -> Row:
 
 
 _LONGEST: Final = 80
-_JOINTS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^\w]+|_+")
+_JOINTS: Final = re.compile(
+    r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^\w]+|_+"
+)
 
 _REFUSED: Final = frozenset(
     {Kind.BAD_REQUEST, Kind.AUTH, Kind.MODEL_NOT_FOUND, Kind.UNKNOWN}
