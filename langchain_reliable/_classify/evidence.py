@@ -12,16 +12,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify.bodies import (
+from langchain_reliable._classify.bodies import loads, says_nothing, search
+from langchain_reliable._classify.findings import (
     READ_AT_MOST,
     Findings,
     as_status,
     kept_by,
-    loads,
     peek,
-    says_nothing,
     scan,
-    search,
     status_in,
 )
 from langchain_reliable._classify.grpc_details import retry_delay

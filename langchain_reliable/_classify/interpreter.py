@@ -1,37 +1,27 @@
-"""Read the tables: from one exception to one `Failure`, or to none.
+"""From an exception and everything it was raised from to one `Failure`, or to none.
 
-The order of belief stands here: a class of control flow, an exact code, a class that
-knows better, a status, a class, the causes, the text. What the words mean stands in
-the tables, and what is done about a failure is never decided here.
+Each link of the chain is judged by itself (`judgement`); which of them is believed
+stands here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify import (
-    retry_after as waits,
+from langchain_reliable._classify import retry_after as waits
+from langchain_reliable._classify import table_classes as types
+from langchain_reliable._classify import table_phrases as phrases
+from langchain_reliable._classify.evidence import names_of, read
+from langchain_reliable._classify.findings import kept_by, peek
+from langchain_reliable._classify.judgement import (
+    BY_CLASS,
+    BY_CODE,
+    NOT_SURE,
+    Judgement,
+    judge,
 )
-from langchain_reliable._classify import (
-    table_classes as types,
-)
-from langchain_reliable._classify import (
-    table_codes as codes,
-)
-from langchain_reliable._classify import (
-    table_phrases as phrases,
-)
-from langchain_reliable._classify import (
-    table_statuses as statuses,
-)
-from langchain_reliable._classify import (
-    table_code_words,
-)
-from langchain_reliable._classify.bodies import kept_by, peek
-from langchain_reliable._classify.evidence import Evidence, names_of, read
 from langchain_reliable._classify.origin import (
-    is_foreign,
     is_mistake,
     is_test_fault,
     kind_of_mistake,
@@ -42,31 +32,14 @@ from langchain_reliable.failures import Failure
 from langchain_reliable.failures import FailureKind as Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from langchain_reliable._classify.evidence import Evidence
 
 _LINKS_AT_MOST: Final = 12
 _NO_LINKS: Final = frozenset[int]()
-_UNPAID: Final = 402
-_FORBIDDEN: Final = 403
-_DENIED: Final = "accessdenied"
-_GOOD: Final = range(200, 300)
-_BROKEN: Final = 500
 _LIMITS: Final = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
-
 _OTHER_CAUSES: Final = ("original_error", "last_exception", "error", "_cause")
-
-# How sure a judgement is; the surest link of a chain of causes decides.
-_NOT, _BY_CLASS, _BY_STATUS, _BY_TEXT, _BY_CODE = range(5)
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """What one link of a chain of causes means, and how sure that is."""
-
-    kind: Kind
-    sureness: int
-    evidence: Evidence
-    code: str | None = None
 
 
 def classify(exception: BaseException, now: float | None = None) -> Failure | None:
@@ -167,7 +140,7 @@ def _mistake(
         return None
     told = phrases.decide(Kind.BAD_REQUEST, text, exact=False)
     judged = Kind.AUTH if told is Kind.AUTH else kind
-    return _failure(_Judgement(judged, _BY_CLASS, evidence), (evidence,), now)
+    return _failure(Judgement(judged, BY_CLASS, evidence), (evidence,), now)
 
 
 def _weigh(
@@ -177,11 +150,11 @@ def _weigh(
 
     Causes beneath a sure one may still be more exact, or tell how long to wait.
     """
-    best = _judge(exception, now)
+    best = judge(exception, now)
     trail = [best.evidence]
     link: BaseException = exception
     for _ in range(_LINKS_AT_MOST):
-        unsure = best.sureness == _NOT or _invents(best)
+        unsure = best.sureness == NOT_SURE or _invents(best)
         below = _below(link, seen, unsure=unsure)
         if below is None:
             break
@@ -189,46 +162,46 @@ def _weigh(
         if isinstance(below, ExceptionGroup) or not isinstance(below, Exception):
             return _through(below, best, trail, now, seen)
         names = names_of(below)
-        if passes_untouched(names) and best.sureness == _NOT:
+        if passes_untouched(names) and best.sureness == NOT_SURE:
             return None
         if is_mistake(names):
             continue
-        judged = _judge(below, now)
+        judged = judge(below, now)
         trail.append(judged.evidence)
         best = judged if _tells_more(judged, best) else best
     return _failure(best, tuple(trail), now)
 
 
-def _tells_more(judged: _Judgement, best: _Judgement) -> bool:
+def _tells_more(judged: Judgement, best: Judgement) -> bool:
     """Say whether a cause is surer; a connection that timed out is a timeout.
 
     A link that is sure yields only to a code beneath the same status, and a timeout
     without a status to a peer who left.
     """
-    if best.kind is Kind.TIMEOUT and best.evidence.status is None:
-        return judged.evidence.names[0] in types.DISCONNECTED
+    if best.kind is Kind.TIMEOUT and judged.evidence.names[0] in types.DISCONNECTED:
+        return best.evidence.status is None
     if _invents(best) and best.kind is Kind.SERVER_ERROR:
         return judged.kind is Kind.CONNECTION
-    if best.sureness > _BY_CLASS:
+    if best.sureness > BY_CLASS:
         same = judged.evidence.status in (None, best.evidence.status)
-        return judged.sureness == _BY_CODE > best.sureness and same
+        return judged.sureness == BY_CODE > best.sureness and same
     timed_out = judged.kind is Kind.TIMEOUT and best.kind is Kind.CONNECTION
     return judged.sureness > best.sureness or timed_out
 
 
-def _invents(best: _Judgement) -> bool:
+def _invents(best: Judgement) -> bool:
     return best.evidence.names[0].startswith(types.INVENTING)
 
 
 def _through(
     below: BaseException,
-    best: _Judgement,
+    best: Judgement,
     trail: list[Evidence],
     now: float | None,
     seen: frozenset[int],
 ) -> Failure | None:
     """End a chain at a group or at a cancellation, which speak for themselves."""
-    if best.sureness > _NOT:
+    if best.sureness > NOT_SURE:
         return _failure(best, tuple(trail), now)
     return _classify(below, now, seen)
 
@@ -259,133 +232,8 @@ def _cause_of(link: BaseException, seen: frozenset[int]) -> BaseException | None
     return None
 
 
-def _judge(exception: BaseException, now: float | None) -> _Judgement:
-    """Judge one exception by itself."""
-    evidence = read(exception)
-    kind, sureness, code = _structured(evidence)
-    if evidence.status == _UNPAID:
-        return _Judgement(Kind.QUOTA_EXHAUSTED, _BY_CODE, evidence, code)
-    told = None
-    if not is_foreign(exception):
-        told = _told(kind, evidence.lowered, exact=sureness == _BY_CODE)
-    if told is not None:
-        return _Judgement(told, max(_BY_TEXT, sureness), evidence, code)
-    if sureness != _BY_CODE:
-        for row in types.rows_of(evidence.names):
-            if kind in row.over:
-                return _Judgement(row.kind, _BY_TEXT, evidence, code)
-    if _is_throttling(kind, sureness, evidence, now):
-        return _Judgement(Kind.RATE_LIMITED, sureness, evidence, code)
-    if sureness == _NOT and (placed := _placed(exception, evidence)) is not None:
-        return _Judgement(placed, _BY_CLASS, evidence, code)
-    return _Judgement(kind, sureness, evidence, code)
-
-
-def _placed(exception: BaseException, evidence: Evidence) -> Kind | None:
-    """Say what an error means that says nothing, by where it was raised.
-
-    What was raised over a good answer could not read it.
-    """
-    name = evidence.names[0]
-    if name in types.IN_STREAM.names or evidence.status in _GOOD:
-        return Kind.BAD_STREAM
-    if not name.startswith("builtins:"):
-        return None
-    kind = kind_of_mistake(exception, evidence.lowered)
-    return None if kind is Kind.UNKNOWN else kind
-
-
-def _told(kind: Kind, text: str, *, exact: bool) -> Kind | None:
-    """Return what the text makes of a kind; a quota may turn out to be a pace."""
-    told = phrases.decide(kind, text, exact=exact)
-    if (told or kind) is not Kind.QUOTA_EXHAUSTED:
-        return told
-    return phrases.decide(Kind.QUOTA_EXHAUSTED, text, exact=True) or told
-
-
-def _is_throttling(
-    kind: Kind, sureness: int, evidence: Evidence, now: float | None
-) -> bool:
-    """Say whether a 403 that names no key asks to come again later."""
-    if kind is not Kind.AUTH or evidence.status != _FORBIDDEN or sureness == _BY_CODE:
-        return False
-    if phrases.decide(Kind.BAD_REQUEST, evidence.lowered, exact=False) is Kind.AUTH:
-        return False
-    if any(codes.canonical(code).startswith(_DENIED) for code in evidence.codes):
-        return False
-    one = evidence
-    wait = waits.asked_for(one.headers, one.waits, one.lowered, now, limited=False)
-    return wait is not None
-
-
-def _structured(evidence: Evidence) -> tuple[Kind, int, str | None]:
-    """Judge by code, then by status and the words of codes, then by class.
-
-    A number beside a word that is known is some other provider's number.
-    """
-    first = next((code for code in evidence.codes if " " not in code), None)
-    vague = _first_known(evidence.codes, codes.VAGUE)
-    kind, sureness, code = Kind.UNKNOWN, _NOT, first
-    exact = _exact(evidence)
-    if exact is not None and not (vague and exact[0].isdigit()):
-        kind, sureness, code = exact[1], _BY_CODE, exact[0]
-        if codes.canonical(code) not in codes.GENERAL:
-            return kind, sureness, code
-    elif (by_status := statuses.kind_of(evidence.status)) is not None:
-        kind, sureness = by_status, _BY_STATUS
-    elif vague is not None:
-        kind, sureness, code = vague[1], _BY_STATUS, vague[0]
-    if (worded := _in_words(evidence.codes, kind)) is not None:
-        return worded[1], max(_BY_STATUS, sureness), worded[0]
-    if sureness == _NOT:
-        for row in types.rows_of(evidence.names):
-            return row.kind, _BY_CLASS, first
-    return kind, sureness, code
-
-
-def _in_words(spelled: tuple[str, ...], kind: Kind) -> tuple[str, Kind] | None:
-    """Return the first code whose words make something else of a kind."""
-    for code in spelled:
-        for row in table_code_words.rows_of(code):
-            if kind in row.over:
-                return code, row.kind
-    return None
-
-
-def _exact(evidence: Evidence) -> tuple[str, Kind] | None:
-    """Return the code that decides; one beside a general one is more exact.
-
-    Who broke is not who has no key: an `auth` beneath a 5xx is another's.
-    """
-    broken = (evidence.status or 0) >= _BROKEN
-    general = None
-    for code in evidence.codes:
-        known = _first_known((code,), codes.EXACT)
-        if known is None or (broken and known[1] is Kind.AUTH):
-            continue
-        if general is not None and code.isdigit():
-            continue
-        if codes.canonical(code) not in codes.GENERAL:
-            return known
-        general = general or known
-    return general
-
-
-def _first_known(
-    spelled: tuple[str, ...], table: Mapping[str, Kind]
-) -> tuple[str, Kind] | None:
-    """Look codes up; `Throttling.Anything` is a `Throttling` if nothing more."""
-    for code in spelled:
-        key = codes.canonical(code)
-        if "." in code and key not in codes.EXACT and key not in codes.VAGUE:
-            key = codes.canonical(code.split(".", 1)[0])
-        if (kind := table.get(key)) is not None:
-            return code, kind
-    return None
-
-
 def _failure(
-    best: _Judgement, trail: tuple[Evidence, ...], now: float | None
+    best: Judgement, trail: tuple[Evidence, ...], now: float | None
 ) -> Failure:
     """Put together what the links of a chain say."""
     evidence = (best.evidence, *(one for one in trail if one is not best.evidence))

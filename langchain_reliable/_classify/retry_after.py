@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify.bodies import peek
+from langchain_reliable._classify.findings import peek
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

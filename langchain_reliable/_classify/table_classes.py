@@ -87,7 +87,7 @@ _SDKS: Final = (
     _row(
         Kind.BAD_STREAM,
         "*:APIResponseValidationError *:ResponseValidationError",
-        "a good answer whose body the SDK cannot parse; a page of a gateway has a status",
+        "a good answer whose body the SDK cannot parse",
     ),
     _row(
         Kind.CONTENT_POLICY,

@@ -42,8 +42,8 @@ _OPENAI: Final = (
         "insufficient_quota billing_not_active billing_hard_limit_reached "
         "credits_exhausted usage_limit_reached organization_spend_limit_exceeded "
         "project_spend_limit_exceeded organization_usage_limit_exceeded "
-        "credit_balance_exhausted usage_not_included insufficient_balance insufficient_credits "
-        "insufficient_funds payment_required out_of_credits",
+        "credit_balance_exhausted usage_not_included insufficient_balance "
+        "insufficient_credits insufficient_funds payment_required out_of_credits",
         "platform.openai.com error codes; recording error_429_insufficient_quota; "
         "the later ones from servers that speak OpenAI",
     ),

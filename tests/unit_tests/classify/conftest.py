@@ -134,7 +134,7 @@ def response():
 
 @pytest.fixture(scope="session")
 def _stage():
-    """Keep one OpenAI client for all answers; making one takes longer than an answer."""
+    """Keep one OpenAI client for all answers: making one takes its time."""
     stage = {}
     transport = httpx2.MockTransport(lambda _: _answer(*stage["answer"], httpx2))
     with (

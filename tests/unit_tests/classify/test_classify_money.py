@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 QUOTA, RATE, AUTH = "quota_exhausted", "rate_limited", "auth"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 AUTH, POLICY, REQUEST = "auth", "content_policy", "bad_request"
 OVERFLOW, MODEL, SERVER, RATE = (

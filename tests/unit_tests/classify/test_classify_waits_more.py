@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 from langchain_reliable._classify.retry_after import asked_for
 
 NOON = 1_795_435_200.0  # Mon, 23 Nov 2026 12:00:00 GMT

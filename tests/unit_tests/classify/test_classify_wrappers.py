@@ -13,7 +13,7 @@ import httpx
 import openai
 import pytest
 
-from langchain_reliable._classify import classify
+from langchain_reliable._classify.interpreter import classify
 
 RATE, QUOTA, SERVER, AUTH = "rate_limited", "quota_exhausted", "server_error", "auth"
 CONNECTION, TIMEOUT, BAD_STREAM = "connection", "timeout", "bad_stream"
