@@ -183,7 +183,8 @@ def _tells_more(judged: Judgement, best: Judgement) -> bool:
     if _invents(best) and best.kind is Kind.SERVER_ERROR:
         return judged.kind is Kind.CONNECTION
     if best.sureness > BY_CLASS:
-        same = judged.evidence.status in (None, best.evidence.status)
+        mine, its = best.evidence.status, judged.evidence.status
+        same = mine is None or its in (None, mine)
         return judged.sureness == BY_CODE > best.sureness and same
     timed_out = judged.kind is Kind.TIMEOUT and best.kind is Kind.CONNECTION
     return judged.sureness > best.sureness or timed_out

@@ -624,7 +624,8 @@ _OTHERS: Final = (
         "LiteLLM",
         Kind.RATE_LIMITED,
         "throttling_error",
-        "docs.litellm.ai proxy error reference",
+        "docs.litellm.ai proxy error reference; on each 429, whatever it means",
+        vague=True,
     ),
     _row(
         "LiteLLM",
@@ -710,7 +711,6 @@ GENERAL: Final = frozenset(
         "ratelimited",
         "ratelimitexceeded",
         "ratelimitreached",
-        "throttlingerror",  # LiteLLM's own, beside the provider's
     }
 )
 """Codes that say no more than 429: a more exact one in the same body overrules them."""

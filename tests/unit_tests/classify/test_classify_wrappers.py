@@ -768,3 +768,69 @@ def test_an_answer_of_httpx_that_is_no_json(answered):
     )
     assert classify(raised).kind == BAD_STREAM
     assert sys.modules  # nothing was imported for it
+
+
+def test_litellms_own_label_does_not_hide_what_the_provider_said(shaped):
+    body = {"message": "no", "type": "insufficient_quota", "code": "insufficient_quota"}
+    own = {"status_code": 429, "type": "throttling_error", "code": "429"}
+    assert (
+        classify(shaped(LITELLM + "RateLimitError", "x", body=body, **own)).kind
+        == QUOTA
+    )
+    told = "litellm.RateLimitError: OpenAIException - insufficient_quota"
+    assert classify(shaped(LITELLM + "RateLimitError", told, **own)).kind == QUOTA
+    assert classify(shaped(LITELLM + "RateLimitError", "x", **own)).kind == RATE
+
+
+def test_a_500_that_litellm_made_of_a_broken_connection_is_that(shaped):
+    broken = shaped("openai.APIConnectionError", "Connection error.")
+    raised = shaped(LITELLM + "InternalServerError", "x", status_code=500)
+    raised.__context__ = broken
+    assert classify(raised).kind == CONNECTION
+    raised = shaped("openai.InternalServerError", "x", status_code=500)
+    raised.__context__ = broken
+    assert classify(raised).kind == SERVER
+
+
+def test_words_of_a_wrapper_yield_to_the_code_beneath(shaped, answered):
+    beneath = answered(429, error("no", "insufficient_quota"))
+    outer = shaped("tenacity.RetryError", "RetryError[<Future raised RateLimitError>]")
+    outer.last_attempt = SimpleNamespace(_exception=beneath)
+    assert classify(outer).kind == QUOTA
+
+
+def test_a_peer_who_left_is_no_timeout_whatever_stands_around(shaped):
+    """Over aiohttp httpx makes a timeout of a server that disconnected."""
+    left = shaped(AIOHTTP + "ServerDisconnectedError", "Server disconnected")
+    slow = caused(shaped("httpx.ConnectTimeout", "Server disconnected"), left)
+    outer = caused(shaped("fireworks.APITimeoutError", "Request timed out."), slow)
+    assert classify(outer).kind == CONNECTION
+    slow = caused(shaped("httpx.ReadTimeout", ""), shaped("httpcore.ReadTimeout", ""))
+    outer = caused(shaped("fireworks.APITimeoutError", "Request timed out."), slow)
+    assert classify(outer).kind == TIMEOUT
+
+
+def test_an_error_over_a_good_answer_could_not_read_it(shaped):
+    raised = shaped(
+        "openrouter.errors.OpenRouterDefaultError",
+        "Unexpected response",
+        status_code=200,
+        body="<html>",
+    )
+    assert classify(raised).kind == BAD_STREAM
+
+
+def test_a_reset_that_each_answer_carries_is_no_wait_of_a_broken_server(answered):
+    headers = {"x-ratelimit-reset": "40", "ratelimit": '"default";r=0;t=30'}
+    assert classify(answered(503, error("no"), headers)).retry_after is None
+    assert classify(answered(429, error("no"), headers)).retry_after == 40.0
+
+
+def test_a_form_that_did_not_parse_is_invalid_output():
+    source = "def _parse_content(): int('x')\ndef run(): _parse_content()"
+    source = source.replace("int('x')", "raise ValidationError")
+    made = type(
+        "ValidationError", (ValueError,), {"__module__": "pydantic_core._pydantic_core"}
+    )
+    raised = raised_in("openai.lib._parsing._completions", source, ValidationError=made)
+    assert classify(raised).kind == "invalid_output"
