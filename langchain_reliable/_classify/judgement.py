@@ -130,6 +130,8 @@ def _in_words(spelled: tuple[str, ...], kind: Kind) -> tuple[str, Kind] | None:
     """Return the first code whose words make something else of a kind."""
     for code in spelled:
         for row in table_code_words.rows_of(code):
+            if row.kind is kind:
+                break  # the words say what is known already
             if kind in row.over:
                 return code, row.kind
     return None

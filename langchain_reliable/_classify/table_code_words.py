@@ -117,9 +117,10 @@ ROWS: Final = (
         Kind.AUTH,
         _LIMITED,
         "(?:invalid|incorrect|wrong|bad|expired|revoked|disabled|inactive|blocked) "
-        "(?:\\w+ )?(?:key|credentials?|access token|api token)\\b",
+        "(?:(?:api|access|auth|secret) )?(?:key|credentials?|(?:access|api) token)\\b",
         "(?:missing|no) (?:api|access|auth\\w*) (?:key|token|credentials?)",
-        "(?:key|credentials?|account|organi[sz]ation|org|project|user|team|workspace) "
+        "(?:(?:api|access|auth) key|credentials?|account|organi[sz]ation|org|project|"
+        "user|team|workspace) "
         "(?:has )?(?:been )?(?:revoked|disabled|deactivated|suspended|expired|deleted|"
         "archived|blocked|banned|terminated|inactive|invalid)",
         "access terminated",

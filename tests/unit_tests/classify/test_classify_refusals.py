@@ -736,3 +736,94 @@ ALL = [
 )
 def test_refusals(answered, status, body, kind):
     assert classify(answered(status, body)).kind == kind
+
+
+NOT_SO = [
+    (
+        "a role out of a list",
+        400,
+        error("role must be a member of ['user', 'assistant']", INVALID),
+        REQUEST,
+    ),
+    ("a key of a cache", 400, error("no", None, "invalid_idempotency_key"), REQUEST),
+    ("a key of an object", 400, error("no", None, "object_key_invalid"), REQUEST),
+    (
+        "an answer's length beyond the model's",
+        400,
+        error(
+            "max_tokens of 9000 exceeds the model's maximum of 4096 output tokens",
+            INVALID,
+        ),
+        REQUEST,
+    ),
+    (
+        "a limit of an account per minute, by code",
+        429,
+        error("no", None, "account_rate_limit_exceeded"),
+        RATE,
+    ),
+    (
+        "a limit that says how to get more",
+        429,
+        error("Rate limit exceeded. Users on a paid plan get more."),
+        RATE,
+    ),
+    (
+        "a limit that is exhausted for now",
+        429,
+        error("Request limit exhausted, retry in 2s"),
+        RATE,
+    ),
+    (
+        "sessions under way at once",
+        429,
+        error("You have met the concurrent session limit"),
+        RATE,
+    ),
+    (
+        "a limit that is not one's own",
+        429,
+        error(
+            "Server is temporarily limiting requests (not your usage limit)",
+            "rate_limit_error",
+        ),
+        RATE,
+    ),
+    (
+        "a policy of caching",
+        400,
+        error("Unknown content_cache_policy", INVALID, "unknown_parameter"),
+        REQUEST,
+    ),
+    (
+        "a field called context",
+        400,
+        error("context_window must be an integer", INVALID),
+        REQUEST,
+    ),
+    (
+        "a service for billing that is down",
+        503,
+        error("no", None, "billing_service_unavailable"),
+        SERVER,
+    ),
+    (
+        "a moderation that is down",
+        503,
+        error("no", None, "moderation_service_error"),
+        SERVER,
+    ),
+    (
+        "a model that is loaded",
+        429,
+        error("no", None, "model_overloaded_retry"),
+        SERVER,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"), [r[1:] for r in NOT_SO], ids=[r[0] for r in NOT_SO]
+)
+def test_what_only_sounds_like_it(answered, status, body, kind):
+    assert classify(answered(status, body)).kind == kind
