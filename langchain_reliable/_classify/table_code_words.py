@@ -77,6 +77,8 @@ ROWS: Final = (
         "free tier|set) (?:\\w+ )?(?:quota|limit|allowance) "
         "(?:exceeded|reached|exhausted|hit)",
         "set limit exceeded",
+        "quota (?:limit )?(?:exceeded|exhausted|reached|depleted)",
+        "exceed(?:ed|s)? (?:\\w+ )?quota",
         "(?:resource )?pack(?:age)? (?:exhausted|expired|used)",
         "(?:subscription|membership|plan|trial|license) (?:has )?"
         "(?:expired|ended|over|required|inactive|not active|past due|cancell?ed|unpaid|"

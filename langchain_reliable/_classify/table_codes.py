@@ -410,6 +410,46 @@ _OTHERS: Final = (
         "docs.together.ai error codes",
     ),
     _row(
+        "OpenRouter",
+        Kind.SERVER_ERROR,
+        "provider_overloaded",
+        "openrouter.ai APIErrorType, in `metadata.error_type`",
+    ),
+    _row(
+        "OpenRouter",
+        Kind.CONTENT_POLICY,
+        "refusal",
+        "openrouter.ai APIErrorType",
+    ),
+    _row(
+        "OpenRouter",
+        Kind.BAD_REQUEST,
+        "max_tokens_exceeded string_too_long payload_too_large "
+        "unsupported_image_format image_not_found image_download_failed",
+        "openrouter.ai APIErrorType",
+    ),
+    _row(
+        "OpenRouter",
+        Kind.SERVER_ERROR,
+        "provider_unavailable server",
+        "openrouter.ai APIErrorType",
+        vague=True,
+    ),
+    _row(
+        "OpenRouter",
+        Kind.BAD_REQUEST,
+        "unprocessable precondition_failed parameter_unknown",
+        "openrouter.ai APIErrorType; Gemini's Interactions API",
+        vague=True,
+    ),
+    _row(
+        "OpenRouter",
+        Kind.AUTH,
+        "authentication",
+        "openrouter.ai APIErrorType; Gemini's Interactions API",
+        vague=True,
+    ),
+    _row(
         "Cerebras",
         Kind.RATE_LIMITED,
         "token_quota_exceeded request_quota_exceeded",
