@@ -12,16 +12,17 @@ from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify.bodies import (
+from langchain_reliable._classify.bodies import loads, says_nothing, search
+from langchain_reliable._classify.findings import (
     READ_AT_MOST,
     Findings,
     as_status,
-    loads,
+    kept_by,
     peek,
     scan,
-    search,
     status_in,
 )
+from langchain_reliable._classify.grpc_details import retry_delay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _TEXT_AT_MOST: Final = 4_000
 _TAIL: Final = 500
 _HEADERS_AT_MOST: Final = 100
+_TELLING: Final = ("retry", "ratelimit", "rate-limit")
 _OK: Final = 400
 _TWO_PARTS: Final = frozenset({"google", "azure", "langchain_reliable"})
 
@@ -36,6 +38,15 @@ _STATUS_NAMES: Final = ("status_code", "http_status", "http_code", "status", "co
 _BODY_NAMES: Final = ("body", "details", "json_data", "response_json", "json_body")
 _CODE_NAMES: Final = ("error_code", "code", "type", "reason", "status", "name")
 _WAIT_NAMES: Final = ("retry_after", "retry_after_secs", "cooldown_time")
+_OTHER_WAIT_NAMES: Final = (
+    "retry_after_seconds",
+    "retry_after_ms",
+    "retry_in",
+    "retry_delay",
+    "wait_seconds",
+)
+_ANNOTATIONS: Final = ("content_filter_result", "prompt_filter_result")
+
 _RESPONSE_NAMES: Final = ("response", "raw_response", "http_response")
 
 
@@ -52,6 +63,7 @@ class Evidence:
         headers: Those of the response that tell of time, names in lower case.
         waits: Names and values of fields that ask to wait.
         lowered: The texts and the names of quotas in lower case, cut to a fixed size.
+        quoted: What a gateway quotes of the provider behind it, after its name.
     """
 
     names: tuple[str, ...]
@@ -61,11 +73,13 @@ class Evidence:
     headers: Mapping[str, str]
     waits: tuple[tuple[str, object], ...]
     lowered: str
+    quoted: str
 
     @property
     def message(self) -> str:
-        """The first message, for people."""
-        return self.texts[0] if self.texts else ""
+        """The first message, for people; of an envelope what stands inside."""
+        first = self.texts[0] if self.texts else ""
+        return self.quoted if self.quoted and says_nothing(first) else first
 
 
 def names_of(exception: BaseException) -> tuple[str, ...]:
@@ -106,12 +120,15 @@ def read(exception: BaseException) -> Evidence:
         headers=headers,
         waits=(*_own_waits(exception), *found.waits),
         lowered=_lowered((*found.texts[:8], *found.quotas[:8])),
+        quoted=found.quoted or "",
     )
 
 
 def _lowered(texts: tuple[str, ...]) -> str:
-    text = _ends("\n".join(_ends(text) for text in texts))
-    return text.lower().replace("’", "'")  # noqa: RUF001 - as sent
+    text = _ends("\n".join(_ends(text) for text in texts)).lower()
+    for name in _ANNOTATIONS:  # a filter's name in a quotation is no verdict of it
+        text = text.replace(name, "annotation")
+    return text.replace("’", "'")  # noqa: RUF001 - as sent
 
 
 def _ends(text: str) -> str:
@@ -208,6 +225,10 @@ def _own_waits(exception: BaseException) -> Iterator[tuple[str, object]]:
     for name in _WAIT_NAMES:
         if (value := peek(exception, name)) is not None:
             yield name, value
+    kept = kept_by(exception)
+    for name in _OTHER_WAIT_NAMES:
+        if kept.get(name) is not None:
+            yield name, kept[name]
 
 
 def _status_of(
@@ -223,7 +244,7 @@ def _status_of(
 
 def _statuses_of(exception: BaseException, response: object) -> Iterator[int]:
     for thing in (exception, response):
-        for name in _STATUS_NAMES:
+        for name in _status_names(exception):
             if (status := as_status(peek(thing, name))) is not None:
                 yield status
     if isinstance(response, Mapping):
@@ -234,15 +255,30 @@ def _statuses_of(exception: BaseException, response: object) -> Iterator[int]:
                 yield status
 
 
+def _status_names(exception: BaseException) -> tuple[str, ...]:
+    """Name the attributes that hold a status.
+
+    The `code` of aiohttp's broken bodies is 400, though no server has said so.
+    """
+    of_aiohttp = any(name.startswith("aiohttp:") for name in names_of(exception))
+    return ("status",) if of_aiohttp else _STATUS_NAMES
+
+
 def _headers_of(
     exception: BaseException, response: object, found: Findings
 ) -> Mapping[str, str]:
     """Return the headers that tell of time; the response's own come first."""
     headers: dict[str, str] = {}
     for source in _header_sources(exception, response, found):
+        if source is None:
+            continue
         for name, value in _pairs(source):
             known = _word(name).lower()
-            if known == "date" or "retry" in known or "ratelimit" in known:
+            if known.endswith("-bin"):
+                delay = retry_delay(value) if isinstance(value, bytes) else None
+                if delay is not None:
+                    headers.setdefault("retry-after", str(delay))
+            elif known == "date" or any(part in known for part in _TELLING):
                 headers.setdefault(known, _word(value))
     return headers
 

@@ -1,32 +1,26 @@
-"""Read the tables: from one exception to one `Failure`, or to none.
+"""From an exception and everything it was raised from to one `Failure`, or to none.
 
-The order of belief stands here: a class of control flow, an exact code, a class that
-knows better, a status, a class, the causes, the text. What the words mean stands in
-the tables, and what is done about a failure is never decided here.
+Each link of the chain is judged by itself (`judgement`); which of them is believed
+stands here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify import (
-    retry_after as waits,
+from langchain_reliable._classify import retry_after as waits
+from langchain_reliable._classify import table_classes as types
+from langchain_reliable._classify import table_phrases as phrases
+from langchain_reliable._classify.evidence import names_of, read
+from langchain_reliable._classify.findings import kept_by, peek
+from langchain_reliable._classify.judgement import (
+    BY_CLASS,
+    BY_CODE,
+    NOT_SURE,
+    Judgement,
+    judge,
 )
-from langchain_reliable._classify import (
-    table_classes as types,
-)
-from langchain_reliable._classify import (
-    table_codes as codes,
-)
-from langchain_reliable._classify import (
-    table_phrases as phrases,
-)
-from langchain_reliable._classify import (
-    table_statuses as statuses,
-)
-from langchain_reliable._classify.bodies import peek
-from langchain_reliable._classify.evidence import Evidence, names_of, read
 from langchain_reliable._classify.origin import (
     is_mistake,
     is_test_fault,
@@ -38,23 +32,14 @@ from langchain_reliable.failures import Failure
 from langchain_reliable.failures import FailureKind as Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from langchain_reliable._classify.evidence import Evidence
 
 _LINKS_AT_MOST: Final = 12
 _NO_LINKS: Final = frozenset[int]()
-
-# How sure a judgement is; the surest link of a chain of causes decides.
-_NOT, _BY_CLASS, _BY_STATUS, _BY_TEXT, _BY_CODE = range(5)
-
-
-@dataclass(frozen=True, slots=True)
-class _Judgement:
-    """What one link of a chain of causes means, and how sure that is."""
-
-    kind: Kind
-    sureness: int
-    evidence: Evidence
-    code: str | None = None
+_LIMITS: Final = (Kind.RATE_LIMITED, Kind.QUOTA_EXHAUSTED)
+_OTHER_CAUSES: Final = ("original_error", "last_exception", "error", "_cause")
 
 
 def classify(exception: BaseException, now: float | None = None) -> Failure | None:
@@ -155,51 +140,69 @@ def _mistake(
         return None
     told = phrases.decide(Kind.BAD_REQUEST, text, exact=False)
     judged = Kind.AUTH if told is Kind.AUTH else kind
-    return _failure(_Judgement(judged, _BY_CLASS, evidence), (evidence,), now)
+    return _failure(Judgement(judged, BY_CLASS, evidence), (evidence,), now)
 
 
 def _weigh(
     exception: Exception, now: float | None, seen: frozenset[int]
 ) -> Failure | None:
-    """Go down the causes until one is sure; then say what was found on the way."""
-    best = _judge(exception)
+    """Go down the causes until one is sure; then say what was found on the way.
+
+    Causes beneath a sure one may still be more exact, or tell how long to wait.
+    """
+    best = judge(exception, now)
     trail = [best.evidence]
     link: BaseException = exception
     for _ in range(_LINKS_AT_MOST):
-        if best.sureness > _BY_CLASS:
-            break
-        below = _below(link, seen, unsure=best.sureness == _NOT)
+        unsure = best.sureness == NOT_SURE or _invents(best)
+        below = _below(link, seen, unsure=unsure)
         if below is None:
             break
         seen, link = seen | {id(below)}, below
         if isinstance(below, ExceptionGroup) or not isinstance(below, Exception):
             return _through(below, best, trail, now, seen)
         names = names_of(below)
-        if passes_untouched(names) and best.sureness == _NOT:
+        if passes_untouched(names) and best.sureness == NOT_SURE:
             return None
         if is_mistake(names):
             continue
-        judged = _judge(below)
+        judged = judge(below, now)
         trail.append(judged.evidence)
         best = judged if _tells_more(judged, best) else best
     return _failure(best, tuple(trail), now)
 
 
-def _tells_more(judged: _Judgement, best: _Judgement) -> bool:
-    """Say whether a cause is surer; a connection that timed out is a timeout."""
+def _tells_more(judged: Judgement, best: Judgement) -> bool:
+    """Say whether a cause is surer; a connection that timed out is a timeout.
+
+    A link that is sure yields only to a code beneath the same status, and a timeout
+    without a status to a peer who left.
+    """
+    if best.kind is Kind.TIMEOUT and judged.evidence.names[0] in types.DISCONNECTED:
+        return best.evidence.status is None
+    if _invents(best) and best.kind is Kind.SERVER_ERROR:
+        return judged.kind is Kind.CONNECTION
+    if best.sureness > BY_CLASS:
+        mine, its = best.evidence.status, judged.evidence.status
+        same = mine is None or its in (None, mine)
+        return judged.sureness == BY_CODE > best.sureness and same
     timed_out = judged.kind is Kind.TIMEOUT and best.kind is Kind.CONNECTION
     return judged.sureness > best.sureness or timed_out
 
 
+def _invents(best: Judgement) -> bool:
+    return best.evidence.names[0].startswith(types.INVENTING)
+
+
 def _through(
     below: BaseException,
-    best: _Judgement,
+    best: Judgement,
     trail: list[Evidence],
     now: float | None,
     seen: frozenset[int],
 ) -> Failure | None:
     """End a chain at a group or at a cancellation, which speak for themselves."""
-    if best.sureness > _NOT:
+    if best.sureness > NOT_SURE:
         return _failure(best, tuple(trail), now)
     return _classify(below, now, seen)
 
@@ -215,11 +218,14 @@ def _below(
 
 
 def _cause_of(link: BaseException, seen: frozenset[int]) -> BaseException | None:
+    kept = kept_by(link)
     named = (
         link.__cause__,
         peek(link, "original_exception"),
         peek(link, "inner_exception"),
         peek(link, "reason"),
+        *(kept[name] for name in _OTHER_CAUSES if name in kept),
+        peek(kept.get("last_attempt"), "_exception"),  # tenacity
     )
     for cause in named:
         if isinstance(cause, BaseException) and id(cause) not in seen | {id(link)}:
@@ -227,63 +233,16 @@ def _cause_of(link: BaseException, seen: frozenset[int]) -> BaseException | None
     return None
 
 
-def _judge(exception: BaseException) -> _Judgement:
-    """Judge one exception by itself."""
-    evidence = read(exception)
-    text = evidence.lowered
-    kind, sureness, code = _structured(evidence)
-    told = phrases.decide(kind, text, exact=sureness == _BY_CODE)
-    if told is not None:
-        return _Judgement(told, max(_BY_TEXT, sureness), evidence, code)
-    if sureness != _BY_CODE:
-        for row in types.rows_of(evidence.names):
-            if kind in row.over:
-                return _Judgement(row.kind, _BY_TEXT, evidence, code)
-    if sureness == _NOT and evidence.names[0] in types.IN_STREAM.names:
-        return _Judgement(types.IN_STREAM.kind, _BY_CLASS, evidence, code)
-    return _Judgement(kind, sureness, evidence, code)
-
-
-def _structured(evidence: Evidence) -> tuple[Kind, int, str | None]:
-    """Judge by code, then by status, then by class.
-
-    A number beside a word that is known is some other provider's number.
-    """
-    first = next((code for code in evidence.codes if " " not in code), None)
-    vague = _first_known(evidence.codes, codes.VAGUE)
-    exact = _first_known(evidence.codes, codes.EXACT)
-    if exact is not None and not (vague and exact[0].isdigit()):
-        return exact[1], _BY_CODE, exact[0]
-    if (by_status := statuses.kind_of(evidence.status)) is not None:
-        return by_status, _BY_STATUS, first
-    if vague is not None:
-        return vague[1], _BY_STATUS, vague[0]
-    for row in types.rows_of(evidence.names):
-        return row.kind, _BY_CLASS, first
-    return Kind.UNKNOWN, _NOT, first
-
-
-def _first_known(
-    spelled: tuple[str, ...], table: Mapping[str, Kind]
-) -> tuple[str, Kind] | None:
-    """Look codes up; `Throttling.Anything` is a `Throttling` if nothing more."""
-    for code in spelled:
-        key = codes.canonical(code)
-        if "." in code and key not in codes.EXACT and key not in codes.VAGUE:
-            key = codes.canonical(code.split(".", 1)[0])
-        if (kind := table.get(key)) is not None:
-            return code, kind
-    return None
-
-
 def _failure(
-    best: _Judgement, trail: tuple[Evidence, ...], now: float | None
+    best: Judgement, trail: tuple[Evidence, ...], now: float | None
 ) -> Failure:
     """Put together what the links of a chain say."""
     evidence = (best.evidence, *(one for one in trail if one is not best.evidence))
     status = next((one.status for one in evidence if one.status is not None), None)
+    limited = best.kind in _LIMITS
     wait = (
-        waits.asked_for(one.headers, one.waits, one.lowered, now) for one in evidence
+        waits.asked_for(one.headers, one.waits, one.lowered, now, limited=limited)
+        for one in evidence
     )
     return Failure(
         kind=best.kind,

@@ -183,6 +183,8 @@ _PREPARING: Final = (
 )
 _ANSWERING: Final = (
     "create_chat_result",
+    "generation_info",
+    "model_construct",
     "result",
     "chunk",
     "response",
@@ -194,6 +196,10 @@ _ANSWERING: Final = (
     "delta",
     "usage",
 )
+
+
+_PARSING_FORMS: Final = frozenset({"_parse_content", "parse_text", "parse_response"})
+"""Functions of the OpenAI SDK that read an answer as the form that was asked for."""
 
 
 def passes_untouched(names: tuple[str, ...]) -> bool:
@@ -225,7 +231,8 @@ def _is_library(package: str) -> bool:
 def kind_of_mistake(exception: BaseException, text: str) -> Kind | None:
     """Say what a mistake raised within an SDK is; `None` if it was raised elsewhere.
 
-    Before a request was sent the request is bad; after it nobody knows.
+    Before a request was sent the request is bad; after it the answer could not be
+    parsed, or it was no answer in the form that was asked for.
     """
     place = _place_in_sdk(exception)
     if place is None:
@@ -233,11 +240,31 @@ def kind_of_mistake(exception: BaseException, text: str) -> Kind | None:
     if any(phrase in text for phrase in _BEFORE):
         return Kind.BAD_REQUEST
     for name in place:
+        if name in _PARSING_FORMS:
+            return Kind.INVALID_OUTPUT
         if any(part in name for part in _PREPARING):
             return Kind.BAD_REQUEST
         if any(part in name for part in _ANSWERING):
-            break
+            return Kind.BAD_STREAM
     return Kind.UNKNOWN
+
+
+def is_foreign(exception: BaseException) -> bool:
+    """Say whether an error of Python's was raised outside SDKs and LangChain.
+
+    Its words are the user's own then. Where there is no traceback nothing is known.
+    """
+    if exception.__traceback__ is None or type(exception).__module__ != "builtins":
+        return False
+    return _place_in_sdk(exception) is None and not _is_langchains(exception)
+
+
+def _is_langchains(exception: BaseException) -> bool:
+    for frame in reversed(_frames(exception)):
+        root = _module(frame).split(".", 1)[0]
+        if root not in sys.stdlib_module_names:
+            return root == "langchain_core"
+    return False
 
 
 def _place_in_sdk(exception: BaseException) -> tuple[str, ...] | None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._classify.bodies import peek
+from langchain_reliable._classify.findings import peek
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,7 +48,8 @@ _UNITS: Final = {
 _NUMBER: Final = r"\d{1,12}(?:\.\d{1,12})?"
 _PART: Final = re.compile(rf"({_NUMBER})\s?([a-z秒]{{1,12}})\s?")
 _WORDING: Final = re.compile(
-    r"(?:\b(?:try again|retry|retrying|wait|available again|resets?)|请)"
+    r"(?:\b(?:try again|retry|retry your request|retrying|wait|available again|"
+    r"available|resets?)|请)"
     r"(?: again)?(?: ?(?:in|after|for|at least|于|等待))?(?: about)? ?"
     rf"((?:{_NUMBER}\s?(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|"
     r"hours?|h|days?|d|秒)(?![a-z])\s?){1,4})"
@@ -56,6 +57,14 @@ _WORDING: Final = re.compile(
 _NAMED: Final = re.compile(
     rf"\bretry[-_ ]?after(?:[-_ ]?seconds)?[\"']?\s?[:=]\s?[\"']?({_NUMBER})\b(?! ?ms)"
 )
+_LONE_RESETS: Final = (
+    "ratelimit-reset",
+    "x-ratelimit-reset",
+    "x-ratelimit-reset-after",
+    "x-rate-limit-reset",
+)
+_DRAFT_RESET: Final = re.compile(r"\b(?:reset|t)=(\d{1,12})\b")
+_DRAFT_REST: Final = re.compile(r"\b(?:remaining|r)=(\d{1,12})\b")
 _REPLENISHED: Final = re.compile(
     r"replenished in (?:(\d{1,3})\.)?(\d{1,2}):(\d{2}):(\d{2})"
 )
@@ -73,6 +82,8 @@ def asked_for(
     waits: Iterable[tuple[str, object]],
     text: str,
     now: float | None,
+    *,
+    limited: bool = True,
 ) -> float | None:
     """Return the seconds a provider asked to wait, if it did.
 
@@ -81,8 +92,10 @@ def asked_for(
         waits: Names and values found in its body.
         text: The message in lower case.
         now: Seconds since the epoch, for dates where the response has none itself.
+        limited: Whether a limit was met. Only then a reset that does not say what is
+            left counts: some servers send one with every answer.
     """
-    candidates = _candidates(headers, waits, text, now)
+    candidates = _candidates(headers, waits, text, now, limited=limited)
     return next((wait for wait in candidates if wait is not None), None)
 
 
@@ -91,15 +104,22 @@ def _candidates(
     waits: Iterable[tuple[str, object]],
     text: str,
     now: float | None,
+    *,
+    limited: bool,
 ) -> Iterator[float | None]:
-    for name in ("retry-after-ms", "x-ms-retry-after-ms"):
+    for name in ("retry-after-ms", "x-ms-retry-after-ms", "grpc-retry-pushback-ms"):
         yield sane(_scaled(_number(headers.get(name)), 0.001))
     for name in ("retry-after", "x-retry-after"):
         yield _seconds_or_date(headers.get(name), headers, now)
     for name, value in waits:
-        yield sane(_in_body(name, value))
+        if name.endswith("_at"):
+            yield _reset(str(value), headers, now)
+        else:
+            yield sane(_in_body(name, value))
     yield sane(_in_text(text))
-    yield _buckets(headers, now)
+    yield _buckets(headers, now, limited=limited)
+    if limited:
+        yield sane(_draft(headers.get("ratelimit", "")))
 
 
 def _number(value: object) -> float | None:
@@ -196,15 +216,42 @@ def _in_text(text: str) -> float | None:
     return None
 
 
-def _buckets(headers: Mapping[str, str], now: float | None) -> float | None:
-    """Return when the last of the empty buckets is filled again."""
-    resets = [
-        _reset(headers.get(name.replace("remaining", "reset")), headers, now)
-        for name, left in headers.items()
-        if "ratelimit" in name and "remaining" in name and _number(left) == 0
+def _buckets(
+    headers: Mapping[str, str], now: float | None, *, limited: bool
+) -> float | None:
+    """Return when the last of the empty buckets is filled again.
+
+    A reset by itself is of the bucket that is empty.
+    """
+    rests = {name: left for name, left in headers.items() if _is_rest(name)}
+    names = [
+        name.replace("remaining", "reset")
+        for name, left in rests.items()
+        if _number(left) == 0
     ]
-    known = [reset for reset in resets if reset is not None]
-    return max(known, default=None)
+    if not rests and limited:
+        names = [name for name in _LONE_RESETS if name in headers]
+    resets = (_reset(headers.get(name), headers, now) for name in names)
+    return max((reset for reset in resets if reset is not None), default=None)
+
+
+def _is_rest(name: str) -> bool:
+    return "remaining" in name and "ratelimit" in name.replace("-", "")
+
+
+def _draft(value: str) -> float | None:
+    """Read the one field of the drafts: `limit=9, remaining=0, reset=5`, `"a";r=0;t=5`.
+
+    A policy of which something remains is not the one that said no.
+    """
+    policies = [value] if "reset=" in value else value.split(",")
+    resets = [
+        float(reset[1])
+        for policy in policies
+        if (reset := _DRAFT_RESET.search(policy)) is not None
+        and ((rest := _DRAFT_REST.search(policy)) is None or int(rest[1]) == 0)
+    ]
+    return max(resets, default=None)
 
 
 def _reset(

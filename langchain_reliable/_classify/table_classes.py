@@ -85,10 +85,9 @@ _LANGCHAIN: Final = (
 # Provider SDKs: what no status tells, or tells wrongly.
 _SDKS: Final = (
     _row(
-        Kind.UNKNOWN,
-        "*:APIResponseValidationError mistralai:ResponseValidationError",
-        "a 200 whose body the SDK chokes on",
-        _ANY_STATUS,
+        Kind.BAD_STREAM,
+        "*:APIResponseValidationError *:ResponseValidationError",
+        "a good answer whose body the SDK cannot parse",
     ),
     _row(
         Kind.CONTENT_POLICY,
@@ -133,7 +132,7 @@ _SDKS: Final = (
         _ANY_STATUS,
     ),
     _row(
-        Kind.UNKNOWN,
+        Kind.BAD_STREAM,
         "aiohttp:ContentTypeError aiohttp:ClientResponseError",
         "a 200 that is no JSON",
     ),
@@ -218,7 +217,8 @@ _SDKS: Final = (
     _row(
         Kind.BAD_STREAM,
         "botocore:ParserError botocore:ChecksumMismatch botocore:InvalidHeadersLength "
-        "botocore:InvalidPayloadLength botocore:DuplicateHeader",
+        "botocore:InvalidPayloadLength botocore:DuplicateHeader "
+        "botocore:ResponseParserError botocore:EventStreamError",
         "botocore.eventstream",
     ),
 )
@@ -230,7 +230,8 @@ _TRANSPORTS: Final = (
         "builtins:TimeoutError httpx:TimeoutException httpx2:TimeoutException "
         "httpcore:TimeoutException httpcore2:TimeoutException requests:Timeout "
         "requests:ConnectTimeout "
-        "urllib3:TimeoutError aiohttp:ServerTimeoutError socket:timeout "
+        "urllib3:TimeoutError aiohttp:ServerTimeoutError aiohttp:SocketTimeoutError "
+        "aiohttp:ConnectionTimeoutError socket:timeout "
         "asyncio:TimeoutError concurrent:TimeoutError "
         "azure.core:ServiceResponseTimeoutError "
         "azure.core:ServiceRequestTimeoutError async_timeout:TimeoutError",
@@ -241,6 +242,7 @@ _TRANSPORTS: Final = (
         "httpx:UnsupportedProtocol httpx2:UnsupportedProtocol httpx:InvalidURL "
         "httpx2:InvalidURL httpcore:UnsupportedProtocol httpcore2:UnsupportedProtocol "
         "requests:MissingSchema requests:InvalidSchema requests:InvalidURL "
+        "aiohttp:NonHttpUrlClientError aiohttp:InvalidUrlClientError "
         "aiohttp:InvalidURL urllib3:LocationParseError",
         "a base URL that is none",
     ),
@@ -248,7 +250,7 @@ _TRANSPORTS: Final = (
         Kind.BAD_STREAM,
         "httpx:DecodingError httpx2:DecodingError requests:ContentDecodingError "
         "requests:InvalidJSONError urllib3:DecodeError *:JSONDecodeError "
-        "builtins:UnicodeDecodeError httpx_sse:SSEError zlib:error",
+        "builtins:UnicodeDecodeError *:SSEError zlib:error",
         "bytes that came but cannot be read",
     ),
     *(
@@ -281,6 +283,12 @@ _TRANSPORTS: Final = (
         "aiohttp:ClientConnectorError aiohttp:ClientConnectorSSLError "
         "aiohttp:ClientConnectorCertificateError aiohttp:ClientConnectorDNSError "
         "aiohttp:ClientOSError aiohttp:ClientProxyConnectionError "
+        "aiohttp:PayloadEncodingError aiohttp:ContentLengthError "
+        "aiohttp:TransferEncodingError aiohttp:ContentEncodingError "
+        "aiohttp:HttpProcessingError aiohttp:BadHttpMessage aiohttp:BadStatusLine "
+        "aiohttp:LineTooLong aiohttp:ClientConnectionResetError "
+        "aiohttp:ServerFingerprintMismatch aiohttp:ServerConnectionError "
+        "h2:StreamClosedError h2:ConnectionTerminated "
         "urllib3:ProtocolError urllib3:MaxRetryError urllib3:NameResolutionError "
         "http:RemoteDisconnected http:IncompleteRead http:BadStatusLine "
         "h11:RemoteProtocolError h11:LocalProtocolError *:SSLError *:ProxyError "
@@ -387,6 +395,20 @@ IN_STREAM: Final = _row(
     "the bare classes of an error event inside a stream; for one of no known kind",
 )
 """Classes, not their children, that mean this where nothing else says anything."""
+
+DISCONNECTED: Final = frozenset(
+    {
+        "aiohttp:ServerDisconnectedError",
+        "aiohttp:ClientConnectionResetError",
+        "builtins:ConnectionResetError",
+        "builtins:BrokenPipeError",
+        "http:RemoteDisconnected",
+    }
+)
+"""Classes of a peer who left; httpx over aiohttp makes a timeout of the first."""
+
+INVENTING: Final = "litellm:"
+"""The package whose exceptions carry a status that no server has sent."""
 
 ROWS: Final = _LANGCHAIN + _SDKS + _TRANSPORTS + _ANYWHERE + _ENDINGS
 

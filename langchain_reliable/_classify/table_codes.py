@@ -40,9 +40,10 @@ _OPENAI: Final = (
         "OpenAI",
         Kind.QUOTA_EXHAUSTED,
         "insufficient_quota billing_not_active billing_hard_limit_reached "
-        "credits_exhausted usage_limit_reached "
-        "usage_not_included insufficient_balance insufficient_credits "
-        "insufficient_funds payment_required out_of_credits",
+        "credits_exhausted usage_limit_reached organization_spend_limit_exceeded "
+        "project_spend_limit_exceeded organization_usage_limit_exceeded "
+        "credit_balance_exhausted usage_not_included insufficient_balance "
+        "insufficient_credits insufficient_funds payment_required out_of_credits",
         "platform.openai.com error codes; recording error_429_insufficient_quota; "
         "the later ones from servers that speak OpenAI",
     ),
@@ -274,6 +275,12 @@ _GOOGLE: Final = (
     _row(
         "Google",
         Kind.SERVER_ERROR,
+        "MODEL_CAPACITY_EXHAUSTED",
+        "google.api ErrorReason of Code Assist: beside RESOURCE_EXHAUSTED",
+    ),
+    _row(
+        "Google",
+        Kind.SERVER_ERROR,
         "UNAVAILABLE INTERNAL UNKNOWN DATA_LOSS ABORTED",
         "google.rpc.Code; recording gemini/error_503_overloaded",
         vague=True,
@@ -404,9 +411,43 @@ _OTHERS: Final = (
     ),
     _row(
         "OpenRouter",
-        Kind.RATE_LIMITED,
-        "openrouter_in_flight_budget",
-        "openrouter.ai errors: a 402 that passes by itself",
+        Kind.SERVER_ERROR,
+        "provider_overloaded",
+        "openrouter.ai APIErrorType, in `metadata.error_type`",
+    ),
+    _row(
+        "OpenRouter",
+        Kind.CONTENT_POLICY,
+        "refusal",
+        "openrouter.ai APIErrorType",
+    ),
+    _row(
+        "OpenRouter",
+        Kind.BAD_REQUEST,
+        "max_tokens_exceeded string_too_long payload_too_large "
+        "unsupported_image_format image_not_found image_download_failed",
+        "openrouter.ai APIErrorType",
+    ),
+    _row(
+        "OpenRouter",
+        Kind.SERVER_ERROR,
+        "provider_unavailable server",
+        "openrouter.ai APIErrorType",
+        vague=True,
+    ),
+    _row(
+        "OpenRouter",
+        Kind.BAD_REQUEST,
+        "unprocessable precondition_failed parameter_unknown",
+        "openrouter.ai APIErrorType; Gemini's Interactions API",
+        vague=True,
+    ),
+    _row(
+        "OpenRouter",
+        Kind.AUTH,
+        "authentication",
+        "openrouter.ai APIErrorType; Gemini's Interactions API",
+        vague=True,
     ),
     _row(
         "Cerebras",
@@ -448,7 +489,7 @@ _OTHERS: Final = (
     _row(
         "Zhipu",
         Kind.QUOTA_EXHAUSTED,
-        "1113 1304 1308 1309 1310",
+        "1113 1304 1308 1309 1310 1316",
         "docs.bigmodel.cn: arrears, daily, weekly and plan limits",
     ),
     _row("Zhipu", Kind.MODEL_NOT_FOUND, "1211 1221 1222 1311", "docs.bigmodel.cn"),
@@ -623,7 +664,8 @@ _OTHERS: Final = (
         "LiteLLM",
         Kind.RATE_LIMITED,
         "throttling_error",
-        "docs.litellm.ai proxy error reference",
+        "docs.litellm.ai proxy error reference; on each 429, whatever it means",
+        vague=True,
     ),
     _row(
         "LiteLLM",
@@ -631,6 +673,39 @@ _OTHERS: Final = (
         "key_model_access_denied team_model_access_denied user_model_access_denied "
         "org_model_access_denied token_not_found_in_db",
         "docs.litellm.ai proxy error reference",
+    ),
+    _row(
+        "MiniMax",
+        Kind.RATE_LIMITED,
+        "base_resp.1002 base_resp.1039 base_resp.1041 base_resp.2045",
+        "platform.minimax.io error codes, within `base_resp`",
+    ),
+    _row(
+        "MiniMax",
+        Kind.QUOTA_EXHAUSTED,
+        "base_resp.1008 base_resp.2056",
+        "platform.minimax.io error codes",
+    ),
+    _row("MiniMax", Kind.AUTH, "base_resp.1004 base_resp.2049", "platform.minimax.io"),
+    _row("MiniMax", Kind.TIMEOUT, "base_resp.1001", "platform.minimax.io"),
+    _row(
+        "MiniMax",
+        Kind.SERVER_ERROR,
+        "base_resp.1000 base_resp.1013 base_resp.1024 base_resp.1033",
+        "platform.minimax.io error codes",
+    ),
+    _row(
+        "MiniMax",
+        Kind.CONTENT_POLICY,
+        "base_resp.1026 base_resp.1027",
+        "platform.minimax.io error codes",
+    ),
+    _row(
+        "MiniMax",
+        Kind.BAD_REQUEST,
+        "base_resp.1042 base_resp.2013",
+        "platform.minimax.io error codes",
+        vague=True,
     ),
     _row(
         "One API",
@@ -667,6 +742,18 @@ def _index(*, vague: bool) -> Mapping[str, Kind]:
 
 EXACT: Final = _index(vague=False)
 """Codes that decide by themselves."""
+
+GENERAL: Final = frozenset(
+    {
+        "resourceexhausted",
+        "toomanyrequests",
+        "ratelimit",
+        "ratelimited",
+        "ratelimitexceeded",
+        "ratelimitreached",
+    }
+)
+"""Codes that say no more than 429: a more exact one in the same body overrules them."""
 
 VAGUE: Final = _index(vague=True)
 """Codes that say no more than a status."""

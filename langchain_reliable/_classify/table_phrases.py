@@ -1,8 +1,9 @@
 """What the text of an error says: the last resort, and the tie-breaker.
 
 Facts only, a row per meaning with the place it comes from. Texts are compared in
-lower case; `*` stands for anything between two parts. A phrase is long enough not to
-stand in a sentence about something else, and never a bare number.
+lower case; `*` stands for anything between two parts, `~` for a few words between
+them. A phrase is long enough not to stand in a sentence about something else, and
+never a bare number.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Row(NamedTuple):
             text may decide. No other is ever overruled.
         whole: Phrases, any one of which is enough.
         parted: The same for phrases with a `*` in them, cut at it.
+        near: The same for phrases with a `~` in them, cut at it.
         source: Where they were seen.
         over_codes: Whether they hold against an exact error code as well.
     """
@@ -29,6 +31,7 @@ class Row(NamedTuple):
     among: frozenset[Kind]
     whole: tuple[str, ...]
     parted: tuple[tuple[str, ...], ...]
+    near: tuple[tuple[str, ...], ...]
     source: str
     over_codes: bool = False
 
@@ -41,10 +44,14 @@ def _row(
     *,
     over_codes: bool = False,
 ) -> Row:
-    whole = tuple(phrase for phrase in phrases if "*" not in phrase)
-    parted = tuple(tuple(phrase.split("*")) for phrase in phrases if "*" in phrase)
-    return Row(kind, among, whole, parted, source, over_codes)
+    whole = tuple(one for one in phrases if "*" not in one and "~" not in one)
+    parted = tuple(tuple(one.split("*")) for one in phrases if "*" in one)
+    near = tuple(tuple(one.split("~")) for one in phrases if "~" in one)
+    return Row(kind, among, whole, parted, near, source, over_codes)
 
+
+_FEW_WORDS: Final = 40
+"""Characters."""
 
 _NOTHING: Final = frozenset({Kind.UNKNOWN})
 _RATE: Final = frozenset({Kind.RATE_LIMITED})
@@ -73,9 +80,11 @@ _TRAPS: Final = (
             "request is too large",
             "the input or output tokens must be reduced in order to run",
             "request exceeds your rate limit and will never",
+            "single request~exceeds",
+            "message larger than max",
         ),
-        "recording openai_chat/error_429_request_too_large_tpm; Groq 413: one request "
-        "larger than the limit can never succeed",
+        "recording openai_chat/error_429_request_too_large_tpm; Groq 413; gRPC: one "
+        "request larger than the limit can never succeed",
         over_codes=True,
     ),
     _row(
@@ -83,6 +92,7 @@ _TRAPS: Final = (
         _RATE,
         (
             "perday",
+            "bymodelbyday",
             "free-models-per-day",
             "limit: 0, model",
             "limit: 0\n",
@@ -97,8 +107,8 @@ _TRAPS: Final = (
             "daily free allocation",
             "已达今日调用次数",
         ),
-        "Gemini `quotaId`; OpenRouter; Bedrock; Cerebras; DashScope; Cohere trial "
-        "keys; Qianfan; Cloudflare",
+        "Gemini `quotaId`; GitHub Models; OpenRouter; Bedrock; Cerebras; DashScope; "
+        "Cohere trial keys; Qianfan; Cloudflare",
         over_codes=True,
     ),
     _row(
@@ -120,8 +130,9 @@ _TRAPS: Final = (
             "flex tier capacity",
             "engine is currently overloaded",
             "degraded function cannot be invoked",
+            "capacity temporarily exceeded",
         ),
-        "Groq 498; Moonshot 429; NVIDIA NIM 400",
+        "Groq 498; Moonshot 429; NVIDIA NIM 400; Cloudflare 429",
     ),
     _row(
         Kind.CONNECTION,
@@ -135,6 +146,71 @@ _TRAPS: Final = (
         ("blocked output", "blocked input"),
         "Cohere 498",
     ),
+    _row(
+        Kind.BAD_STREAM,
+        frozenset({Kind.SERVER_ERROR}),
+        ("empty or invalid response from llm endpoint",),
+        "LiteLLM, which makes a 500 of a 200 that it cannot parse",
+    ),
+    _row(
+        Kind.CONTENT_POLICY,
+        frozenset({Kind.SERVER_ERROR}),
+        ("blocked due to security configurations",),
+        "Cloudflare AI Gateway 424",
+    ),
+)
+
+# What a quota is: a pace passes by itself, a day or an empty purse does not.
+_PACE: Final = (
+    _row(
+        Kind.RATE_LIMITED,
+        frozenset({Kind.QUOTA_EXHAUSTED}),
+        ("concurrency limit", "concurrent requests", "concurrent session"),
+        "DeepSeek, Featherless: as many at once as the balance or the plan allows",
+        over_codes=True,
+    ),
+    _row(
+        Kind.QUOTA_EXHAUSTED,
+        frozenset({Kind.QUOTA_EXHAUSTED}),
+        (
+            "per day",
+            "perday",
+            "per week",
+            "per month",
+            "/ month",
+            "/month",
+            "/day",
+            "daily",
+            "weekly",
+            "monthly",
+            "insufficient balance",
+            "insufficient credit",
+            "insufficient funds",
+            "out of credits",
+            "no credits",
+        ),
+        "longer than a pace, whatever else is said",
+        over_codes=True,
+    ),
+    _row(
+        Kind.RATE_LIMITED,
+        frozenset({Kind.QUOTA_EXHAUSTED}),
+        (
+            "per minute",
+            "per second",
+            "per min ",
+            "per-min",
+            "/minute",
+            "/second",
+            "/min ",
+            "tokens per min",
+            "requests per 1s",
+            "(tpm)",
+            "(rpm)",
+        ),
+        "Google 403, AWS, watsonx: a pace that is called a quota or a consumption",
+        over_codes=True,
+    ),
 )
 
 _MONEY: Final = (
@@ -144,6 +220,72 @@ _MONEY: Final = (
         ("prepayment credits are depleted", "monthly spending cap"),
         "Gemini 429, whose code is that of a rate limit",
         over_codes=True,
+    ),
+    _row(
+        Kind.QUOTA_EXHAUSTED,
+        frozenset({Kind.SERVER_ERROR}),
+        ("insufficient balance", "balance is insufficient", "enforced spend limit"),
+        "MiniMax 500; gateways that make a 5xx of another's money",
+    ),
+    _row(
+        Kind.QUOTA_EXHAUSTED,
+        _REFUSED | _RATE,
+        (
+            "weekly~limit",
+            "weekly~quota",
+            "monthly~limit",
+            "monthly~allowance",
+            "month's quota",
+            "daily limit of your",
+            "daily~quota",
+            "daily request limit",
+            "today's quota",
+            "session limit",
+            "session usage limit",
+            "hour limit reached",
+            "hour usage limit",
+            "hit your usage limit",
+            "exceeded your usage limit",
+            "usage limit for",
+            "usage limit exceeded",
+            "usage limit has been",
+            "individual quota",
+            "request allowance",
+            "extra usage is required",
+            "usage credits are required",
+            "spend cap",
+            "使用上限",
+            "套餐已到期",
+        ),
+        "Ollama, Kimi, Z.ai, MiniMax, Anthropic, Copilot, Codex: windows and plans",
+    ),
+    _row(
+        Kind.QUOTA_EXHAUSTED,
+        _REFUSED | _RATE,
+        (
+            "requires a subscription",
+            "subscription has expired",
+            "subscription expired",
+            "subscription is not active",
+            "subscription is inactive",
+            "subscription~past due",
+            "no active subscription",
+            "active subscription is required",
+            "membership has expired",
+            "trial has expired",
+            "trial has ended",
+            "unpaid bill",
+            "credit card on file",
+            "free credits~restricted",
+            "free quota has been exhausted",
+        ),
+        "Ollama, Kimi, Vercel, DashScope: a plan that is missing or was not paid",
+    ),
+    _row(
+        Kind.QUOTA_EXHAUSTED,
+        _REFUSED,
+        ("on a paid plan", "requires a paid plan", "upgrade to a paid"),
+        "gateways; beside a 429 it only says how to get more",
     ),
     _row(
         Kind.QUOTA_EXHAUSTED,
@@ -260,6 +402,7 @@ _THROTTLED: Final = (
             "exceeds the rate limit",
             "exceeded rate limit",
             "rate limit error",
+            "secondary rate limit",
             "ratelimiterror",
             "rate_limit_exceeded",
             "rate_limit_error",
@@ -309,6 +452,28 @@ _KEYS: Final = (
             "api key is missing",
             "api key has expired",
             "api key must be set",
+            "api key~revoked",
+            "api key~disabled",
+            "api key~deactivated",
+            "api key~blocked",
+            "api key~deleted",
+            "api key~leaked",
+            "api key~belongs to a user that",
+            "organization has been disabled",
+            "organization has been deactivated",
+            "organization is disabled",
+            "account has been disabled",
+            "account has been deactivated",
+            "account is disabled",
+            "account has been suspended",
+            "no longer a member",
+            "must be a member of an organization",
+            "not a member of the organization",
+            "not a member of this organization",
+            "project~has been archived",
+            "access token invalid",
+            "access token is invalid",
+            "login fail",
             "invalid api token",
             "invalid api-key",
             "invalid apikey",
@@ -359,6 +524,12 @@ _PROXY: Final = (
         ("407 proxy authentication required",),
         "httpx.ProxyError",
     ),
+    _row(
+        Kind.AUTH,
+        _RATE,
+        ("access was terminated", "account has been deactivated"),
+        "OpenAI 429",
+    ),
 )
 
 _LENGTH: Final = (
@@ -389,6 +560,28 @@ _LENGTH: Final = (
         Kind.CONTEXT_OVERFLOW,
         _TOO_LONG,
         (
+            "prompt tokens~exceed",
+            "input tokens~exceed",
+            "input length~exceed",
+            "prompt token count~exceed",
+            "token count~exceeds the model",
+            "request contains~exceeds",
+            "input contains~exceeds",
+            "exceed~context window",
+            "exceed~context length",
+            "exceed~context limit",
+            "too long for the context",
+            "less than the context length",
+            "the context limit is",
+            "exceed n_ctx",
+            "exceed model maximum",
+            "exceeds model maximum",
+            "input tokens~more than",
+            "input tokens~supports at most",
+            "exceeds max_model_len",
+            "inputs must have less than",
+            "exceeds maximum input tokens",
+            "exceeds the maximum input",
             "prompt is too long",
             "prompt too long",
             "prompt is longer than",
@@ -493,6 +686,8 @@ _POLICY: Final = (
             "blocked by content filter",
             "blocked by the content filter",
             "content_filter",
+            "'filtered': true",
+            '"filtered": true',
             "contentpolicyviolationerror",
             "responsibleaipolicyviolation",
             "violating our usage policy",
@@ -616,14 +811,20 @@ _LAST_RESORT: Final = (
         (
             "no generations found in stream",
             "no generation chunks were returned",
+            "received empty stream",
             "incomplete chunked read",
             "failed to parse stream",
             "stream ended without",
             "unexpected end of stream",
             "stream finished without",
             "finish_reason: error",
+            "expecting value: line",
+            "expected value at line",
+            "expecting property name enclosed",
+            "eof while parsing",
+            "is not valid json",
         ),
-        "langchain_core chat_models",
+        "langchain_core chat_models; json, jiter",
     ),
     _row(
         Kind.TIMEOUT,
@@ -704,6 +905,7 @@ _LAST_RESORT: Final = (
 
 ROWS: Final = (
     *_TRAPS,
+    *_PACE,
     *_MONEY,
     *_PROXY,
     *_LENGTH,
@@ -740,7 +942,27 @@ def decide(kind: Kind, text: str, *, exact: bool) -> Kind | None:
         for parts in row.parted:
             if _in_order(text, parts):
                 return row.kind
+        for parts in row.near:
+            if parts[0] in text and _close_together(text, parts):
+                return row.kind
     return None
+
+
+def _close_together(text: str, parts: tuple[str, ...]) -> bool:
+    """Say whether the parts follow each other with but a few words between them."""
+    first, *others = parts
+    start = text.find(first)
+    while start >= 0:
+        end = start + len(first)
+        for part in others:
+            found = text.find(part, end, end + _FEW_WORDS + len(part))
+            if found < 0:
+                break
+            end = found + len(part)
+        else:
+            return True
+        start = text.find(first, start + 1)
+    return False
 
 
 def _in_order(text: str, parts: tuple[str, ...]) -> bool:

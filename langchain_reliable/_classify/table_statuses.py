@@ -29,6 +29,7 @@ ROWS: Final = (
     Row(Kind.AUTH, (401, 403, 407), "RFC 9110; 407: the proxy's password"),
     Row(Kind.AUTH, (434,), "Zhipu: no permission for this API"),
     Row(Kind.AUTH, (498,), "Esri and nginx: invalid token"),
+    Row(Kind.CONTENT_POLICY, (446,), "Portkey: a guardrail said no"),
     Row(Kind.QUOTA_EXHAUSTED, (402,), "RFC 9110; DeepSeek, OpenRouter, Fireworks"),
     Row(Kind.MODEL_NOT_FOUND, (404, 410), "RFC 9110; 410: retired"),
     Row(Kind.TIMEOUT, (408, 504), "RFC 9110"),

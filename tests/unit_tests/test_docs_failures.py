@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from langchain_reliable import failures
+from langchain_reliable._classify import table_code_words as words
 from langchain_reliable._classify import table_codes as codes
 from langchain_reliable._classify import table_statuses as statuses
 from langchain_reliable.failures import RETRIED_ONCE, VERDICTS, FailureKind, Verdict
@@ -50,7 +51,20 @@ def code_rows():
             yield f"| {provider} | `{row.kind}`{vague} | {named} | {row.source} |"
 
 
-TABLES = {"verdicts": verdicts, "statuses": status_rows, "codes": code_rows}
+def word_rows():
+    yield "| kind | in the place of | seen at |"
+    yield "| --- | --- | --- |"
+    for row in words.ROWS:
+        over = ", ".join(f"`{kind}`" for kind in FailureKind if kind in row.over)
+        yield f"| `{row.kind}` | {over} | {row.source} |"
+
+
+TABLES = {
+    "verdicts": verdicts,
+    "statuses": status_rows,
+    "codes": code_rows,
+    "words": word_rows,
+}
 
 
 def written(page: str) -> str:

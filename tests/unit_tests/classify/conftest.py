@@ -130,3 +130,41 @@ def response():
         return _answer(status, body, headers, httpx)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def _stage():
+    """Keep one OpenAI client for all answers: making one takes its time."""
+    stage = {}
+    transport = httpx2.MockTransport(lambda _: _answer(*stage["answer"], httpx2))
+    with (
+        httpx2.Client(transport=transport) as http,
+        openai.OpenAI(api_key="x", http_client=http, max_retries=0) as client,
+    ):
+        stage["client"] = client
+        yield stage
+
+
+@pytest.fixture
+def answered(_stage):
+    """Have the real OpenAI client meet an answer; return what it raises."""
+
+    def meet(status: int, body: Any, headers=None):
+        _stage["answer"] = status, body, headers
+        ask = _stage["client"].chat.completions.create
+        return _raised(lambda: ask(model="m", messages=[]))
+
+    return meet
+
+
+@pytest.fixture
+def streamed(_stage):
+    """Have the real OpenAI client read these events; return what it raises."""
+
+    def meet(*events: str):
+        body = "".join(f"{event}\n\n" for event in events)
+        _stage["answer"] = 200, body, {"content-type": "text/event-stream"}
+        ask = _stage["client"].chat.completions.create
+        return _raised(lambda: list(ask(model="m", messages=[], stream=True)))
+
+    return meet

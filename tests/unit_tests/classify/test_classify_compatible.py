@@ -396,10 +396,10 @@ ROWS = [
         "quota_exhausted",
     ),
     (
-        "OpenRouter 402 that passes",
+        "OpenRouter 402 of what is under way",
         402,
         openrouter(402, "In flight", limit_source="openrouter_in_flight_budget"),
-        "rate_limited",
+        "quota_exhausted",
     ),
     (
         "OpenRouter 403 moderation",

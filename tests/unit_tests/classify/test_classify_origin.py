@@ -127,12 +127,12 @@ def in_module(name, source, **names):
 
 
 PLACES = [
-    ("langchain_openai.chat_models.base", "_create_chat_result", "unknown"),
+    ("langchain_openai.chat_models.base", "_create_chat_result", "bad_stream"),
     ("langchain_openai.chat_models.base", "_get_request_payload", "bad_request"),
-    ("langchain_openai.chat_models.base", "_stream", "unknown"),
+    ("langchain_openai.chat_models.base", "_stream", "bad_stream"),
     ("langchain_anthropic.chat_models", "_format_messages", "bad_request"),
     ("openai._base_client", "_build_request", "bad_request"),
-    ("google.genai.models", "_response_parts", "unknown"),
+    ("google.genai.models", "_response_parts", "bad_stream"),
     ("botocore.client", "anything", "unknown"),
     ("langchain_community.chat_models.tongyi", "x_to_dict", "bad_request"),
     ("langchain_core.language_models.chat_models", "_generate", None),
@@ -227,11 +227,11 @@ def test_a_keyword_the_openai_client_refuses_is_a_bad_request():
     assert classify(raised).kind == "bad_request"
 
 
-def test_an_answer_langchain_cannot_read_is_unknown():
+def test_an_answer_langchain_cannot_read_is_a_bad_stream():
     model = ChatOpenAI(model="m", api_key="x")
     raised = raised_by(lambda: model._create_chat_result({"choices": None}))
     assert isinstance(raised, TypeError)
-    assert classify(raised).kind == "unknown"
+    assert classify(raised).kind == "bad_stream"
 
 
 def of_ours(name, **attributes):

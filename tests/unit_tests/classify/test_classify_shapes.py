@@ -233,7 +233,7 @@ ROWS = [
     (
         "aiohttp.client_exceptions.ContentTypeError",
         {"status": 200, "args": (("url", "POST"), ()), "message": "not JSON"},
-        "unknown",
+        "bad_stream",
         None,
     ),
     ("aiohttp.client_exceptions.ClientPayloadError", {}, "connection", None),

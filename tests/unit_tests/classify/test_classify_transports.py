@@ -209,7 +209,7 @@ ROWS = [
         openai.APIResponseValidationError(
             httpx2.Response(200, request=REQUEST), body=None
         ),
-        "unknown",
+        "bad_stream",
     ),
     (
         "a parse that met the filter",
