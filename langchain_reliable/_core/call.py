@@ -208,21 +208,24 @@ class Call(Generic[T]):
     ) -> Launch:
         """Book an attempt; if that is interrupted, give a probe's slot back."""
         try:
-            return Launch(self._book(route, admission, now, has_turn=has_turn))
+            attempt = self._attempt(route, admission, now, has_turn=has_turn)
+            last, self._queue.last = self._queue.last, route
+            self._in_flight[attempt.number] = attempt
+            self.trail.started(attempt, last, now)
         except BaseException:
             if self._health is not None:
                 self._health.abandoned(route, admission)
             raise
+        return Launch(attempt)
 
-    def _book(
+    def _attempt(
         self, route: Route, admission: Admission, now: float, *, has_turn: bool
     ) -> Attempt:
         wait = max(0.0, now - self._idle_since)
         self._waited += wait
-        last = self._queue.last
         nth = self._queue.started(route)
         self._launched = number = self._launched + 1
-        attempt = Attempt(
+        return Attempt(
             number,
             nth,
             route,
@@ -233,9 +236,6 @@ class Call(Generic[T]):
             admission,
             has_turn,
         )
-        self._in_flight[number] = attempt
-        self.trail.started(attempt, last, now)
-        return attempt
 
     def _timeouts(self, route: Route, now: float) -> Timeouts:
         """Return the limits of an attempt that begins now.

@@ -211,15 +211,21 @@ class CandidateQueue:
 
     def anyone_else(self, route: Route, now: float) -> bool:
         """Return whether another route could be asked this moment."""
-        if self.alone:
-            return False
-        return any(
-            other is not route and self._is_free(other, now)
-            for other in self._plan.routes
-        )
+        states, health = self._states, self._health
+        for other in self._plan.routes:
+            if other is route:
+                continue
+            if (state := states.get(other)) is None:  # mostly it is so: no call of ours
+                if health is None or health.available_at(other, now) <= now:
+                    return True
+            elif self._could_be_asked(other, state, now):
+                return True
+        return False
 
     def _is_free(self, route: Route, now: float) -> bool:
-        state = self._states.get(route, _FRESH)
+        return self._could_be_asked(route, self._states.get(route, _FRESH), now)
+
+    def _could_be_asked(self, route: Route, state: RouteState, now: float) -> bool:
         if state.out or state.put_off or state.free_at > now or state.in_flight:
             return False
         return self.held_until(route, now) <= now
@@ -294,8 +300,8 @@ class CandidateQueue:
 
     def started(self, route: Route) -> int:
         """Note that a route is asked; return which attempt at it this is."""
-        self.last = route
-        state = self[route]
+        if (state := self._states.get(route)) is None:
+            state = self._states[route] = RouteState()
         if not state.attempts and not state.out:
             self.unasked -= 1
         state.attempts += 1
@@ -304,7 +310,7 @@ class CandidateQueue:
 
     def ended(self, route: Route) -> None:
         """Note that an attempt at a route is no longer on its way."""
-        self[route].in_flight -= 1
+        self._states[route].in_flight -= 1
 
     def withdrawn(self, route: Route) -> None:
         """Note that a route was not asked after all."""

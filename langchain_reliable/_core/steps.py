@@ -102,9 +102,10 @@ class Plan:
         tiers: Groups of equivalent routes, in the order to ask.
         routes: All of them, in that order.
         only: The route of a first tier that has but one.
+        tier_of: The place of each route's tier.
     """
 
-    __slots__ = ("_tier_of", "only", "routes", "tiers")
+    __slots__ = ("only", "routes", "tier_of", "tiers")
 
     def __init__(self, tiers: Sequence[Tier]) -> None:
         """Look at what does not change from call to call."""
@@ -112,13 +113,9 @@ class Plan:
         self.routes = tuple(route for tier in self.tiers for route in tier.routes)
         first = self.tiers[0].routes
         self.only = first[0] if len(first) == 1 else None
-        self._tier_of = {
+        self.tier_of = {
             route: at for at, tier in enumerate(self.tiers) for route in tier.routes
         }
-
-    def tier_of(self, route: Route) -> int:
-        """Return the place of a route's tier."""
-        return self._tier_of[route]
 
 
 @dataclass(slots=True, eq=False)

@@ -30,7 +30,7 @@ from langchain_reliable.events import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from langchain_reliable._core.steps import Attempt, Plan, Route
     from langchain_reliable._core.usage import Usage
@@ -61,11 +61,13 @@ class Trail:
         """
         self.skipped: dict[str, tuple[float | None, str]] = {}
         self.winner: Attempt | None = None
+        self._failed_over = False  # whether another entry answers than the plan's first
         self._by_number: dict[int, AttemptRecord] = {}
-        self._event_types = getattr(observe, "event_types", None)
         self._number = number
         self._observe = observe
         self._plan = plan
+        wanted = getattr(observe, "event_types", None) if observe is not None else ()
+        self._wanted: Container[type[Event]] = _ALL if wanted is None else wanted
         self._streams = streams
         self._untold: list[str] = []  # who was held back, and is not passed over yet
 
@@ -80,22 +82,22 @@ class Trail:
         """The name of the candidate that answered."""
         return self.winner.route.name if self.winner is not None else ""
 
-    @property
-    def failed_over(self) -> bool:
-        """Whether another entry answers than the first of this call's plan."""
-        winner = self.winner
-        return winner is not None and self._plan.tier_of(winner.route) > 0
-
     def as_metadata(self) -> dict[str, object]:
         """Return what happened as plain JSON."""
+        winner, records = self.winner, self._by_number
+        attempts: list[dict[str, object]] = []
+        for number in records if len(records) == 1 else sorted(records):
+            attempts.append(_plain(records[number]))  # noqa: PERF401 - frames cost
+        skipped: list[dict[str, object]] = []
+        for name, (seconds, reason) in self.skipped.items():
+            row: dict[str, object] = {"candidate": name, "reason": reason}
+            row["seconds"] = _finite(seconds)
+            skipped.append(row)
         return {
-            "served_by": self.served_by,
-            "attempts": [_plain(record) for record in self.records],
-            "skipped": [
-                {"candidate": name, "seconds": _finite(seconds), "reason": reason}
-                for name, (seconds, reason) in self.skipped.items()
-            ],
-            "failed_over": self.failed_over,
+            "served_by": winner.route.name if winner is not None else "",
+            "attempts": attempts,
+            "skipped": skipped,
+            "failed_over": self._failed_over,
         }
 
     # --- what happens -------------------------------------------------------------
@@ -104,7 +106,7 @@ class Trail:
         """A request goes out."""
         name = attempt.route.name
         if last is not None:
-            same = self._plan.tier_of(last) == self._plan.tier_of(attempt.route)
+            same = self._plan.tier_of[last] == self._plan.tier_of[attempt.route]
             how, why = Retried if same else FailedOver, self._last_failure()
             self._tell(
                 how,
@@ -116,7 +118,7 @@ class Trail:
             )
         if self._untold:
             self._tell_passed_over(name, now)
-        if self._wants(AttemptStarted):
+        if AttemptStarted in self._wanted:
             self._tell(
                 AttemptStarted,
                 now,
@@ -138,22 +140,25 @@ class Trail:
 
     def committed(self, attempt: Attempt, now: float) -> None:
         """A candidate has said its first word."""
+        self._won_by(attempt)
+        record = self._by_number[attempt.number] = _record(attempt, now)
+        if Committed in self._wanted:
+            self._tell(Committed, now, attempt=record, failed_over=self._failed_over)
+
+    def _won_by(self, attempt: Attempt) -> None:
         self.winner = attempt
-        record = _record(attempt, now)
-        self._by_number[attempt.number] = record
-        if self._wants(Committed):
-            self._tell(Committed, now, attempt=record, failed_over=self.failed_over)
+        self._failed_over = self._plan.tier_of[attempt.route] > 0
 
     def returned_empty(self, attempt: Attempt, now: float) -> None:
         """An answer that was put aside is the best there is."""
-        self.winner = attempt
+        self._won_by(attempt)
         record = self._by_number[attempt.number]
         # What an answer has cost stands in its message alone.
         record = replace(record, input_tokens=None, output_tokens=None)
         self._by_number[attempt.number] = record
         number = attempt.number
         self._tell(EmptyAnswerReturned, now, candidate=record.candidate, number=number)
-        self._tell(Committed, now, attempt=record, failed_over=self.failed_over)
+        self._tell(Committed, now, attempt=record, failed_over=self._failed_over)
 
     def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
         """The stream of the winner broke."""
@@ -209,7 +214,7 @@ class Trail:
 
     def answered(self, now: float, usage: Usage) -> None:
         """The caller has the whole answer."""
-        if self._wants(Answered):
+        if Answered in self._wanted:
             tokens_in, tokens_out = usage
             self._tell(
                 Answered,
@@ -218,7 +223,7 @@ class Trail:
                 input_tokens=tokens_in,
                 output_tokens=tokens_out,
                 number=None if self.winner is None else self.winner.number,
-                failed_over=self.failed_over,
+                failed_over=self._failed_over,
             )
 
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
@@ -227,7 +232,8 @@ class Trail:
             last = self._by_number[max(self._by_number)]
             self._tell(Abandoned, now, candidate=last.candidate)
         else:
-            opened = _opened(attempt)
+            opened_at = attempt.progress.opened_at
+            opened = None if opened_at is None else opened_at - attempt.started_at
             self._tell(
                 Abandoned,
                 now,
@@ -244,32 +250,33 @@ class Trail:
         by_number = self._by_number
         return by_number[max(by_number)].failure if by_number else None
 
-    def _wants(self, event: type[Event]) -> bool:
-        """Return whether anybody hears of such an event; ask where it is frequent."""
-        return self._observe is not None and (
-            self._event_types is None or event in self._event_types
-        )
-
     def _tell(self, event: type[Event], now: float, **facts: object) -> None:
-        if self._observe is not None and self._wants(event):
+        if self._observe is not None and event in self._wanted:
             self._observe(event(call=self._number, at=now, **facts))
 
 
+class _All:
+    """Holds every kind of event."""
+
+    def __contains__(self, event: object) -> bool:
+        return True
+
+
+_ALL = _All()
+
+
 def _record(attempt: Attempt, now: float) -> AttemptRecord:
+    progress, began = attempt.progress, attempt.started_at
+    opened_at = progress.opened_at
     return AttemptRecord(
         number=attempt.number,
         candidate=attempt.route.name,
         nth=attempt.nth,
         wait=attempt.wait,
-        seconds=now - attempt.started_at,
-        opened=_opened(attempt),
-        held=attempt.progress.held,
+        seconds=now - began,
+        opened=None if opened_at is None else opened_at - began,
+        held=progress.held,
     )
-
-
-def _opened(attempt: Attempt) -> float | None:
-    opened_at = attempt.progress.opened_at
-    return None if opened_at is None else opened_at - attempt.started_at
 
 
 def _broken(
@@ -295,6 +302,7 @@ def _finite(seconds: float | None) -> float | None:
 
 def _plain(record: AttemptRecord) -> dict[str, object]:
     failure = record.failure
+    usage = record.input_tokens, record.output_tokens
     return {
         "candidate": record.candidate,
         "kind": failure.kind.value if failure else None,
@@ -302,12 +310,7 @@ def _plain(record: AttemptRecord) -> dict[str, object]:
         "seconds": round(record.seconds, 3),
         "wait": round(record.wait, 3),
         "opened": None if record.opened is None else round(record.opened, 3),
-        "usage": _usage(record),
+        "usage": None
+        if usage == UNKNOWN_USAGE
+        else {"input_tokens": usage[0], "output_tokens": usage[1]},
     }
-
-
-def _usage(record: AttemptRecord) -> dict[str, int | None] | None:
-    usage = record.input_tokens, record.output_tokens
-    if usage == UNKNOWN_USAGE:
-        return None
-    return {"input_tokens": usage[0], "output_tokens": usage[1]}

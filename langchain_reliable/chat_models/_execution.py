@@ -255,10 +255,12 @@ class Execution:
 
     def with_trail(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
-        self.use_winner()
+        if self._request.output is not None:
+            self.use_winner()
+        trail = self.call.trail.as_metadata()
         for generation in result.generations:
             message = generation.message
-            metadata = {**message.response_metadata, "reliable": self.trail()}
+            metadata = {**message.response_metadata, "reliable": trail}
             message.response_metadata = metadata  # as LangChain does a moment later
         usage = usage_of(result.generations[0].message)
         self.call.answered(self.clock.now(), usage)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from langchain_reliable._children.base import Child, Request
+    from langchain_reliable._children.identity import CandidateKey
     from langchain_reliable._core.steps import Turns
     from langchain_reliable._core.timeouts import Timeouts
 
@@ -149,7 +151,7 @@ class Router:
             max_probe=min(timeouts.answer or MAX_PROBE, MAX_PROBE),
             window=_window(candidate) if asked_for is None else None,
             timeouts=timeouts,
-            key=identity(candidate, asked_for),
+            key=_health_key(identity(candidate, asked_for)),
             made_up=made_up and asked_for is not None,
             model=asked_for or route.own,
             provider=_provider(candidate),
@@ -197,6 +199,23 @@ class Router:
         self._children.clear()
         for candidate in self.candidates:
             candidate._kept.clear()
+
+
+class _HealthKey:
+    """An identity as one object, so that looking it up costs no call of ours."""
+
+    __slots__ = ("__weakref__", "identity")
+
+    def __init__(self, identity: CandidateKey) -> None:
+        self.identity = identity
+
+
+_health_keys: WeakValueDictionary[CandidateKey, _HealthKey] = WeakValueDictionary()
+
+
+def _health_key(identity: CandidateKey) -> _HealthKey:
+    """Return the one object of an identity; as long as anybody holds it."""
+    return _health_keys.setdefault(identity, _HealthKey(identity))
 
 
 def _only_its_own(tier: Tier) -> Tier:
