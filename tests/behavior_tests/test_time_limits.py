@@ -24,6 +24,7 @@ from langchain_reliable.errors import (
     AttemptTimeout,
     FirstChunkTimeout,
     IdleTimeout,
+    LastChanceTimeout,
     TotalTimeout,
 )
 from langchain_reliable.testing import (
@@ -271,10 +272,19 @@ def test_and_outside_the_limits_of_an_attempt(timed):
     slow = InMemoryRateLimiter(requests_per_second=10, check_every_n_seconds=SOON / 5)
     child = ScriptedChatModel(script=["patience"], rate_limiter=slow)
     outcome, seconds = timed(
-        model_of(child, backup(), attempt_timeout=SOON, first_chunk_timeout=SOON)
+        model_of(child, attempt_timeout=SOON, first_chunk_timeout=SOON)
     )
     assert outcome.text == "patience"
     assert seconds > SOON
+
+
+def test_while_another_is_free_nobody_waits_for_a_rate_limiter(timed):
+    full = InMemoryRateLimiter(requests_per_second=0.01)
+    child = ScriptedChatModel(script=["patience"], rate_limiter=full)
+    outcome, seconds = timed(model_of(child, backup()))
+    assert outcome.text == "the backup"
+    assert seconds < 5
+    assert child.request_count == 0
 
 
 # --- the caller's time is its own -------------------------------------------------
@@ -286,7 +296,7 @@ def test_and_outside_the_limits_of_an_attempt(timed):
 @pytest.mark.parametrize("silent", [0, 600], ids=["at once", "after a full peephole"])
 def test_no_limit_runs_while_the_caller_works_sync(limit, silent):
     child = scripted(says("one two three", silent=silent, pause=SOON / 50))
-    span = 12 * SOON if silent else 2 * SOON  # to read six hundred takes a while
+    span = 24 * SOON if silent else 2 * SOON  # to read six hundred takes a while
     texts = []
     for piece in model_of(child, backup(), **{limit: span}).stream("hello?"):
         texts.append(piece.text)
@@ -300,7 +310,7 @@ def test_no_limit_runs_while_the_caller_works_sync(limit, silent):
 @pytest.mark.parametrize("silent", [0, 600], ids=["at once", "after a full peephole"])
 async def test_no_limit_runs_while_the_caller_works_async(limit, silent):
     child = scripted(says("one two three", silent=silent, pause=SOON / 50))
-    span = 12 * SOON if silent else 2 * SOON  # to read six hundred takes a while
+    span = 24 * SOON if silent else 2 * SOON  # to read six hundred takes a while
     texts = []
     stream = model_of(child, backup(), **{limit: span}).astream("hello?")
     async for piece in stream:
@@ -480,8 +490,9 @@ def test_a_missed_first_word_is_named_in_the_trail(timed, surface, gate):
 def test_the_error_of_the_only_attempt_is_the_limits_own(timed, gate):
     """Nobody else: the first word is not hurried, but silence is ended."""
     first = scripted(streams(*metadata_chunks(1), gate))
-    outcome, _ = timed(model_of(first, first_chunk_timeout=SOON, idle_timeout=SOON))
-    assert type(outcome.error) is IdleTimeout
+    limits = {"first_chunk_timeout": SOON, "last_chance_timeout": SOON}
+    outcome, _ = timed(model_of(first, **limits))
+    assert type(outcome.error) is LastChanceTimeout
 
 
 @streaming
