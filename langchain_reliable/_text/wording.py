@@ -1,13 +1,14 @@
 """Words for what was tried and what went wrong, for errors, notes and logs.
 
 One line for a failure, a table for the attempts of a call, and advice where a person
-can do something live here. They never hold a key, a prompt or a completion.
+can do something; never a key, a prompt or a completion.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from langchain_reliable._text.kinds import words_for
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
@@ -18,34 +19,7 @@ if TYPE_CHECKING:
 
 _ROWS_SHOWN = 8
 _CELL = 88
-
-_SAYS = {
-    FailureKind.RATE_LIMITED: "rate limited",
-    FailureKind.QUOTA_EXHAUSTED: "quota exhausted",
-    FailureKind.SERVER_ERROR: "server error",
-    FailureKind.TIMEOUT: "timed out",
-    FailureKind.CONNECTION: "connection failed",
-    FailureKind.BAD_STREAM: "broken stream",
-    FailureKind.EMPTY: "empty answer",
-    FailureKind.AUTH: "not authorized",
-    FailureKind.MODEL_NOT_FOUND: "model not found",
-    FailureKind.CONTEXT_OVERFLOW: "prompt too long",
-    FailureKind.CONTENT_POLICY: "refused by a content policy",
-    FailureKind.BAD_REQUEST: "request rejected",
-    FailureKind.INVALID_OUTPUT: "output did not parse",
-    FailureKind.UNKNOWN: "unknown failure",
-}
-
-ADVICE = {
-    FailureKind.QUOTA_EXHAUSTED: "check plan and billing of this account",
-    FailureKind.AUTH: "check the API key and what it may do",
-    FailureKind.MODEL_NOT_FOUND: "check the model's name and that the key may use it",
-    FailureKind.CONTEXT_OVERFLOW: "shorten the prompt or add a model with more room",
-    FailureKind.BAD_REQUEST: "this model takes no such request: see its message",
-    FailureKind.CONNECTION: "check the network, the base URL and the proxy",
-    FailureKind.TIMEOUT: "check the route to it, or allow it more time",
-}
-"""What a person can do about it; the other kinds pass by themselves."""
+_OVERLOADED = frozenset({503, 529})
 
 
 def describe_failure(failure: Failure) -> str:
@@ -56,7 +30,7 @@ def describe_failure(failure: Failure) -> str:
     wait = failure.retry_after
     asked = f", asked to wait {wait:.1f} s" if wait is not None else ""
     detail = f": {failure.summary}" if failure.summary else ""
-    return _clipped(f"{_SAYS[failure.kind]}{status}{asked}{detail}")
+    return _clipped(f"{words_for(failure.kind).says}{status}{asked}{detail}")
 
 
 def attempt_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
@@ -113,9 +87,9 @@ def _then(tried: AttemptRecord, after: AttemptRecord | None) -> str:
 def _advice(attempts: tuple[AttemptRecord, ...]) -> list[str]:
     last = {tried.candidate: tried.failure for tried in attempts}
     return [
-        f"  {name}: {ADVICE[failure.kind]}"
+        f"  {name}: {advice}"
         for name, failure in last.items()
-        if failure is not None and failure.kind in ADVICE
+        if failure is not None and (advice := words_for(failure.kind).advice)
     ]
 
 
@@ -131,6 +105,17 @@ def failure_label(failure: Failure) -> str:
     """Return what went wrong in two or three words, such as `server error 529`."""
     status = f" {failure.status}" if failure.status not in (None, 200) else ""
     return f"{failure.kind.value.replace('_', ' ')}{status}"
+
+
+def failure_phrase(failure: Failure) -> str:
+    """Return what follows a candidate's name in a sentence for a person.
+
+    `f"{name} {failure_phrase(failure)}"` reads "gpt-5.4 could not be reached". Status
+    and code stand elsewhere.
+    """
+    if failure.kind is FailureKind.SERVER_ERROR and failure.status in _OVERLOADED:
+        return "is overloaded"
+    return words_for(failure.kind).phrase
 
 
 def seconds(span: float) -> str:

@@ -16,6 +16,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from pydantic import SecretStr
 
 from langchain_reliable._children.prepare import bare_model
+from langchain_reliable._text.kinds import words_for
 from langchain_reliable._text.redact import HIDDEN, redact_line
 from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
 from langchain_reliable.chat_models._validation import checked_seconds
@@ -41,20 +42,6 @@ if TYPE_CHECKING:
 
 _QUESTION: Final = "Reply with one word: OK"
 _SHORTEST_SECRET: Final = 4
-
-_SAYS: Final = {
-    FailureKind.RATE_LIMITED: "it is limited just now; ask again a little later",
-    FailureKind.QUOTA_EXHAUSTED: "no money or plan left: look at the account's billing",
-    FailureKind.SERVER_ERROR: "the provider has trouble: nothing to mend here",
-    FailureKind.BAD_STREAM: "it answers, but its stream can't be read to the end",
-    FailureKind.EMPTY: "it answers, but says nothing",
-    FailureKind.CONTENT_POLICY: "a filter refuses even a harmless question",
-    FailureKind.BAD_REQUEST: "it takes no such request: see what it says",
-    FailureKind.INVALID_OUTPUT: "its output does not parse",
-    FailureKind.CONTEXT_OVERFLOW: "no room even for a short question",
-    FailureKind.UNKNOWN: "nobody knows this failure: see what it says",
-}
-"""What a person can make of it; the other kinds name what to look at."""
 
 
 # --- asking -----------------------------------------------------------------------
@@ -192,8 +179,6 @@ class _Probe:
                 variables = getattr(child, "lc_secrets", {}).values()
                 name = " or ".join(map(str, variables)) or "the key"
                 return f"the key is missing, wrong or not allowed: look at {name}"
-            case FailureKind.MODEL_NOT_FOUND:
-                return "no such model for this key: look at the model's name"
             case FailureKind.CONNECTION:
                 where = _endpoint(child)
                 return f"no way to {where}: look at network, base URL and proxy"
@@ -201,7 +186,7 @@ class _Probe:
                 where = _endpoint(child)
                 return f"no answer in {self._timeout:g} s: look at the way to {where}"
             case kind:
-                return _SAYS[kind]
+                return words_for(kind).checked
 
     def _without_keys(self, text: str) -> str:
         for secret in _secrets(bare_model(self._candidate)):
