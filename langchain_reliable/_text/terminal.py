@@ -1,8 +1,4 @@
-"""Foreign text made fit for a terminal: no control codes, and folded between words.
-
-What is done to text on its way to a screen lives here. Colors, and where the text
-comes from, never do.
-"""
+"""Foreign text made fit for a terminal: no control codes, and folded between words."""
 
 from __future__ import annotations
 
@@ -28,7 +24,10 @@ def printable(text: str) -> str:
 
 
 def _is_shown(character: str) -> bool:
-    return unicodedata.category(character) != "Cc"
+    # The marks of right-to-left scripts belong to an answer; overrides to a forgery.
+    return unicodedata.category(character) not in {"Cc", "Cs"} and not (
+        "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+    )
 
 
 def cells(text: str) -> int:

@@ -1,7 +1,7 @@
 """Asking each candidate for one short answer, and saying what is wrong with whom.
 
-Probes and advice live here; the report is in `_report`. Retries, health and the models
-of the caller are never touched, and a key is never in what is reported.
+Each is asked through a copy of the model with that candidate alone, so that retries,
+health and the caller's objects are not touched.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from langchain_core.runnables.config import var_child_runnable_config
-from pydantic import SecretStr
 
 from langchain_reliable._children.prepare import bare_model
 from langchain_reliable._text.kinds import words_for
-from langchain_reliable._text.redact import HIDDEN, redact_line
+from langchain_reliable._text.redact import redact_line
 from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
+from langchain_reliable.chat_models._secrets import key_variables, secrets_of
 from langchain_reliable.chat_models._validation import checked_seconds
 from langchain_reliable.events import (
     Answered,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from langchain_reliable.failures import Failure
 
 _QUESTION: Final = "Reply with one word: OK"
-_SHORTEST_SECRET: Final = 4
 
 
 # --- asking -----------------------------------------------------------------------
@@ -176,8 +175,7 @@ class _Probe:
         child = bare_model(self._candidate)
         match failure.kind:
             case FailureKind.AUTH:
-                variables = getattr(child, "lc_secrets", {}).values()
-                name = " or ".join(map(str, variables)) or "the key"
+                name = " or ".join(key_variables(child)) or "the key"
                 return f"the key is missing, wrong or not allowed: look at {name}"
             case FailureKind.CONNECTION:
                 where = _endpoint(child)
@@ -189,19 +187,7 @@ class _Probe:
                 return words_for(kind).checked
 
     def _without_keys(self, text: str) -> str:
-        for secret in _secrets(bare_model(self._candidate)):
-            text = text.replace(secret, HIDDEN)
-        return text
-
-
-def _secrets(child: object) -> Iterator[str]:
-    """Yield the keys of a child, whatever they look like."""
-    for name in getattr(type(child), "model_fields", {}):
-        value = getattr(child, name, None)
-        if isinstance(value, SecretStr):
-            secret = value.get_secret_value()
-            if len(secret) >= _SHORTEST_SECRET:
-                yield secret
+        return secrets_of(self._candidate).hide(text)
 
 
 def _endpoint(child: object) -> str:
