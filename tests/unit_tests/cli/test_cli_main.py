@@ -462,9 +462,13 @@ def test_text_cannot_drive_the_terminal():
 
 
 def test_a_table_keeps_its_columns_when_it_is_folded():
-    table = "no model answered\n  gpt-a  attempt 1  down for a long while  -> moved on"
+    table = (
+        "no model answered\n  gpt-a  attempt 1  moved on  down for a long\n"
+        "                              while, it seems\n  gpt-a: look at it"
+    )
+    assert folded_table(table, 60) == table
     assert folded_table(table, 42) == (
         "no model answered\n"
-        "  gpt-a  attempt 1  down for a long while\n"
-        "                    -> moved on"
+        "  gpt-a  attempt 1  moved on  down for a\n"
+        "                    long while, it seems\n  gpt-a: look at it"
     )
