@@ -214,7 +214,7 @@ class TestWithoutAKey:
         assert "no key for 'anthropic:claude-x': set ANTHROPIC_API_KEY" in caplog.text
 
     def test_without_any_key_nothing_is_built(self):
-        with pytest.raises(ValidationError, match="no key.*OPENAI_API_KEY"):
+        with pytest.raises(ValidationError, match=r"no key.*OPENAI_API_KEY"):
             ReliableChatModel(models=["openai:gpt-x", Candidate("openai:gpt-y")])
 
     def test_it_survives_pickling(self):
