@@ -137,8 +137,9 @@ class AnswerRejected(ModelError):
 
     def __init__(self, message: str) -> None:
         """Tell what is wrong, without a word of the answer itself."""
+        message = redact_line(message)  # it may name what a caller has named
         super().__init__(message)
-        self.failure = Failure(kind=self.kind, summary=redact_line(message))
+        self.failure = Failure(kind=self.kind, summary=message)
 
     def __reduce__(self) -> Pickled:
         return _restored, (type(self), self.args, self.__dict__)

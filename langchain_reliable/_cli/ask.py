@@ -19,6 +19,7 @@ from langchain_reliable.candidates import (
     why_keyless,
 )
 from langchain_reliable.chat_models import ReliableChatModel
+from langchain_reliable.chat_models._secrets import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,8 @@ def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
         error = _watched(show, model, question)
         screen.summary(show.summary)
     if error is not None:
-        sys.stderr.write(f"\n{told(error)}\n")
+        said = secrets_of(*models).hide(told(error))
+        sys.stderr.write(f"\n{said}\n")
     return 1 if error is not None else 0
 
 
