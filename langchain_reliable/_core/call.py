@@ -304,7 +304,11 @@ class Call(Generic[T]):
         ):
             self._empty = attempt, Return(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
-        if attempt.number == 1 and self._health and len(self._plan.routes) > 1:
+        if (
+            attempt.number == 1
+            and self._health is not None
+            and len(self._plan.routes) > 1
+        ):
             self._health.fallback_watch.failed(attempt.route, failure, now)
         self._decide(attempt, error, failure, now, chance, others=others)
         return True
