@@ -1,20 +1,23 @@
-"""What a user may write in `models`: candidates and groups of them.
+"""What a user may write in `models`: candidates and groups of them."""
 
-Their settings, and checking them at the door, live here. Calling a child never does.
-"""
-
+import logging
+import re
 import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, Self
 
+from langchain_core.exceptions import ModelAuthenticationError
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
+    SecretStr,
     SkipValidation,
     field_validator,
     model_validator,
@@ -23,8 +26,12 @@ from typing_extensions import override
 
 from langchain_reliable._core.routing import Rotation
 from langchain_reliable._core.timeouts import Timeouts
+from langchain_reliable._text.redact import redact
 from langchain_reliable.observers._forks import renewed_after_fork
 from langchain_reliable.policies import Order
+
+_logger = logging.getLogger("langchain_reliable")
+_ABOUT_KEYS = re.compile(r"(?i)api[ _-]?key|credentials")
 
 _SAY = (
     "write a chat model such as ChatOpenAI(model=...), a Candidate(...), a "
@@ -189,7 +196,13 @@ def as_items(value: Any) -> tuple[Candidate | Group, ...]:
     if not value:
         msg = f"`models` is empty; it needs at least one: {_SAY}"
         raise ValueError(msg)
-    return tuple(_item(entry, place) for place, entry in enumerate(value))
+    items = tuple(_item(entry, place) for place, entry in enumerate(value))
+    children = [one.model for item in items for one in members_of(item)]
+    if all(isinstance(child, KeylessModel) for child in children):
+        first = children[0]
+        msg = f'models[0]: there is no key for "{first.model_name}": {first.why}'
+        raise ValueError(msg)
+    return items
 
 
 def as_candidate(value: Any) -> Candidate:
@@ -211,7 +224,10 @@ def _item(entry: Any, place: int) -> Candidate | Group:
 
 def _child(value: Any) -> Runnable[Any, Any]:
     if isinstance(value, str):
-        return _from_string(value)
+        model = opened_by_name(value)
+        if why := why_keyless(model):
+            _logger.warning("there is no key for %r: %s", value, why)
+        return model
     if not isinstance(value, Runnable):
         msg = f"got {_called(value)}, which is no model; {_SAY}"
         raise ValueError(msg)
@@ -233,7 +249,15 @@ def _called(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def _from_string(value: str) -> BaseChatModel:
+def opened_by_name(value: str) -> BaseChatModel:
+    """Return the model of a `"provider:model"` string.
+
+    A missing key is no reason to stop the others: its model then fails when it is
+    asked.
+
+    Raises:
+        ValueError: There is no such model, or it can't be opened; the text says why.
+    """
     if not value.strip():
         msg = f"got an empty name; {_SAY}"
         raise ValueError(msg)
@@ -249,11 +273,54 @@ def _from_string(value: str) -> BaseChatModel:
     try:
         return init_chat_model(value)
     except Exception as error:
-        msg = f'"{value}" could not be opened by init_chat_model: {error}'
+        why = redact(_plain_text(error))
+        if is_about_keys(error):
+            return KeylessModel(model_name=value.partition(":")[2] or value, why=why)
+        msg = f'"{value}" could not be opened by init_chat_model: {why}'
         raise ValueError(msg) from error
 
 
-def _plain_text(error: ValueError) -> str:
+def is_about_keys(error: Exception) -> bool:
+    """Return whether a model can't be made for want of a key; SDKs differ in how."""
+    about = _ABOUT_KEYS.search(str(error)) is not None
+    return about and not isinstance(error, ImportError)
+
+
+def why_keyless(model: object) -> str:
+    """Say why a model has no key; nothing if it has one, or needs none.
+
+    Some classes only notice when they are asked (langchain-anthropic 1.7.7).
+    """
+    if isinstance(model, KeylessModel):
+        return model.why
+    for field, variable in getattr(model, "lc_secrets", {}).items():
+        value = getattr(model, field, None)
+        if isinstance(value, SecretStr) and not value.get_secret_value():
+            return f"set {variable}"
+    return ""
+
+
+class KeylessModel(BaseChatModel):
+    """Stands for a model whose key is missing; it fails as `auth` when it is asked."""
+
+    model_name: str
+    why: str
+
+    @property
+    @override
+    def _llm_type(self) -> str:
+        return "keyless"
+
+    @override
+    def _generate(self, *_args: Any, **_kwargs: Any) -> ChatResult:
+        raise ModelAuthenticationError(f"there is no key for it: {self.why}")
+
+    @override
+    def bind_tools(self, *_args: Any, **_kwargs: Any) -> Runnable[Any, AIMessage]:
+        return self.bind()
+
+
+def _plain_text(error: Exception) -> str:
     """Return the text of an error without pydantic's frame around it."""
     details = getattr(error, "errors", None)
     if details is None:

@@ -1,8 +1,6 @@
-"""Every exception of ours that may leave the house.
+"""Every exception of ours.
 
-What they carry, and what they say of themselves, is written here; the words for what
-was tried are `_wording`'s. Exceptions of providers are carried along as they came and
-are never rewritten.
+Exceptions of providers are carried along as they came and are never rewritten.
 
     ModelError (langchain_core)
     ├── AllModelsFailed        nobody answered
@@ -10,11 +8,11 @@ are never rewritten.
     ├── StreamingUnavailable   `require_streaming`, and no model can stream
     └── AnswerRejected         one answer that is none; a cause, never the end
         ├── EmptyAnswer        finished, with nothing in it
-        │   └── Unparsed       not in the form that was asked for
+        │   └── OutputNotParsed  not in the form that was asked for
         ├── IncompleteStream   ended without saying that it ends
         ├── FinishedWithError  ended saying that something broke
-        ├── TooManyStuck       not even asked: too many threads wait already
-        ├── ToolsNotBound      not even asked: its `bind_tools` failed
+        ├── TooManyAbandonedThreads  not even asked: too many threads wait already
+        ├── ToolsNotSupported  not even asked: its `bind_tools` failed
         │   └── SchemaNotBound the same of its `with_structured_output`
         └── TimeLimitExceeded  also TimeoutError and ModelTimeoutError
             ├── FirstChunkTimeout, LastChanceTimeout, IdleTimeout
@@ -28,11 +26,13 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from langchain_core.exceptions import ModelError, ModelTimeoutError
 
+from langchain_reliable._text.redact import redact_line
 from langchain_reliable._text.wording import attempt_table, describe_failure
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
 
     from langchain_core.messages import AIMessage
 
@@ -44,8 +44,9 @@ Pickled: TypeAlias = "tuple[Callable[..., ModelError], tuple[object, ...]]"
 class AllModelsFailed(ModelError):
     """No model answered, and there is none left to ask.
 
-    Its text is a table of what was tried. `is_retryable` is false, so that outer
-    layers do not multiply the attempts that were already made here.
+    Its text is a table of what was tried, and its cause the last original exception;
+    the others stand in `attempts`. `is_retryable` is false, so that outer layers do not
+    multiply the attempts that were already made here.
 
     Attributes:
         attempts: What was tried, in order; each with its `failure` and `error`.
@@ -61,7 +62,7 @@ class AllModelsFailed(ModelError):
         why: str = "",
         retry_after: float | None = None,
     ) -> None:
-        """Tell what was tried; the originals become the cause.
+        """Tell what was tried; the last original becomes the cause.
 
         Args:
             attempts: All attempts of the call, in order.
@@ -73,7 +74,7 @@ class AllModelsFailed(ModelError):
         self.retry_after = retry_after
         super().__init__(attempt_table(self.attempts, why))
         if errors := [tried.error for tried in self.attempts if tried.error]:
-            self.__cause__ = ExceptionGroup("what each attempt raised", errors)
+            self.__cause__ = _without_our_frames(errors[-1])
             # SDKs' errors carry the HTTP response; LangChain's tracers look for it.
             if (response := getattr(errors[-1], "response", None)) is not None:
                 self.response = response
@@ -136,6 +137,7 @@ class AnswerRejected(ModelError):
 
     def __init__(self, message: str) -> None:
         """Tell what is wrong, without a word of the answer itself."""
+        message = redact_line(message)  # it may name what a caller has named
         super().__init__(message)
         self.failure = Failure(kind=self.kind, summary=message)
 
@@ -278,6 +280,27 @@ def is_candidates_doing(error: Exception) -> bool:
     """
     ours = (TotalTimeout, TooManyAbandonedThreads, ToolsNotSupported)
     return not isinstance(error, ours)
+
+
+def _without_our_frames(error: Exception) -> Exception:
+    """Let a traceback begin where the child was called.
+
+    How it came to be called stands below, in the traceback of the error that it causes.
+    """
+    trace = error.__traceback__
+    while trace is not None and _is_ours(trace):
+        trace = trace.tb_next
+    return error if trace is None else error.with_traceback(trace)
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    path = trace.tb_frame.f_code.co_filename
+    return path.startswith(_HERE) and not path.startswith(_CHILDREN)
+
+
+_HERE = __file__.removesuffix("errors.py")
+_CHILDREN = f"{_HERE}testing"
+"""Models for tests are children like any other."""
 
 
 def _without_originals(state: Mapping[str, object]) -> dict[str, object]:

@@ -8,14 +8,17 @@ here belongs to an event loop, so one object serves threads, tasks and loops ali
 from __future__ import annotations
 
 import html
+import logging
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._core import circuit as circuit_rules
 from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, Opened
+from langchain_reliable._core.fallback_watch import FallbackWatch
 from langchain_reliable._core.retry_budget import RetryTokenBucket
 from langchain_reliable._runtime.clock import SystemClock
+from langchain_reliable._text.redact import plain_name
 from langchain_reliable._text.wording import describe_failure
 from langchain_reliable.observers._forks import renewed_after_fork
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import CircuitBreaker, RetryBudget
+
+_logger = logging.getLogger("langchain_reliable")
 
 _ISOLATED = "isolated"
 
@@ -78,6 +83,7 @@ class Health:
         self._made_up: dict[Hashable, None] = {}
         self._names: dict[Hashable, str] = {}
         self._outage: set[Hashable] = set()
+        self.fallback_watch = FallbackWatch()
 
     # --- for people ---------------------------------------------------------------
 
@@ -110,6 +116,14 @@ class Health:
             raise TypeError(msg)
         with self._lock:
             self._isolated.add(name)
+            known = sorted(map(str, set(self._names.values())))
+        if known and name not in known:
+            _logger.warning(
+                "isolated %r, but nobody of that name has been asked so far; known "
+                "are: %s",
+                plain_name(name),
+                ", ".join(known),
+            )
 
     def __str__(self) -> str:
         """Return a table for a terminal."""

@@ -1,8 +1,4 @@
-"""One question to real providers, watched: the command `ask`.
-
-Opening models by their names, and saying what is missing where that fails, live here.
-What a call looks like never does.
-"""
+"""One question to real providers, watched: the command `ask`."""
 
 from __future__ import annotations
 
@@ -10,16 +6,20 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import SecretStr
-
 from langchain_reliable._cli.call_view import CallView
-from langchain_reliable._cli.extras import NotReady, installed, need
+from langchain_reliable._cli.extras import NoKey, NotReady, installed, need
 from langchain_reliable._cli.open_screen import open_screen
 from langchain_reliable._cli.screen import columns
 from langchain_reliable._text.redact import redact
 from langchain_reliable._text.terminal import folded_table
-from langchain_reliable.candidates import as_candidate
+from langchain_reliable.candidates import (
+    KeylessModel,
+    is_about_keys,
+    opened_by_name,
+    why_keyless,
+)
 from langchain_reliable.chat_models import ReliableChatModel
+from langchain_reliable.chat_models._secrets import secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,12 @@ def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
         The exit status: 0 if there is a whole answer.
 
     Raises:
-        NotReady: A model can't be opened, or something has to be installed first.
+        NotReady: A model can't be opened, there is no key for any of them, or something
+            has to be installed first.
     """
-    models: Any = [opened(name) for name in names]
+    models: Any = [opened_for_call(name) for name in names]
+    if all(isinstance(model, KeylessModel) for model in models):
+        raise NotReady(models[0].why)
     with open_screen(plain=plain) as screen:
         show = CallView(screen)
         model = ReliableChatModel(models=models, observers=(show,))
@@ -53,7 +56,8 @@ def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
         error = _watched(show, model, question)
         screen.summary(show.summary)
     if error is not None:
-        sys.stderr.write(f"\n{told(error)}\n")
+        said = secrets_of(*models).hide(told(error))
+        sys.stderr.write(f"\n{said}\n")
     return 1 if error is not None else 0
 
 
@@ -78,15 +82,28 @@ def opened(name: str) -> Any:
         need(_FAMILIES[provider][0])
     try:
         by_name = installed("langchain")
-        model = as_candidate(name).model if by_name else _directly(provider, rest)
+        model = opened_by_name(name) if by_name else _directly(provider, rest)
     except NotReady:
         raise
     except Exception as error:
         said = redact(str(error))
-        raise NotReady(said if name in said else f"{name}: {said}") from error
-    if (variable := _missing_key(model)) is not None:
-        raise NotReady(f"{name}: there is no key for it; set {variable}")
+        kind = NoKey if is_about_keys(error) else NotReady
+        raise kind(said if name in said else f"{name}: {said}") from error
+    if why := why_keyless(model):
+        raise NoKey(f"{name}: there is no key for it; {why}")
     return model
+
+
+def opened_for_call(name: str) -> Any:
+    """Return the model with this name; one without a key fails when it is asked.
+
+    Raises:
+        NotReady: There is none; the text says what to do.
+    """
+    try:
+        return opened(name)
+    except NoKey as error:
+        return KeylessModel(model_name=name.partition(":")[2] or name, why=str(error))
 
 
 def _directly(provider: str, name: str) -> Any:
@@ -98,18 +115,6 @@ def _directly(provider: str, name: str) -> Any:
         )
     package, model = _FAMILIES[provider]
     return getattr(import_module(package), model)(model=name)
-
-
-def _missing_key(model: Any) -> str | None:
-    """Return the environment variable of a key that is empty.
-
-    Some classes only notice when they are asked (langchain-anthropic 1.7.7).
-    """
-    for field, variable in getattr(model, "lc_secrets", {}).items():
-        value = getattr(model, field, None)
-        if isinstance(value, SecretStr) and not value.get_secret_value():
-            return str(variable)
-    return None
 
 
 def told(error: Exception) -> str:

@@ -1,7 +1,6 @@
 """A call as it is watched: who is asked, what goes wrong, who speaks, how long it took.
 
-What is shown of a call lives here. How it looks never does, and nothing here changes
-what a call does.
+It only watches: nothing here changes what a call does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Whether real providers answer: the command `check`.
 
-Opening models by their names, and counting one that can't be opened as one that fails,
-lives here. How a candidate is asked, and what is said of it, never does.
+A model that can't be opened counts as one that fails.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The demo: real clients, a simulated world, and what becomes of five calls in it.
 
-Running the scenes, and noticing when one does not end as it must, live here. Texts and
-faults are in `_scenes`; what a call looks like is in `_show` and the screens.
+A scene that does not end as it must is an error of the demo.
 """
 
 from __future__ import annotations

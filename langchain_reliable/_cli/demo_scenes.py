@@ -1,7 +1,4 @@
-"""The scenes of the demo: what is asked, what goes wrong, and how it must end.
-
-Texts, faults and their pace live here. Running a scene and showing it never do.
-"""
+"""The scenes of the demo: what is asked, what goes wrong, and how it must end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a command needs beyond the package itself, and what to say where it lacks.
-
-Looking whether an optional package is installed lives here. Importing one never does.
-"""
+"""What a command needs beyond the package itself, and what to say where it lacks."""
 
 from __future__ import annotations
 
@@ -18,6 +15,10 @@ _SOLD_AS: Final = {
 
 class NotReady(Exception):
     """A command can't begin; the text says what a person has to do first."""
+
+
+class NoKey(NotReady):
+    """A model can't be asked as there is no key for it; others may answer."""
 
 
 def need(*modules: str) -> None:

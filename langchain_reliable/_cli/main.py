@@ -1,7 +1,4 @@
-"""The command line: `langchain-reliable demo`, `ask` and `check`.
-
-Reading arguments and exit statuses live here. What a command does never does.
-"""
+"""The command line: `langchain-reliable demo`, `ask` and `check`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Where a call is shown: what every screen can do, and the plain one.
-
-Lines, columns and the choice of a screen live here. Colors never do, nor does anything
-that knows what a call is.
-"""
+"""What every screen can do: lines, columns, and how wide they are."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The screen in colors, for a terminal.
 
-Everything that needs `rich` lives here. It knows no more of a call than the plain
-screen does, and what has been shown is never drawn again.
+The only file that needs `rich`. What has been shown is never drawn again.
 
 While somebody is waited for, one line moves at the bottom; it is replaced by the line
 that tells what came of it. An answer is written as it arrives, so it may be longer than

@@ -264,7 +264,11 @@ class Call(Generic[T]):
         route, admission = attempt.route, attempt.admission
         self._end = Return(answer)
         health = self._health
-        closed = health is not None and health.began_answering(route, admission, now)
+        closed = False
+        if health is not None:
+            closed = health.began_answering(route, admission, now)
+            if health.fallback_watch.rows and attempt.number == 1:
+                health.fallback_watch.answered(route, now)
         self.trail.committed(attempt, now)
         if closed:
             self.trail.circuit_closed(route, now)
@@ -300,6 +304,12 @@ class Call(Generic[T]):
         ):
             self._empty = attempt, Return(cast("T", error.answer))
         self.trail.failed(attempt, failure, error, now)
+        if (
+            attempt.number == 1
+            and self._health is not None
+            and len(self._plan.routes) > 1
+        ):
+            self._health.fallback_watch.failed(attempt.route, failure, now)
         self._decide(attempt, error, failure, now, chance, others=others)
         return True
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from langchain_reliable._core.circuit import Admission, Opened
+    from langchain_reliable._core.fallback_watch import FallbackWatch
     from langchain_reliable._core.steps import Plan, Route
     from langchain_reliable.failures import Failure, FailureKind
     from langchain_reliable.policies import CircuitBreaker
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 class HealthStore(Protocol):
     """What a call asks of, and tells, the memory across calls."""
+
+    fallback_watch: FallbackWatch
 
     def available_at(self, route: Route, now: float, /) -> float:
         """Return when a candidate may be asked; `now` if it may at once."""

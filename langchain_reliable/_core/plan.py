@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from langchain_reliable._core.steps import Plan, Tier
+from langchain_reliable._text.redact import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -111,9 +112,9 @@ def _labeled(routes: list[Route]) -> list[Route]:
 
 def _label(route: Route) -> str:
     if route.given_name is None:
-        return route.asked_for or route.own or route.name or "model"
+        return plain_name(route.asked_for or route.own or route.name or "model")
     name = route.given_name
-    return f"{name} ({route.asked_for})" if route.asked_for else name
+    return plain_name(f"{name} ({route.asked_for})" if route.asked_for else name)
 
 
 def _by_entry(routes: list[Route]) -> list[list[Route]]:

@@ -10,7 +10,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from langchain_reliable._core.error_bodies import shorten
 from langchain_reliable._core.usage import UNKNOWN_USAGE, usage_among
+from langchain_reliable.errors import AnswerRejected
 from langchain_reliable.events import (
     Abandoned,
     Answered,
@@ -63,6 +65,7 @@ class Trail:
         self.winner: Attempt | None = None
         self._failed_over = False  # whether another entry answers than the plan's first
         self._by_number: dict[int, AttemptRecord] = {}
+        self._whole: list[Exception] = []  # not shortened yet
         self._number = number
         self._observe = observe
         self._plan = plan
@@ -118,6 +121,8 @@ class Trail:
             )
         if self._untold:
             self._tell_passed_over(name, now)
+        if self._whole:
+            self._shorten_earlier()
         if AttemptStarted in self._wanted:
             self._tell(
                 AttemptStarted,
@@ -136,6 +141,7 @@ class Trail:
         """An attempt ended without an answer."""
         record = _broken(_record(attempt, now), attempt, failure, error)
         self._by_number[attempt.number] = record
+        self._whole.append(error)
         self._tell(AttemptFailed, now, attempt=record)
 
     def committed(self, attempt: Attempt, now: float) -> None:
@@ -245,6 +251,16 @@ class Trail:
     def gave_up(self, now: float) -> None:
         """There will be no answer."""
         self._tell(GaveUp, now, attempts=self.records)
+
+    def _shorten_earlier(self) -> None:
+        """Keep the large body of one attempt at most: the earlier do not leave.
+
+        What an answer of ours holds may still be returned.
+        """
+        for error in self._whole:
+            if not isinstance(error, AnswerRejected):
+                shorten(error)
+        self._whole.clear()
 
     def _last_failure(self) -> Failure | None:
         by_number = self._by_number

@@ -1,7 +1,4 @@
-"""What is said once in a process and not again.
-
-Remembering that it was said lives here. What is said, and how, never does.
-"""
+"""What is said once in a process and not again."""
 
 from __future__ import annotations
 

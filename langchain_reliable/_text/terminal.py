@@ -1,8 +1,4 @@
-"""Foreign text made fit for a terminal: no control codes, and folded between words.
-
-What is done to text on its way to a screen lives here. Colors, and where the text
-comes from, never do.
-"""
+"""Foreign text made fit for a terminal: no control codes, and folded between words."""
 
 from __future__ import annotations
 
@@ -16,9 +12,8 @@ _WIDE: Final = (
     "\U0001f300-\U0001faff\U00020000-\U0003fffd"
 )
 _PARTS: Final = re.compile(rf"\n|[^\S\n]+|[{_WIDE}]|[^\s{_WIDE}]+")
-_GLUE: Final = "\N{NO-BREAK SPACE}"
-"""Keeps words on one line; `textwrap` knows it."""
 _ATTEMPT: Final = re.compile(r" {2}\S.*? {2}attempt \d+ +")
+_CONTINUED: Final = re.compile(r"\n {6,}(?=\S)")
 
 
 def printable(text: str) -> str:
@@ -28,7 +23,10 @@ def printable(text: str) -> str:
 
 
 def _is_shown(character: str) -> bool:
-    return unicodedata.category(character) != "Cc"
+    # The marks of right-to-left scripts belong to an answer; overrides to a forgery.
+    return unicodedata.category(character) not in {"Cc", "Cs"} and not (
+        "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+    )
 
 
 def cells(text: str) -> int:
@@ -43,15 +41,16 @@ def _cells(character: str) -> int:
 
 
 def folded_table(text: str, width: int | None) -> str:
-    """Fold the lines of an error's table, so that its columns stay readable.
+    """Fold the lines of an error's table anew, so that its columns stay readable.
 
     Args:
         text: What `AllModelsFailed` says, or any other text.
-        width: Columns there are; `None` leaves every line as long as it is.
+        width: Columns there are; `None` leaves every line as it is.
     """
-    lines = printable(text).split("\n")
-    if width is None:
-        return "\n".join(lines)
+    text = printable(text)
+    if width is None or all(cells(line) <= width for line in text.split("\n")):
+        return text
+    lines = _CONTINUED.sub(" ", text).split("\n")
     return "\n".join(_folded(line, width) for line in lines)
 
 
@@ -59,14 +58,12 @@ def _folded(line: str, width: int) -> str:
     if cells(line) <= width:
         return line
     start = found.end() if (found := _ATTEMPT.match(line)) else 0
-    what, arrow, then = re.sub(" {2,}", "  ", line[start:]).partition("-> ")
-    tail = what + (arrow + then).replace(" ", _GLUE)
     return textwrap.fill(
-        line[:start] + tail,
+        line[:start] + re.sub(" {2,}", "  ", line[start:]),
         width,
         subsequent_indent=" " * (start or 4),
         break_on_hyphens=False,
-    ).replace(_GLUE, " ")
+    )
 
 
 class Folded:

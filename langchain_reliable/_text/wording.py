@@ -1,13 +1,17 @@
 """Words for what was tried and what went wrong, for errors, notes and logs.
 
 One line for a failure, a table for the attempts of a call, and advice where a person
-can do something live here. They never hold a key, a prompt or a completion.
+can do something; never a key, a prompt or a completion.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from langchain_reliable._text.kinds import words_for
+from langchain_reliable._text.redact import clip, harmless
+from langchain_reliable._text.tables import fold, padded, widths_of
+from langchain_reliable._text.terminal import cells
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
@@ -16,47 +20,31 @@ if TYPE_CHECKING:
     from langchain_reliable.events import AttemptRecord
     from langchain_reliable.failures import Failure
 
-_ROWS_SHOWN = 8
-_CELL = 88
-
-_SAYS = {
-    FailureKind.RATE_LIMITED: "rate limited",
-    FailureKind.QUOTA_EXHAUSTED: "quota exhausted",
-    FailureKind.SERVER_ERROR: "server error",
-    FailureKind.TIMEOUT: "timed out",
-    FailureKind.CONNECTION: "connection failed",
-    FailureKind.BAD_STREAM: "broken stream",
-    FailureKind.EMPTY: "empty answer",
-    FailureKind.AUTH: "not authorized",
-    FailureKind.MODEL_NOT_FOUND: "model not found",
-    FailureKind.CONTEXT_OVERFLOW: "prompt too long",
-    FailureKind.CONTENT_POLICY: "refused by a content policy",
-    FailureKind.BAD_REQUEST: "request rejected",
-    FailureKind.INVALID_OUTPUT: "output did not parse",
-    FailureKind.UNKNOWN: "unknown failure",
-}
-
-ADVICE = {
-    FailureKind.QUOTA_EXHAUSTED: "check plan and billing of this account",
-    FailureKind.AUTH: "check the API key and what it may do",
-    FailureKind.MODEL_NOT_FOUND: "check the model's name and that the key may use it",
-    FailureKind.CONTEXT_OVERFLOW: "shorten the prompt or add a model with more room",
-    FailureKind.BAD_REQUEST: "this model takes no such request: see its message",
-    FailureKind.CONNECTION: "check the network, the base URL and the proxy",
-    FailureKind.TIMEOUT: "check the route to it, or allow it more time",
-}
-"""What a person can do about it; the other kinds pass by themselves."""
+_ROWS_SHOWN: Final = 8
+_CELL: Final = 88
+_WIDTH: Final = 88
+"""Of an error's text: what a traceback, a review and half a screen can show."""
+_NAME: Final = 30
+_NARROWEST: Final = 32
+_HANGING: Final = " " * 6
+"""Before the rest of a line that was folded; `folded_table` knows it."""
+_OVERLOADED: Final = frozenset({503, 529})
 
 
 def describe_failure(failure: Failure) -> str:
-    """Say in one line what went wrong, for tables, notes and logs."""
+    """Say in one line what went wrong, for notes, logs and health."""
+    said = _said(failure)
+    return said if len(said) <= _CELL else said[: _CELL - 1] + "…"
+
+
+def _said(failure: Failure) -> str:
     said = failure.summary.startswith(str(failure.status))
     known = failure.status not in (None, 200) and not said
     status = f" ({failure.status})" if known else ""
     wait = failure.retry_after
     asked = f", asked to wait {wait:.1f} s" if wait is not None else ""
-    detail = f": {failure.summary}" if failure.summary else ""
-    return _clipped(f"{_SAYS[failure.kind]}{status}{asked}{detail}")
+    detail = f": {harmless(failure.summary)}" if failure.summary else ""
+    return f"{words_for(failure.kind).says}{status}{asked}{detail}"
 
 
 def attempt_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
@@ -67,55 +55,73 @@ def attempt_note(attempts: Sequence[AttemptRecord], why: str = "") -> str:
 def attempt_table(
     attempts: tuple[AttemptRecord, ...], why: str, verb: str = "no model answered"
 ) -> str:
-    """Tell what was tried, a line for each attempt, and what a person can do."""
+    """Tell what was tried, a row for each attempt, and what a person can do.
+
+    What was done stands before what the provider said: it is short, and says who came
+    next. No line is wider than 88 columns.
+    """
     names = {tried.candidate for tried in attempts}
     count = f"{_counted(len(attempts), 'attempt')} on {_counted(len(names), 'model')}"
-    seconds = sum(tried.seconds + tried.wait for tried in attempts)
-    head = f"{verb} ({count}, {seconds:.1f} s)" + (f": {why}" if why else "")
-    return "\n".join([head, *_table(attempts), *_advice(attempts)])
+    spent = sum(tried.seconds + tried.wait for tried in attempts)
+    head = f"{verb} ({count}, {spent:.1f} s)" + (f": {why}" if why else "")
+    if cells(head) > _WIDTH:
+        head = "\n".join([head.removesuffix(f" {why}"), *_hanging(why)])
+    advice = [line for said in _advice(attempts) for line in _hanging(said)]
+    return "\n".join([head, *_table(attempts), *advice])
+
+
+def _hanging(text: str) -> list[str]:
+    first, *further = fold(text, _WIDTH - len(_HANGING))
+    return [f"  {first}", *(_HANGING + line for line in further)]
 
 
 def _table(attempts: tuple[AttemptRecord, ...]) -> list[str]:
     nexts = (*attempts[1:], None)[: len(attempts)]
     rows = [
-        (tried.candidate, f"attempt {tried.nth}", _fate(tried), _then(tried, after))
+        (clip(tried.candidate, _NAME), f"attempt {tried.nth}", _then(tried, after))
         for tried, after in zip(attempts, nexts, strict=True)
     ]
+    said = ["" if one.failure is None else _said(one.failure) for one in attempts]
     left_out = len(rows) - _ROWS_SHOWN
     if left_out > 0:
         half = _ROWS_SHOWN // 2
-        hidden = ("...", f"{left_out} more", "", "")
-        rows = [*rows[:half], hidden, *rows[-half:]]
-    widths = [max((len(row[at]) for row in rows), default=0) for at in range(3)]
-    return ["  " + "  ".join(_padded(row, widths)).rstrip() for row in rows]
-
-
-def _padded(row: tuple[str, ...], widths: list[int]) -> list[str]:
+        rows = [*rows[:half], ("...", f"{left_out} more", ""), *rows[-half:]]
+        said = [*said[:half], "", *said[-half:]]
+    widths = widths_of(rows) if rows else []
+    starts = ["  " + "  ".join(map(padded, row, widths)) for row in rows]
     return [
-        *(cell.ljust(width) for cell, width in zip(row[:3], widths, strict=True)),
-        row[3],
+        line
+        for start, what in zip(starts, said, strict=True)
+        for line in _row(start, what)
     ]
 
 
-def _fate(tried: AttemptRecord) -> str:
-    return "answered" if tried.failure is None else describe_failure(tried.failure)
+def _row(start: str, said: str) -> list[str]:
+    """Put what was said beside what was done, or below where there is no room."""
+    margin = cells(start) + 2
+    if _WIDTH - margin < _NARROWEST:
+        below = fold(said, _WIDTH - len(_HANGING), most=2) if said else []
+        return [start.rstrip(), *(_HANGING + line for line in below)]
+    first, *further = fold(said, _WIDTH - margin, most=2)
+    return [f"{start}  {first}".rstrip(), *(" " * margin + line for line in further)]
 
 
 def _then(tried: AttemptRecord, after: AttemptRecord | None) -> str:
+    if tried.failure is None:
+        return "answered"
     if after is None:
-        return "-> no further attempt"
+        return "gave up"
+    done = "retried" if after.candidate == tried.candidate else "moved on"
     waited = f" after {after.wait:.1f} s" if after.wait >= 0.05 else ""  # noqa: PLR2004 - what rounds to 0.0 is not worth saying
-    if after.candidate == tried.candidate:
-        return f"-> retried{waited}"
-    return f"-> moved on{waited}"
+    return f"{done}{waited}"
 
 
 def _advice(attempts: tuple[AttemptRecord, ...]) -> list[str]:
     last = {tried.candidate: tried.failure for tried in attempts}
     return [
-        f"  {name}: {ADVICE[failure.kind]}"
+        f"{name}: {advice}"
         for name, failure in last.items()
-        if failure is not None and failure.kind in ADVICE
+        if failure is not None and (advice := words_for(failure.kind).advice)
     ]
 
 
@@ -123,14 +129,21 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _clipped(text: str) -> str:
-    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
-
-
 def failure_label(failure: Failure) -> str:
     """Return what went wrong in two or three words, such as `server error 529`."""
     status = f" {failure.status}" if failure.status not in (None, 200) else ""
     return f"{failure.kind.value.replace('_', ' ')}{status}"
+
+
+def failure_phrase(failure: Failure) -> str:
+    """Return what follows a candidate's name in a sentence for a person.
+
+    `f"{name} {failure_phrase(failure)}"` reads "gpt-5.4 could not be reached". Status
+    and code stand elsewhere.
+    """
+    if failure.kind is FailureKind.SERVER_ERROR and failure.status in _OVERLOADED:
+        return "is overloaded"
+    return words_for(failure.kind).phrase
 
 
 def seconds(span: float) -> str:

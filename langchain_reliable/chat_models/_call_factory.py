@@ -19,6 +19,7 @@ from langchain_reliable._runtime.peek import CommitPolicy
 from langchain_reliable.chat_models._execution import Execution
 from langchain_reliable.chat_models._keywords import OPTIONS, OUTPUT, STACK
 from langchain_reliable.chat_models._router import Router
+from langchain_reliable.chat_models._secrets import hiding_secrets
 from langchain_reliable.chat_models._validation import checked_name, checked_options
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.observers._dispatch import ObserverDispatch
@@ -79,7 +80,9 @@ class CallFactory:
         budget = model.retry_budget
         self._bucket = None if budget is None else model.health.bucket(budget)
         self._require_streaming = model.require_streaming
-        self._classifier = classifier_with(model.classify)
+        self._classifier = hiding_secrets(
+            classifier_with(model.classify), lambda: self.router.candidates
+        )
         self._dispatch = ObserverDispatch((_LOG, *model.observers))
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:

@@ -1,7 +1,7 @@
 """Asking each candidate for one short answer, and saying what is wrong with whom.
 
-Probes and advice live here; the report is in `_report`. Retries, health and the models
-of the caller are never touched, and a key is never in what is reported.
+Each is asked through a copy of the model with that candidate alone, so that retries,
+health and the caller's objects are not touched.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from langchain_core.runnables.config import var_child_runnable_config
-from pydantic import SecretStr
 
 from langchain_reliable._children.prepare import bare_model
-from langchain_reliable._text.redact import HIDDEN, redact_line
+from langchain_reliable._text.kinds import words_for
+from langchain_reliable._text.redact import redact_line
 from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
+from langchain_reliable.chat_models._secrets import key_variables, secrets_of
 from langchain_reliable.chat_models._validation import checked_seconds
 from langchain_reliable.events import (
     Answered,
@@ -40,21 +41,6 @@ if TYPE_CHECKING:
     from langchain_reliable.failures import Failure
 
 _QUESTION: Final = "Reply with one word: OK"
-_SHORTEST_SECRET: Final = 4
-
-_SAYS: Final = {
-    FailureKind.RATE_LIMITED: "it is limited just now; ask again a little later",
-    FailureKind.QUOTA_EXHAUSTED: "no money or plan left: look at the account's billing",
-    FailureKind.SERVER_ERROR: "the provider has trouble: nothing to mend here",
-    FailureKind.BAD_STREAM: "it answers, but its stream can't be read to the end",
-    FailureKind.EMPTY: "it answers, but says nothing",
-    FailureKind.CONTENT_POLICY: "a filter refuses even a harmless question",
-    FailureKind.BAD_REQUEST: "it takes no such request: see what it says",
-    FailureKind.INVALID_OUTPUT: "its output does not parse",
-    FailureKind.CONTEXT_OVERFLOW: "no room even for a short question",
-    FailureKind.UNKNOWN: "nobody knows this failure: see what it says",
-}
-"""What a person can make of it; the other kinds name what to look at."""
 
 
 # --- asking -----------------------------------------------------------------------
@@ -189,11 +175,8 @@ class _Probe:
         child = bare_model(self._candidate)
         match failure.kind:
             case FailureKind.AUTH:
-                variables = getattr(child, "lc_secrets", {}).values()
-                name = " or ".join(map(str, variables)) or "the key"
+                name = " or ".join(key_variables(child)) or "the key"
                 return f"the key is missing, wrong or not allowed: look at {name}"
-            case FailureKind.MODEL_NOT_FOUND:
-                return "no such model for this key: look at the model's name"
             case FailureKind.CONNECTION:
                 where = _endpoint(child)
                 return f"no way to {where}: look at network, base URL and proxy"
@@ -201,22 +184,10 @@ class _Probe:
                 where = _endpoint(child)
                 return f"no answer in {self._timeout:g} s: look at the way to {where}"
             case kind:
-                return _SAYS[kind]
+                return words_for(kind).checked
 
     def _without_keys(self, text: str) -> str:
-        for secret in _secrets(bare_model(self._candidate)):
-            text = text.replace(secret, HIDDEN)
-        return text
-
-
-def _secrets(child: object) -> Iterator[str]:
-    """Yield the keys of a child, whatever they look like."""
-    for name in getattr(type(child), "model_fields", {}):
-        value = getattr(child, name, None)
-        if isinstance(value, SecretStr):
-            secret = value.get_secret_value()
-            if len(secret) >= _SHORTEST_SECRET:
-                yield secret
+        return secrets_of(self._candidate).hide(text)
 
 
 def _endpoint(child: object) -> str:

@@ -1,14 +1,11 @@
-"""What came of asking each candidate, for people.
-
-The report of `model.check()` and how it is shown live here. Asking never does.
-"""
+"""The report of `model.check()`: a table for terminals and notebooks."""
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from langchain_reliable._text.tables import LEFT, aligned, html_table, padded
 from langchain_reliable._text.terminal import cells
 from langchain_reliable._text.wording import failure_label, seconds
 
@@ -17,9 +14,8 @@ if TYPE_CHECKING:
 
     from langchain_reliable.failures import Failure
 
-_LEFT: Final = 'style="text-align:left"'
-_GREEN: Final = 'style="text-align:left;color:#2a9d6f"'
-_RED: Final = 'style="text-align:left;color:#d1495b"'
+_GREEN: Final = "#2a9d6f"
+_RED: Final = "#d1495b"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +69,13 @@ class CheckReport:
         return tuple(one for one in self.candidates if not one.works)
 
     def __str__(self) -> str:
-        names = max((cells(one.name) for one in self.candidates), default=0)
-        results = max((cells(one.result) for one in self.candidates), default=0)
+        starts = aligned([(one.name, one.result) for one in self.candidates])
+        margin = max(map(cells, starts), default=0) + 2
         lines = []
-        for one in self.candidates:
-            name = one.name + " " * (names - cells(one.name))
-            start = f"{name}  {one.result.ljust(results)}"
-            margin = " " * (names + results + 4)
+        for start, one in zip(starts, self.candidates, strict=True):
             first, *further = _remarks(one)
-            lines += [f"{start}  {first}", *(f"{margin}{more}" for more in further)]
+            lines.append(f"{padded(start, margin)}{first}".rstrip())
+            lines += [" " * margin + more for more in further]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -101,15 +95,14 @@ class CheckReport:
         return grid
 
     def _repr_html_(self) -> str:
-        rows = (
+        return html_table(
             (
-                f"<td {_LEFT}><b>{html.escape(one.name)}</b></td>"
-                f"<td {_GREEN if one.works else _RED}>{html.escape(one.result)}</td>"
-                f"<td {_LEFT}>{'<br>'.join(map(html.escape, _remarks(one)))}</td>"
+                (one.name, f"{LEFT};font-weight:bold"),
+                (one.result, f"{LEFT};color:{_GREEN if one.works else _RED}"),
+                ("\n".join(_remarks(one)), LEFT),
             )
             for one in self.candidates
         )
-        return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def _remarks(one: CandidateCheck) -> list[str]:

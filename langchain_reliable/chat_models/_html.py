@@ -1,7 +1,6 @@
 """A model as a notebook shows it: whom it asks, in order, and how they are.
 
-The table lives here. Nothing is asked and no copy is made for it, and a key is never
-in it.
+Nothing is asked and no copy is made for it, and a key is never in it.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ import html
 from typing import TYPE_CHECKING
 
 from langchain_reliable._children.prepare import bare_model
+from langchain_reliable._text.tables import LEFT, NARROW, html_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from langchain_reliable._core.steps import Route
     from langchain_reliable._core.timeouts import Timeouts
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _HEAD = ("", "candidate", "class", "retries", "first chunk", "idle", "attempt")
 _HEALTH = ("health", "last failure")
 _LAST_NARROW = 7
-_NARROW = 'style="text-align:left;white-space:nowrap"'
-_WRAPS = 'style="text-align:left"'
 
 
 def shown(model: LangChainInterface) -> str:
@@ -31,12 +29,12 @@ def shown(model: LangChainInterface) -> str:
     rows = list(_rows(model))
     known = {one.name: one for one in model.health.snapshot()}
     head = _HEAD + (_HEALTH if known else ())
-    body = "".join(
-        _row("td", (*cells, *(_health(known.get(cells[1])) if known else ())))
+    body = [
+        _styled(*cells, *(_health(known.get(cells[1])) if known else ()))
         for cells in rows
-    )
+    ]
     title = html.escape(f"{type(model).__name__}: {_counted(len(rows))}, in this order")
-    return f"<div>{title}</div><table>{_row('th', head)}{body}</table>"
+    return f"<div>{title}</div>{html_table(body, head)}"
 
 
 def _rows(model: LangChainInterface) -> Iterator[tuple[str, ...]]:
@@ -68,13 +66,10 @@ def _health(known: CandidateHealth | None) -> tuple[str, str]:
     return well + back, known.last_failure
 
 
-def _row(tag: str, cells: Sequence[str]) -> str:
-    styles = (_WRAPS if at > _LAST_NARROW else _NARROW for at in range(len(cells)))
-    made = (
-        f"<{tag} {style}>{html.escape(cell)}</{tag}>"
-        for style, cell in zip(styles, cells, strict=True)
-    )
-    return f"<tr>{''.join(made)}</tr>"
+def _styled(*cells: str) -> list[tuple[str, str]]:
+    return [
+        (cell, LEFT if at > _LAST_NARROW else NARROW) for at, cell in enumerate(cells)
+    ]
 
 
 def _counted(number: int) -> str:

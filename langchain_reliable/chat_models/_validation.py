@@ -1,11 +1,8 @@
-"""What a caller hands over, looked at before it is let in.
-
-Refusing what can't work, in words that say what to write instead, lives here. What a
-value is used for never does.
-"""
+"""What a caller hands over, checked, in words that say what to write instead."""
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import math
 from collections.abc import Iterable, Mapping
@@ -14,6 +11,63 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_reliable.policies import CallOptions
+
+_SAMPLING = (
+    "it belongs to each model, such as ChatOpenAI(model=..., {name}=...), or to the "
+    "call: model.invoke(..., {name}=...)"
+)
+_LIMITS = {
+    "total_timeout": "the whole call",
+    "attempt_timeout": "one request",
+    "answer_timeout": "an answer in one piece",
+}
+_BREAKER = "write circuit_breaker=CircuitBreaker({field}=...)"
+_MODELS = "write the models in the order to ask: models=[a, b]"
+
+_FOREIGN: Mapping[str, str] = {
+    **dict.fromkeys(("fallbacks", "fallback_models", "default_fallbacks"), _MODELS),
+    **dict.fromkeys(("model", "model_name", "llm", "llms", "runnables"), _MODELS),
+    **dict.fromkeys(("temperature", "top_p", "top_k", "seed", "stop", "n"), _SAMPLING),
+    **dict.fromkeys(("presence_penalty", "frequency_penalty", "logprobs"), _SAMPLING),
+    **dict.fromkeys(("max_tokens", "max_completion_tokens", "thinking"), _SAMPLING),
+    **dict.fromkeys(("reasoning_effort", "model_kwargs"), _SAMPLING),
+    **dict.fromkeys(
+        ("api_key", "openai_api_key", "anthropic_api_key", "base_url", "api_base"),
+        "it belongs to each model, such as ChatOpenAI(model=..., {name}=...)",
+    ),
+    **dict.fromkeys(("num_retries", "retries"), "write max_retries=..."),
+    "retry_after": "write initial_backoff=...",
+    "stream_timeout": "write first_chunk_timeout=... or idle_timeout=...",
+    "allowed_fails": _BREAKER.format(field="failures"),
+    "cooldown_time": _BREAKER.format(field="open_for"),
+    "disable_cooldowns": "write circuit_breaker=None",
+    "routing_strategy": "write models=[Group([a, b], order=...)]",
+    "exceptions_to_handle": "write verdicts={{...}}, or classify=...",
+}
+"""Options of other libraries, and what means the same here."""
+
+
+def hint_for(name: str, model: type[Any]) -> str:
+    """Return what to write in place of an option that is unknown here.
+
+    Args:
+        name: The option, as it was written.
+        model: The class that does not know it.
+    """
+    known = sorted(
+        {*model.model_fields}
+        | {one.alias for one in model.model_fields.values() if one.alias}
+    )
+    if name in {"timeout", "request_timeout"}:
+        limits = [f"{one} ({_LIMITS[one]})" for one in _LIMITS if one in known]
+        return f"write {', '.join(limits[:-1])} or {limits[-1]}"
+    if name == "model_list":
+        reads = "; from_config reads LiteLLM's" if hasattr(model, "from_config") else ""
+        return f"{_MODELS}{reads}"
+    if (hint := _FOREIGN.get(name)) is not None:
+        return hint.format(name=name)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean `{close[0]}`?" if close else f"known are: {', '.join(known)}"
 
 
 def checked_classifier(value: Any) -> Any:

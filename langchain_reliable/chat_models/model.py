@@ -34,6 +34,7 @@ from langchain_reliable._runtime.clock import Clock, SystemClock
 from langchain_reliable._runtime.closing import GeneratorStack
 from langchain_reliable._runtime.driver import adrive, drive
 from langchain_reliable._runtime.relay import arelay, relay
+from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.chat_models._keywords import STACK
 from langchain_reliable.chat_models._langchain import LangChainInterface
@@ -338,7 +339,7 @@ def _receiving(model: ReliableChatModel) -> "CallFactory":
 
 def _shown(item: Candidate | Group) -> str:
     names = [
-        one.name or own_model(one) or type(bare_model(one)).__name__
+        plain_name(one.name or own_model(one) or type(bare_model(one)).__name__)
         for one in members_of(item)
     ]
     return f"[{', '.join(names)}]" if isinstance(item, Group) else names[0]

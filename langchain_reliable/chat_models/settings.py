@@ -3,9 +3,8 @@
 Both the model and what makes its calls stand on this; it knows neither.
 """
 
-import difflib
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import (
@@ -19,12 +18,14 @@ from pydantic import (
 
 from langchain_reliable._classify.classifier import ClassifyResult
 from langchain_reliable._runtime.peek import CommitOn
+from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.chat_models._serialization import read
 from langchain_reliable.chat_models._validation import (
     checked_classifier,
     checked_observers,
     checked_span,
+    hint_for,
 )
 from langchain_reliable.events import Observer
 from langchain_reliable.failures import FailureKind, Verdict
@@ -164,6 +165,17 @@ class ModelSettings(BaseChatModel):
 
     # --- at the door --------------------------------------------------------------
 
+    if not TYPE_CHECKING:  # for type checkers, the fields alone are the signature
+
+        def __new__(cls, *args: object, **_: object) -> Self:
+            """Refuse positional arguments in words that say what to write."""
+            if args:
+                listed = isinstance(args[0], (list, tuple))
+                say = "models=[...]" if listed else "models=[a, b]"
+                msg = f"{cls.__name__} takes its fields by name: {cls.__name__}({say})"
+                raise TypeError(msg)
+            return super().__new__(cls)
+
     @model_validator(mode="before")
     @classmethod
     def _know_every_option(cls, values: Any) -> Any:
@@ -172,7 +184,9 @@ class ModelSettings(BaseChatModel):
                 info.alias for info in cls.model_fields.values() if info.alias
             }
             if unknown := [name for name in values if name not in known]:
-                raise ValueError(_unknown(unknown[0], sorted(known)))
+                name = unknown[0]
+                msg = f"unknown option `{plain_name(name)}`; {hint_for(name, cls)}"
+                raise ValueError(msg)
         return values
 
     @field_validator("models", mode="before")
@@ -205,9 +219,3 @@ class ModelSettings(BaseChatModel):
     @classmethod
     def _hear_events(cls, value: Any) -> Any:
         return checked_observers(value)
-
-
-def _unknown(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{close[0]}`?" if close else f"known are: {', '.join(known)}"
-    return f"unknown option `{name}`; {hint}"

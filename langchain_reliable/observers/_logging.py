@@ -9,7 +9,8 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
-from langchain_reliable._text.wording import ADVICE, describe_failure
+from langchain_reliable._text.kinds import words_for
+from langchain_reliable._text.wording import describe_failure
 from langchain_reliable.events import (
     AttemptFailed,
     CircuitClosed,
@@ -115,7 +116,7 @@ _NOTHING: Final = _Line("", logging.INFO, "")
 
 def _failed(tried: AttemptRecord, failure: Failure) -> _Line:
     loud = failure.kind in _LOUD
-    advice = f" ({ADVICE[failure.kind]})" if loud else ""
+    advice = f" ({words_for(failure.kind).advice})" if loud else ""
     said = (
         f"{tried.candidate} attempt {tried.nth} failed after {tried.seconds:.2f} s: "
         f"{describe_failure(failure)}{advice}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import pickle
+import re
 import sys
 
 import pytest
@@ -40,6 +42,37 @@ BAD = {
     "an unknown option": (
         {"models": [CHILD], "zzz": "sk-secret"},
         ["`zzz`", "known are", "max_attempts"],
+    ),
+    "a time limit by a foreign name": (
+        {"models": [CHILD], "timeout": 3},
+        ["`timeout`", "total_timeout (the whole call)", "attempt_timeout"],
+    ),
+    "fallbacks": ({"models": [CHILD], "fallbacks": [CHILD]}, ["models=[a, b]"]),
+    "a sampling parameter": (
+        {"models": [CHILD], "temperature": 0.2},
+        ["ChatOpenAI(model=..., temperature=...)", "invoke(..., temperature=...)"],
+    ),
+    "a router's cooldown": (
+        {"models": [CHILD], "cooldown_time": 3},
+        ["circuit_breaker=CircuitBreaker(open_for=...)"],
+    ),
+    "a router's allowance": (
+        {"models": [CHILD], "allowed_fails": 3},
+        ["circuit_breaker=CircuitBreaker(failures=...)"],
+    ),
+    "a router's retries": ({"models": [CHILD], "num_retries": 3}, ["max_retries=..."]),
+    "a router's models": ({"model_list": []}, ["models=[a, b]"]),
+    "a key": (
+        {"models": [CHILD], "api_key": "sk-secret"},
+        ["belongs to each model", "api_key=..."],
+    ),
+    "a callable's exceptions": (
+        {"models": [CHILD], "exceptions_to_handle": ()},
+        ["verdicts={...}"],
+    ),
+    "a trick for a name": (
+        {"models": [CHILD], "a\r\nforged": 1},
+        ["unknown option `a forged`"],
     ),
     "a negative number": ({"models": [CHILD], "max_retries": -1}, ["max_retries"]),
     "no attempts": ({"models": [CHILD], "max_attempts": 0}, ["max_attempts"]),
@@ -143,6 +176,56 @@ def test_names_need_langchain(monkeypatch):
 def test_a_name_that_cannot_be_opened_says_so():
     with pytest.raises(ValidationError, match=r"models\[0\]: \"nobody:x\" could not"):
         ReliableChatModel(models=["nobody:x"])
+
+
+@pytest.mark.parametrize(
+    ("given", "say"),
+    [([CHILD, CHILD], "(models=[...])"), (CHILD, "(models=[a, b])")],
+)
+def test_positional_models_are_told_their_name(given, say):
+    with pytest.raises(TypeError, match=re.escape(f"ReliableChatModel{say}")):
+        ReliableChatModel(given)
+
+
+class TestWithoutAKey:
+    """One missing key is that candidate's failure, and not the end of a list."""
+
+    @pytest.fixture(autouse=True)
+    def no_keys(self, monkeypatch):
+        for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "ANTHROPIC_API_KEY"):
+            monkeypatch.delenv(name, raising=False)
+
+    def test_the_others_answer_and_it_fails_as_auth(self, surface, reliable, caplog):
+        model = reliable("openai:gpt-x", ScriptedChatModel(model="b", script=["hello"]))
+        assert "there is no key for 'openai:gpt-x'" in caplog.text
+        outcome = surface(model)
+        assert outcome.text == "hello"
+        [first, _] = outcome.message.response_metadata["reliable"]["attempts"]
+        assert (first["candidate"], first["kind"]) == ("gpt-x", "auth")
+
+    def test_tools_are_no_other_failure(self, reliable):
+        model = reliable("openai:gpt-x", ScriptedChatModel(model="b", script=["hi"]))
+        answer = model.bind_tools([lambda_tool]).invoke("?")
+        [first, _] = answer.response_metadata["reliable"]["attempts"]
+        assert first["kind"] == "auth"
+
+    def test_a_class_that_does_not_mind_is_told_of_too(self, caplog):
+        ReliableChatModel(models=["anthropic:claude-x", CHILD])
+        assert "no key for 'anthropic:claude-x': set ANTHROPIC_API_KEY" in caplog.text
+
+    def test_without_any_key_nothing_is_built(self):
+        with pytest.raises(ValidationError, match=r"no key.*OPENAI_API_KEY"):
+            ReliableChatModel(models=["openai:gpt-x", Candidate("openai:gpt-y")])
+
+    def test_it_survives_pickling(self):
+        model = ReliableChatModel(models=["openai:gpt-x", CHILD])
+        again = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own
+        assert repr(again) == "ReliableChatModel(models=[gpt-x, a])"
+
+
+def lambda_tool(city: str) -> str:
+    """Tell the weather."""
+    return city
 
 
 def test_a_name_becomes_a_model(monkeypatch):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import traceback
 from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import openai
@@ -11,6 +13,8 @@ import pytest
 from langchain_core.exceptions import ModelError
 from langchain_core.messages import AIMessage
 
+import langchain_reliable
+from langchain_reliable._text.terminal import cells
 from langchain_reliable.errors import (
     AllModelsFailed,
     FirstChunkTimeout,
@@ -39,8 +43,8 @@ def tried(number, candidate="gpt-5.4", nth=1, kind="server_error", wait=0.0, **f
     )
 
 
-FIRST = "gpt-5.4 attempt 1 rate limited (429),"
-SECOND = "gpt-5.4 attempt 2 rate limited (429),"
+HERE = Path(langchain_reliable.__file__).parent
+LIMITED = "rate limited (429), asked to wait"
 
 
 def test_the_table():
@@ -52,16 +56,65 @@ def test_the_table():
         ],
         "no time left",
     )
-    assert [" ".join(line.split()) for line in str(error).splitlines()] == [
+    lines = str(error).replace(f"\n{' ' * 12}", " ").splitlines()
+    assert [" ".join(line.split()) for line in lines] == [
         "no model answered (3 attempts on 2 models, 3.5 s): no time left",
-        f"{FIRST} asked to wait 2.0 s -> retried after 2.0 s",
-        f"{SECOND} asked to wait 40.0 s -> moved on",
-        "claude-sonnet-5 attempt 1 not authorized (401) -> no further attempt",
+        f"gpt-5.4 attempt 1 retried after 2.0 s {LIMITED} 2.0 s",
+        f"gpt-5.4 attempt 2 moved on {LIMITED} 40.0 s",
+        "claude-sonnet-5 attempt 1 gave up not authorized (401)",
         "claude-sonnet-5: check the API key and what it may do",
     ]
-    columns = {line.index("->") for line in str(error).splitlines() if "->" in line}
-    assert len(columns) == 1
+    starts = {line.index("rate ") for line in lines if "rate " in line}
+    assert len(starts) == 1
     assert isinstance(error, ModelError)
+
+
+LONG = "x" * 40 + " " + "words " * 60
+WIDE = "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 60
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "claude-sonnet-5", "n" * 90, "us.anthropic " * 4]
+)
+@pytest.mark.parametrize("summary", ["", "short", LONG, "x" * 300, WIDE])
+@pytest.mark.parametrize("why", ["", "why " * 40])
+def test_no_line_is_wider_than_88_columns(name, summary, why):
+    rows = [
+        tried(n, name, nth=n, kind="auth", wait=12.5, summary=summary)
+        for n in range(1, 12)
+    ]
+    lines = str(AllModelsFailed(rows, why)).splitlines()
+    assert max(map(cells, lines)) <= 88
+    assert len(lines) <= 30
+
+
+def test_where_there_is_no_room_beside_what_was_said_stands_below():
+    rows = [tried(1, "n" * 29, wait=0.0), tried(2, "n" * 29, nth=2, wait=100.0)]
+    lines = str(AllModelsFailed(rows)).splitlines()[1:3]
+    assert lines[0].endswith("retried after 100.0 s")
+    assert lines[1] == "      server error"
+
+
+CALLS = """
+def call(child):
+    try:
+        child()
+    except Exception as error:
+        return error
+"""
+
+
+def test_a_traceback_begins_where_the_child_was_called():
+    def child():
+        raise RuntimeError("down")
+
+    frames = {}
+    exec(compile(CALLS, str(HERE / "_runtime" / "x.py"), "exec"), frames)  # noqa: S102
+    error = frames["call"](child)
+    cause = AllModelsFailed([replace(tried(1), error=error)]).__cause__
+    assert cause is error
+    frames = traceback.extract_tb(cause.__traceback__)
+    assert [frame.name for frame in frames] == ["child"]
 
 
 def test_a_long_trail_shows_its_ends():

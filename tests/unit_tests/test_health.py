@@ -528,3 +528,19 @@ def test_an_interrupt_while_it_is_told_of_gives_a_probe_back(reliable, clock):
         model.invoke("Hi")
     armed.clear()
     assert model.invoke("Hi").text == "well"
+
+
+class TestIsolatingAnUnknownName:
+    def test_it_is_said_and_the_known_names_with_it(self, reliable, caplog):
+        model = reliable(scripted("gpt-x"), scripted("claude-x"))
+        model.invoke("hi")
+        model.health.isolate("gtp-x")
+        assert "isolated 'gtp-x', but nobody of that name" in caplog.text
+        assert "known are: gpt-x" in caplog.text
+
+    def test_a_known_one_and_one_before_any_call_are_fine(self, reliable, caplog):
+        model = reliable(scripted("gpt-x"), scripted("claude-x"))
+        model.health.isolate("claude-x")
+        model.invoke("hi")
+        model.health.isolate("gpt-x")
+        assert "isolated" not in caplog.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models import BaseChatModel
@@ -152,7 +154,7 @@ class TestWhenNobodyAnswers:
         assert isinstance(outcome.error, AllModelsFailed)
         text = str(outcome.error)
         assert "no model answered (2 attempts on 2 models" in text
-        assert "a  attempt 1  not authorized: 401" in text
+        assert "a  attempt 1  moved on  not authorized: 401" in text
         assert "b: check the model's name" in text
         assert outcome.heard.errors == 1
 
@@ -160,10 +162,23 @@ class TestWhenNobodyAnswers:
         locked = Status(401)
         assert surface(reliable(scripted("a", locked))).error is locked
 
-    def test_the_originals_are_the_cause(self, surface, reliable):
+    def test_the_last_original_is_the_cause(self, surface, reliable):
         one, two = Status(401), Status(404)
         error = surface(reliable(scripted("a", one), scripted("b", two))).error
-        assert error.__cause__.exceptions == (one, two)
+        assert error.__cause__ is two
+        assert [tried.error for tried in error.attempts] == [one, two]
+
+    def test_its_traceback_is_little_longer_than_the_childs_own(
+        self, surface, reliable
+    ):
+        def length(error):
+            return len("".join(traceback.format_exception(error)).splitlines())
+
+        bare = surface(scripted("b", Status(404))).error
+        model = reliable(scripted("a", *[Status(503)] * 3), scripted("b", Status(404)))
+        error = surface(model).error
+        assert len(error.attempts) == 4
+        assert length(error) <= length(bare) + 40
         assert not error.is_retryable
 
 

@@ -283,6 +283,21 @@ def test_a_missing_key_is_named_before_anything_is_sent(
     assert sim.count() == 0
 
 
+@pytest.mark.parametrize("without_langchain", [False, True])
+def test_one_missing_key_does_not_stop_the_others(
+    capsys, sim, monkeypatch, without_langchain
+):
+    monkeypatch.delenv("OPENAI_API_KEY")
+    if without_langchain:
+        monkeypatch.setitem(sys.modules, "langchain", None)
+    models = ["--model", "openai:gpt-a", "--model", "anthropic:claude-b"]
+    assert main(["ask", "hello?", *models]) == 0
+    out, _ = capsys.readouterr()
+    assert "Hello from claude-b." in out
+    assert "not authorized" in out
+    assert sim.count() == 1
+
+
 def test_a_bad_name_is_explained(capsys):
     assert main(["ask", "hello?", "--model", "nobody:knows"]) == 2
     err = capsys.readouterr().err
@@ -462,9 +477,13 @@ def test_text_cannot_drive_the_terminal():
 
 
 def test_a_table_keeps_its_columns_when_it_is_folded():
-    table = "no model answered\n  gpt-a  attempt 1  down for a long while  -> moved on"
+    table = (
+        "no model answered\n  gpt-a  attempt 1  moved on  down for a long\n"
+        "                              while, it seems\n  gpt-a: look at it"
+    )
+    assert folded_table(table, 60) == table
     assert folded_table(table, 42) == (
         "no model answered\n"
-        "  gpt-a  attempt 1  down for a long while\n"
-        "                    -> moved on"
+        "  gpt-a  attempt 1  moved on  down for a\n"
+        "                    long while, it seems\n  gpt-a: look at it"
     )
