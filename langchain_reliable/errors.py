@@ -9,6 +9,8 @@ Exceptions of providers are carried along as they came and are never rewritten.
     └── AnswerRejected         one answer that is none; a cause, never the end
         ├── EmptyAnswer        finished, with nothing in it
         │   └── OutputNotParsed  not in the form that was asked for
+        ├── BrokenToolCall     finished, with a tool call that is cut or broken
+        ├── FilteredAnswer     a filter ended it, and `verdicts` calls that a failure
         ├── IncompleteStream   ended without saying that it ends
         ├── FinishedWithError  ended saying that something broke
         ├── TooManyAbandonedThreads  not even asked: too many threads wait already
@@ -157,7 +159,7 @@ class EmptyAnswer(AnswerRejected):
 
     def __init__(self, answer: object) -> None:
         """Keep the empty answer in case nobody says more."""
-        super().__init__("finished without text, tool call, reasoning or refusal")
+        super().__init__("finished without text, tool call or refusal")
         self.answer = answer
 
 
@@ -173,20 +175,62 @@ class OutputNotParsed(EmptyAnswer):
         self.answer = answer
 
 
+class BrokenToolCall(AnswerRejected):
+    """The model finished with a tool call that must not run.
+
+    Attributes:
+        answer: The message, its broken calls among its `invalid_tool_calls`.
+    """
+
+    kind: ClassVar[FailureKind] = FailureKind.INVALID_OUTPUT
+
+    def __init__(
+        self, what: str, answer: AIMessage | None = None, *, cut: bool = False
+    ) -> None:
+        """Tell what is wrong with the call.
+
+        Args:
+            what: How it came about.
+            answer: The message.
+            cut: Whether the output limit cut it, as it would the next time.
+        """
+        super().__init__(what)
+        self.answer = answer
+        self.cut = cut
+        if cut:
+            self.failure = replace(self.failure, should_retry=False)
+
+
+class FilteredAnswer(AnswerRejected):
+    """A filter, or the model itself, ended the answer, and that counts as a failure.
+
+    Attributes:
+        answer: What was left of it.
+    """
+
+    is_retryable = False
+    kind: ClassVar[FailureKind] = FailureKind.CONTENT_POLICY
+
+    def __init__(self, finish: str, answer: AIMessage | None = None) -> None:
+        """Tell how it ended."""
+        super().__init__(f'the answer ended with finish reason "{finish}"')
+        self.answer = answer
+
+
 class IncompleteStream(AnswerRejected):
     """The stream ended without the finish reason that its kind sends at the end."""
 
-    def __init__(self, what: str = "without a finish reason: it was cut") -> None:
+    def __init__(self, what: str = "ended without a finish reason: it was cut") -> None:
         """Tell what is missing."""
-        super().__init__(f"the stream ended {what}")
+        super().__init__(f"the stream {what}")
 
 
 class FinishedWithError(AnswerRejected):
     """The finish reason says that the provider broke in mid-answer (OpenRouter)."""
 
-    def __init__(self) -> None:
+    def __init__(self, finish: str = "error") -> None:
         """Tell what it says."""
-        super().__init__('the provider ended the answer with finish reason "error"')
+        super().__init__(f'the provider ended the answer with finish reason "{finish}"')
 
 
 class ToolsNotSupported(AnswerRejected):

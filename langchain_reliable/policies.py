@@ -107,6 +107,12 @@ class Policy:
     verdicts: Mapping[FailureKind, Verdict] = field(default_factory=dict)
     breaker: CircuitBreaker | None = None
 
+    @property
+    def goes_on_after_filter(self) -> bool:
+        """Whether an answer that a filter ended is a failure, not an answer."""
+        kind = FailureKind.CONTENT_POLICY
+        return self.verdicts.get(kind, VERDICTS[kind]) is not Verdict.RAISE
+
     def verdict(self, failure: Failure) -> Verdict:
         """Return what to do about a failure.
 

@@ -43,6 +43,9 @@ class Child(Protocol):
     sends_finish: bool
     """Whether its streams are known to end with a finish reason; learned as well."""
 
+    marks_its_end: bool
+    """Whether a chunk that is marked as the last is so by the provider's own word."""
+
     def streams(self, request: Request, *, async_api: bool) -> bool:
         """Return whether its answer to this request would arrive in pieces."""
 

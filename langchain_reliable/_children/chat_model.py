@@ -56,6 +56,8 @@ class ChatChild:
         self._adapter = MessageAdapter(model)
         self.sends_finish = sends_finish(model)
 
+    marks_its_end = True
+
     def streams(self, request: Request, *, async_api: bool) -> bool:
         kwargs = {**self._kwargs, **request.kwargs, "stream": True}
         return self._model._should_stream(async_api=async_api, **kwargs)

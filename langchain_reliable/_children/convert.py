@@ -1,7 +1,6 @@
 """The forms of an answer: result, chunk, message, content blocks.
 
-Turning one into another without a word lost, as LangChain would, lives here. Asking
-for an answer never does.
+Each is turned into another as LangChain would do it, without a word lost.
 """
 
 from __future__ import annotations
@@ -14,14 +13,6 @@ from langchain_core.language_models.chat_models import _gen_info_and_msg_metadat
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
-from langchain_reliable._runtime.payload import (
-    check_empty,
-    check_finish,
-    finish_among,
-    has_payload,
-)
-from langchain_reliable.errors import IncompleteStream
-
 if TYPE_CHECKING:
     from collections.abc import (
         AsyncGenerator,
@@ -29,36 +20,6 @@ if TYPE_CHECKING:
         Generator,
         Iterator,
     )
-
-
-def checked(result: ChatResult, *, accepts_empty: bool) -> ChatResult:
-    """Return an answer unless it is none.
-
-    Args:
-        result: A child's answer.
-        accepts_empty: Whether one that finished without a word is an answer.
-
-    Raises:
-        EmptyAnswer: It finished and said nothing.
-        FinishedWithError: It says that it ended in an error.
-        IncompleteStream: There is no answer in it at all.
-    """
-    if not result.generations:
-        raise IncompleteStream("without an answer")
-    finish = _finish(result)
-    check_finish(finish)
-    if not any(has_payload(one.message) for one in result.generations):
-        check_empty(finish or "unknown", result, accepted=accepts_empty)
-    return result
-
-
-def _finish(result: ChatResult) -> str | None:
-    shared = result.llm_output or {}
-    for one in result.generations:
-        info, metadata = one.generation_info or {}, one.message.response_metadata
-        if (finish := finish_among(info, shared, metadata)) is not None:
-            return finish
-    return None
 
 
 def as_message(result: ChatResult) -> BaseMessage:

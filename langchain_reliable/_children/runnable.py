@@ -46,6 +46,7 @@ class RunnableChild:
         return True
 
     is_rate_limited = False
+    marks_its_end = False  # LangChain does, of whatever a model in it has come to
 
     def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - as above
         """Say no: `invoke` is asked for a whole answer."""

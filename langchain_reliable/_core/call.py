@@ -256,6 +256,11 @@ class Call(Generic[T]):
             streams=self._streams,
         )
 
+    def may_ask_another(self, route: Route, now: float) -> bool:
+        """Return whether somebody else could be asked in a route's place."""
+        spent = self._launched >= self._max_attempts
+        return not spent and self._queue.anyone_else(route, now)
+
     # --- facts --------------------------------------------------------------------
 
     def succeeded(self, attempt: Attempt, answer: T, now: float) -> None:

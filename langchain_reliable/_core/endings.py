@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from langchain_reliable._text.wording import attempt_note
-from langchain_reliable.errors import AllModelsFailed, ToolsNotSupported
+from langchain_reliable.errors import (
+    AllModelsFailed,
+    BrokenToolCall,
+    FilteredAnswer,
+    ToolsNotSupported,
+)
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
@@ -13,6 +18,9 @@ if TYPE_CHECKING:
 
     from langchain_reliable._core.candidate_queue import RouteState
     from langchain_reliable.events import AttemptRecord
+
+_OUR_WORD = BrokenToolCall, FilteredAnswer
+"""What we say of an answer, which no child has raised: it does not leave as it is."""
 
 
 def final_error(
@@ -39,7 +47,9 @@ def final_error(
     if fatal is None and errors:
         if all(isinstance(one, ToolsNotSupported) for one in errors):
             fatal = _said_by_the_child(errors[0])
-        elif len(errors) == 1 or _all_overflowed(asked):
+        elif _all_overflowed(asked) or (
+            len(errors) == 1 and not isinstance(errors[0], _OUR_WORD)
+        ):
             fatal = errors[-1]
     if fatal is None:
         return AllModelsFailed(records, why, retry_after)

@@ -1,14 +1,12 @@
-"""What counts as a word: which parts of a message say something to the caller.
+"""Which parts of a message say something, and what it says of its own end.
 
-Telling an effective payload from metadata, and a finished answer from a cut one,
-lives here. Opening, holding or relaying a stream never does.
+Both are read from one message or chunk at a time. Whether an answer as a whole is fit
+to be handed out is judged in `_classify.answer`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-from langchain_reliable.errors import EmptyAnswer, FinishedWithError, IncompleteStream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,29 +21,23 @@ Anthropic; Bedrock Converse; Ollama; OpenAI responses."""
 _UNFINISHED = frozenset({"in_progress", "queued"})
 """Values of `status` that are said on the way (OpenAI responses)."""
 
-_ENDS_WITHOUT_WORDS = frozenset(
+PROVIDER_BROKE = frozenset({"error", "network_error", "insufficient_system_resource"})
+"""Finish reasons that say that the provider broke in mid-answer: OpenRouter, Cohere and
+Mistral; Zhipu; DeepSeek."""
+
+CALL_BROKE = frozenset(
     {
-        # OpenAI chat, Azure; OpenAI responses; Anthropic
-        "content_filter",
-        "length",
-        "incomplete",
-        "refusal",
-        "max_tokens",
-        "model_context_window_exceeded",
-        # Gemini, in capitals on the wire
-        "safety",
-        "recitation",
-        "blocklist",
-        "prohibited_content",
-        "spii",
-        "image_safety",
+        # Gemini, in capitals on the wire; OpenRouter hands its word on beside its own
+        "malformed_function_call",
+        "unexpected_tool_call",
+        "too_many_tool_calls",
+        "malformed_response",
         # Bedrock
-        "guardrail_intervened",
-        "content_filtered",
-        "prompt_blocked",  # as we call it
+        "malformed_tool_use",
+        "malformed_model_output",
     }
 )
-"""Finish reasons with which an answer without a word is an answer all the same."""
+"""Finish reasons that say that the model's own tool call or answer broke."""
 
 _WORDS_OF_BLOCK = {
     "text": ("text",),
@@ -74,31 +66,34 @@ def has_payload(message: BaseMessage) -> bool:
     """Return whether a message or chunk holds an effective payload.
 
     Text, reasoning, a tool call with a name or arguments, a refusal, an image, audio
-    or file do; a role, an id, usage, a signature or an empty string do not.
+    or file do; a role, an id, usage, a signature or a blank string do not.
     """
     content = message.content
     if isinstance(content, str):
-        if content:
+        if content and not content.isspace():
             return True
     elif any(map(_block_says_something, content)):
         return True
     return _calls_a_tool(message) or _extras_say_something(message.additional_kwargs)
 
 
-def is_reasoning_only(message: BaseMessage) -> bool:
-    """Return whether all that a message says is reasoning."""
+def has_answer(message: BaseMessage) -> bool:
+    """Return whether a message or chunk says anything beside reasoning."""
     content = message.content
     if isinstance(content, str):
-        speaks = bool(content)
-    else:
-        spoken = [block for block in content if _block_says_something(block)]
-        speaks = any(_type_of(block) not in _REASONING for block in spoken)
-    extras = {
-        key: value
-        for key, value in message.additional_kwargs.items()
-        if key not in _REASONING
-    }
-    return not (speaks or _calls_a_tool(message) or _extras_say_something(extras))
+        if content and not content.isspace():
+            return True
+    elif any(
+        _type_of(block) not in _REASONING and _block_says_something(block)
+        for block in content
+    ):
+        return True
+    if _calls_a_tool(message):
+        return True
+    extras = message.additional_kwargs
+    return bool(extras) and _extras_say_something(
+        {key: value for key, value in extras.items() if key not in _REASONING}
+    )
 
 
 def finish_reason_of(generation: ChatGeneration) -> str | None:
@@ -107,16 +102,32 @@ def finish_reason_of(generation: ChatGeneration) -> str | None:
     return finish_among(info or {}, metadata) if info or metadata else None
 
 
+def is_last(message: BaseMessage) -> bool:
+    """Return whether a chunk is marked as the last of its stream."""
+    return getattr(message, "chunk_position", None) == "last"
+
+
 def finish_among(*sources: Mapping[str, Any]) -> str | None:
     """Return why the model stopped, by what is said of its answer."""
     if not any(sources):
         return None
+    for source in sources:
+        native = source.get("native_finish_reason")  # OpenRouter's "error" may hide it
+        if isinstance(native, str) and native.lower() in CALL_BROKE:
+            return native.lower()
     for key in _FINISH_KEYS:
         for source in sources:
             reason = source.get(key)
             if reason and isinstance(reason, str) and reason not in _UNFINISHED:
-                return reason.lower()
+                return _reason_of_incomplete(source) or reason.lower()
     return "prompt_blocked" if any(map(_is_blocked, sources)) else None
+
+
+def _reason_of_incomplete(source: Mapping[str, Any]) -> str | None:
+    """Return what stands behind the status `incomplete` (OpenAI responses)."""
+    details = source.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, dict) else None
+    return reason if isinstance(reason, str) else None
 
 
 def _is_blocked(source: Mapping[str, Any]) -> bool:
@@ -129,48 +140,34 @@ def _is_blocked(source: Mapping[str, Any]) -> bool:
     return bool(reason) and not str(reason).endswith("UNSPECIFIED")
 
 
-def may_be_empty(finish: str) -> bool:
-    """Return whether silence is a valid answer with this finish reason."""
-    return finish in _ENDS_WITHOUT_WORDS
-
-
 def _type_of(block: str | dict[str, Any]) -> str | None:
     return "text" if isinstance(block, str) else str(block.get("type"))
 
 
 def _block_says_something(block: str | dict[str, Any]) -> bool:
     if isinstance(block, str):
-        return bool(block)
+        return bool(block.strip())
     keys = _WORDS_OF_BLOCK.get(str(block.get("type")))
-    return keys is None or any(block.get(key) for key in keys)
+    return keys is None or any(_is_said(block.get(key)) for key in keys)
+
+
+def _is_said(words: object) -> bool:
+    return bool(words.strip() if isinstance(words, str) else words)
 
 
 def _calls_a_tool(message: BaseMessage) -> bool:
     if chunks := getattr(message, "tool_call_chunks", None):
         return any(chunk.get("name") or chunk.get("args") for chunk in chunks)
-    return bool(getattr(message, "tool_calls", None))
+    calls = getattr(message, "tool_calls", None)
+    return bool(calls or getattr(message, "invalid_tool_calls", None))
 
 
 def _extras_say_something(extras: Mapping[str, Any]) -> bool:
     if not extras:
         return False
-    if any(extras.get(key) for key in _WORDS_OF_EXTRAS):
+    if any(_is_said(extras.get(key)) for key in _WORDS_OF_EXTRAS):
         return True
     reasoning = extras.get("reasoning")
     return isinstance(reasoning, dict) and _block_says_something(
         {**reasoning, "type": "reasoning"}
     )
-
-
-def check_finish(finish: str | None) -> None:
-    """Raise if the finish reason itself tells of an error (OpenRouter)."""
-    if finish == "error":
-        raise FinishedWithError
-
-
-def check_empty(finish: str | None, answer: object, *, accepted: bool) -> None:
-    """Raise unless an answer without a word is accepted, or valid as it finished."""
-    if finish is None:
-        raise IncompleteStream
-    if not accepted and not may_be_empty(finish):
-        raise EmptyAnswer(answer)

@@ -1,8 +1,8 @@
-"""The peephole: open a stream and read it up to its commit.
+"""Opens a stream and reads it up to its commit.
 
-Holding back what comes before the first word, and telling an answer from a stream that
-only looks like one, lives here. Handing it on is `_relay`'s, and who is asked next
-nobody's here.
+What comes before the first effective payload is held back, so that whatever breaks by
+then was never seen. A stream that ends before its commit is judged here as a whole; one
+that is let out is judged by the relay, at its end.
 
 The twins differ by `await` and by who breaks off a wait: in sync nobody here does (with
 limits, all of this runs in a `ThreadReader`'s thread), in async one `WaitTimer` per
@@ -12,41 +12,79 @@ stream.
 from __future__ import annotations
 
 import contextlib
+import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from langchain_reliable._core.user_errors import is_user_error
 from langchain_reliable._runtime.closing import GeneratorStack
 from langchain_reliable._runtime.payload import (
-    check_empty,
-    check_finish,
+    PROVIDER_BROKE,
     finish_reason_of,
+    has_answer,
     has_payload,
-    is_reasoning_only,
+    is_last,
 )
 from langchain_reliable._runtime.timer import WaitTimer
 from langchain_reliable.errors import IncompleteStream
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Iterable,
+        Iterator,
+        Sequence,
+    )
 
-    from langchain_core.outputs import ChatGenerationChunk
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_reliable._core.steps import AttemptProgress
     from langchain_reliable._core.timeouts import AttemptTimer
     from langchain_reliable._runtime.clock import Clock
+    from langchain_reliable.errors import AnswerRejected
 
-T = TypeVar("T")
+Opened = TypeVar("Opened", "PeekedStream", "AsyncPeekedStream")
 
 CommitOn = Literal["first_chunk", "payload", "text", "complete"]
 """What a stream has to show before it is let out."""
 
 MAX_HELD_CHUNKS = 512
-"""Chunks held back before committing anyway; real streams have shown 128 silent ones
-before they failed. Does not apply to `"complete"`."""
+"""Chunks held back without an effective payload; real streams have shown 128 silent
+ones before they failed."""
 
 MAX_HELD_CHARACTERS = 1024 * 1024
 """The same in characters of what they hold."""
+
+MAX_HELD_REASONING = 8 * 1024 * 1024
+"""Characters held back by `"text"`: a real stream has shown 1,764 chunks of reasoning
+before its first text. `"complete"` knows no such bound."""
+
+_SNAPSHOTS = 16
+"""Held chunks that are copied in case their child writes into them for the next one.
+That it does shows only with the next, when it is too late; copying all of them would
+cost an answer that is held whole a third of its time."""
+
+ENDED = "ended"
+"""Stands for the finish reason of a stream that only marks its last chunk."""
+
+
+class Judge(Protocol):
+    """Says what is wrong with a finished answer."""
+
+    def fault_of_stream(
+        self,
+        chunks: Sequence[ChatGenerationChunk],
+        finish: str | None,
+        *,
+        expects_finish: bool = ...,
+        shown: bool = ...,
+        answer: object = ...,
+    ) -> AnswerRejected | None:
+        """Return what is wrong with a stream that has ended; `None` if nothing is."""
+
+    def fault_of_result(self, result: ChatResult) -> AnswerRejected | None:
+        """Return what is wrong with an answer in one piece; `None` if nothing is."""
 
 
 class ReadContext(NamedTuple):
@@ -55,16 +93,29 @@ class ReadContext(NamedTuple):
     Attributes:
         timer: Its time limits.
         progress: Takes note of what comes before the commit.
+        judge: Says what is wrong with it at its end.
         commit_on: What it has to show before it is let out.
         expects_finish: Whether an end without a finish reason is a cut.
-        accepts_empty: Whether one that finished without a word is an answer.
+        marks_its_end: Whether the child itself marks the last chunk, and nobody else.
+        others_may_be_asked: Says whether somebody else could answer in its place.
     """
 
     timer: AttemptTimer
     progress: AttemptProgress
+    judge: Judge
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
-    accepts_empty: bool = False
+    marks_its_end: bool = False
+    others_may_be_asked: Callable[[], bool] | None = None
+
+    def finish_of(self, chunk: ChatGenerationChunk) -> str | None:
+        """Return why the model stopped, or that it did, if a chunk says so."""
+        message, finish = chunk.message, None
+        if chunk.generation_info or message.response_metadata:
+            finish = finish_reason_of(chunk)
+        if finish is None and self.marks_its_end and is_last(message):
+            return ENDED
+        return finish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,15 +123,15 @@ class CommitPolicy:
     """How a call reads its answers.
 
     Attributes:
+        judge: Says what is wrong with an answer at its end.
         commit_on: What a stream has to show before it is let out.
         require_finish_reason: Whether a stream without one is a cut; `"auto"` goes by
             what is known of the child.
-        accepts_empty: Whether one that finished without a word is an answer.
     """
 
+    judge: Judge
     commit_on: CommitOn = "payload"
     require_finish_reason: bool | str = "auto"
-    accepts_empty: bool = False
 
     @property
     def wholly(self) -> CommitPolicy:
@@ -88,32 +139,51 @@ class CommitPolicy:
         return replace(self, commit_on="complete")
 
     def reading(
-        self, timer: AttemptTimer, progress: AttemptProgress, *, sends_finish: bool
+        self,
+        timer: AttemptTimer,
+        progress: AttemptProgress,
+        *,
+        sends_finish: bool,
+        marks_its_end: bool = False,
+        others_may_be_asked: Callable[[], bool] | None = None,
     ) -> ReadContext:
         """Return how a stream is to be read.
 
         Args:
             timer: Its time limits.
             progress: Takes note of what comes before the commit.
-            sends_finish: Whether such streams are known to end with a finish reason.
+            sends_finish: Whether such streams are known to end with a finish reason;
+                then the mark of a last chunk proves nothing.
+            marks_its_end: Whether such a mark would be the child's own.
+            others_may_be_asked: Says whether somebody else could answer.
         """
         required = self.require_finish_reason
         return ReadContext(
             timer=timer,
+            progress=progress,
+            judge=self.judge,
             commit_on=self.commit_on,
             expects_finish=sends_finish if required == "auto" else bool(required),
-            accepts_empty=self.accepts_empty,
-            progress=progress,
+            marks_its_end=marks_its_end and not sends_finish,
+            others_may_be_asked=others_may_be_asked,
         )
 
 
 @dataclass(slots=True)
 class PeekedStream:
-    """A stream up to its commit: what was held, and what is still to come."""
+    """A stream up to its commit: what was held, and what is still to come.
+
+    Attributes:
+        reading: How it is read.
+        held: What came up to the commit.
+        rest: What is to come.
+        judged: Whether it has ended, and was judged already.
+    """
 
     reading: ReadContext
     held: list[ChatGenerationChunk]
     rest: Iterable[ChatGenerationChunk] = ()
+    judged: bool = False
 
 
 @dataclass(slots=True)
@@ -125,6 +195,7 @@ class AsyncPeekedStream:
     rest: AsyncIterator[ChatGenerationChunk]
     wait_timer: WaitTimer
     stack: GeneratorStack = field(default_factory=GeneratorStack)
+    judged: bool = False
 
     async def aclose(self) -> None:
         """Close the stream to its bottom, and wait for it."""
@@ -222,52 +293,83 @@ async def _commits(opened: AsyncPeekedStream, held: _HeldChunks) -> bool:
 class _HeldChunks:
     """Chunks held back until the stream commits."""
 
-    __slots__ = ("_characters", "_clock", "_finish", "_reading", "_spoke", "chunks")
+    __slots__ = (
+        "_before",
+        "_characters",
+        "_clock",
+        "_copy",
+        "_finish",
+        "_reading",
+        "_reuses",
+        "_spoke",
+        "chunks",
+    )
 
     def __init__(self, reading: ReadContext, clock: Clock) -> None:
         self.chunks: list[ChatGenerationChunk] = []
         reading.progress.parts = self.chunks
+        self._before: ChatGenerationChunk | None = None
+        self._copy: ChatGenerationChunk | None = None
         self._characters = 0
         self._clock = clock
         self._finish: str | None = None
         self._reading = reading
+        self._reuses = False
         self._spoke = False
 
     def commits_with(self, chunk: ChatGenerationChunk) -> bool:
-        """Take a chunk in; return whether the stream commits with it."""
+        """Take a chunk in; return whether the stream commits with it.
+
+        Raises:
+            IncompleteStream: Too many came without a word, and others can be asked.
+        """
         now, timer = self._clock.now(), self._reading.timer
         timer.chunk_arrived(now)  # if nobody waits any more, it is not taken
         if not self.chunks:
             self._reading.progress.opened_at = now
-        self.chunks.append(chunk)
-        if self._finish is None and (finish := finish_reason_of(chunk)) is not None:
-            self._finish = finish
-            timer.finish_arrived(now)
+        if self._finish is None:
+            self._finish = self._reading.finish_of(chunk)
+            if self._finish is not None:
+                timer.finish_arrived(now)
         commits = self._commits_with(chunk)
         if commits or self._spoke:
             timer.payload_arrived()
+        if chunk is self._before and self._copy is not None:
+            self.chunks[-1], self._reuses = self._copy, True
+        self.chunks.append(chunk)
         if not commits:
+            self._before = chunk
             self._reading.progress.held += 1
+            copies = self._reuses or len(self.chunks) <= _SNAPSHOTS
+            self._copy = _snapshot(chunk) if copies else None
         return commits
 
     def _commits_with(self, chunk: ChatGenerationChunk) -> bool:
         speaks = has_payload(chunk.message)
         self._spoke = self._spoke or speaks
         match self._reading.commit_on:
-            case "complete":
-                return False
             case "first_chunk":
                 return True
-            case "text":
-                speaks = speaks and not is_reasoning_only(chunk.message)
-        return speaks or self._is_full(chunk)
+            case "payload" if speaks:
+                return True
+            case "text" if speaks and has_answer(chunk.message):
+                return True
+        return self._is_full(chunk)
 
     def _is_full(self, chunk: ChatGenerationChunk) -> bool:
+        """Return whether no more may be held back, whatever it is."""
+        complete = self._reading.commit_on == "complete"
+        if self._spoke and complete:
+            return False
         self._characters += len(str(chunk.message.content))
-        return (
-            len(self.chunks) >= MAX_HELD_CHUNKS
-            or self._characters >= MAX_HELD_CHARACTERS
-        )
+        if self._spoke:
+            return self._characters >= MAX_HELD_REASONING
+        if (count := len(self.chunks) + 1) < MAX_HELD_CHUNKS:
+            return not complete and self._characters >= MAX_HELD_CHARACTERS
+        others = self._reading.others_may_be_asked
+        if others is not None and others():
+            raise IncompleteStream(f"was left after {count} chunks without a word")
+        return not complete
 
     def is_complete(self, error: BaseException) -> bool:
         """Return whether the answer was complete before something broke.
@@ -275,24 +377,34 @@ class _HeldChunks:
         A wire that breaks after the finish marker breaks nothing. An error that the
         provider itself tells of, after a marker and without a word, is the answer.
         """
-        if not isinstance(error, Exception) or self._finish in (None, "error"):
+        if not isinstance(error, Exception) or self._finish is None:
             return False
-        if is_user_error(error):
+        if self._finish in PROVIDER_BROKE or is_user_error(error):
             return False
         if not self._spoke and getattr(error, "body", None):
             return False
         self._reading.progress.broke = error
         return True
 
-    def whole(self, opened: T) -> T:
+    def whole(self, opened: Opened) -> Opened:
         """Return a stream that ended before its commit, if it is an answer."""
-        check_finish(self._finish)
-        if not self._spoke:
-            accepted = self._reading.accepts_empty
-            check_empty(self._finish, opened, accepted=accepted)
-        elif self._finish is None and self._reading.expects_finish:
-            raise IncompleteStream
+        opened.judged = True  # an empty one, too: it may be the best there is
+        fault = self._reading.judge.fault_of_stream(
+            self.chunks,
+            self._finish,
+            expects_finish=self._reading.expects_finish,
+            answer=opened,
+        )
+        if fault is not None:
+            raise fault
         return opened
+
+
+def _snapshot(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+    """Return a chunk as it is now: its child may write into it for the next one."""
+    taken = copy.copy(chunk)
+    taken.message = copy.copy(chunk.message)
+    return taken
 
 
 def close_stream(chunks: Iterable[ChatGenerationChunk]) -> None:

@@ -1,9 +1,10 @@
-"""Handing a committed stream on to its end.
+"""Hands a committed stream on to its end.
 
 In order and unmodified, with the trail on the last chunk, and closed whatever happens.
-Opening a stream is `_streams`' work; how a broken one ends is decided by its call.
+Before the last chunk is out, the whole is judged: with a broken tool call it ends as an
+interrupted one, so that no tool runs with half its arguments.
 
-The twins differ by `await` and by the alarm. Per chunk the relay remembers it, looks
+The twins differ by `await` and by the timer. Per chunk the relay remembers it, looks
 whether it is the last, and hands it on; it does so without a call of its own, which
 would cost more than all the rest.
 """
@@ -11,6 +12,7 @@ would cost more than all the rest.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,9 +21,10 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable._core.usage import usage_at_end
 from langchain_reliable._core.user_errors import is_user_error
-from langchain_reliable._runtime.payload import check_finish, finish_reason_of
-from langchain_reliable._runtime.peek import close_stream
-from langchain_reliable.errors import IncompleteStream
+from langchain_reliable._runtime.payload import PROVIDER_BROKE, is_last
+from langchain_reliable._runtime.peek import ENDED, close_stream
+from langchain_reliable.errors import BrokenToolCall, EmptyAnswer, FilteredAnswer
+from langchain_reliable.observers._logging import unheard
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -37,14 +40,16 @@ if TYPE_CHECKING:
     from langchain_reliable._runtime.peek import (
         AsyncPeekedStream,
         PeekedStream,
-        ReadContext,
     )
     from langchain_reliable._runtime.timer import WaitTimer
+    from langchain_reliable.errors import AnswerRejected
 
 if sys.version_info >= (3, 12):
     _current_task = asyncio.current_task
 else:  # what it does, without a frame that costs as much as all else that we do
     _current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined] # noqa: SLF001
+
+logger = logging.getLogger("langchain_reliable")
 
 _LAST = 8
 """Chunks among which a finish marker and usage are looked for at the end."""
@@ -86,17 +91,22 @@ def relay(
     """
     opened = open_()
     ending.use_winner()
-    relayed = _RelayState(ending, opened.reading, clock)
-    keep = relayed.chunks.append
+    relayed = _RelayState(ending, opened, clock)
+    keep, usual = relayed.chunks.append, relayed.usual_metadata
     try:
         yield from map(relayed.noted, opened.held)
         for chunk in opened.rest:
             keep(chunk)
+            message = chunk.message
             try:
-                last = chunk.message.chunk_position  # type: ignore[attr-defined] # its
+                last = message.chunk_position  # type: ignore[attr-defined] # its own
             except AttributeError:
                 last = None
-            if last is not None or chunk.generation_info is not None:
+            if (
+                last is not None
+                or chunk.generation_info is not None
+                or message.response_metadata != usual
+            ):
                 relayed.look_for_the_end(chunk)
             yield chunk
         relayed.check_end()
@@ -121,8 +131,8 @@ async def arelay(
     wait_timer, now = opened.wait_timer, opened.wait_timer.time
     timer = opened.reading.timer
     this_task, loop = _current_task, asyncio.get_running_loop()
-    relayed = _RelayState(ending, opened.reading, clock, wait_timer)
-    keep = relayed.chunks.append
+    relayed = _RelayState(ending, opened, clock, wait_timer)
+    keep, usual = relayed.chunks.append, relayed.usual_metadata
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
@@ -135,11 +145,16 @@ async def arelay(
                     break
                 timer.pause(clock.now())
             keep(chunk)
+            message = chunk.message
             try:
-                last = chunk.message.chunk_position  # type: ignore[attr-defined] # its
+                last = message.chunk_position  # type: ignore[attr-defined] # its own
             except AttributeError:
                 last = None
-            if last is not None or chunk.generation_info is not None:
+            if (
+                last is not None
+                or chunk.generation_info is not None
+                or message.response_metadata != usual
+            ):
                 relayed.look_for_the_end(chunk)
             yield chunk
             task = this_task(loop)
@@ -160,74 +175,121 @@ async def arelay(
 
 
 class _RelayState:
-    """What has been handed on of a stream."""
+    """What has been handed on of a stream.
+
+    Attributes:
+        chunks: All of it.
+        usual_metadata: What the metadata of its chunks says that say nothing new.
+    """
 
     __slots__ = (
         "_clock",
         "_ending",
         "_finish",
+        "_judged",
         "_marked",
         "_reading",
         "_wait_timer",
         "chunks",
+        "usual_metadata",
     )
 
     def __init__(
         self,
         ending: RelayListener,
-        reading: ReadContext,
+        opened: PeekedStream | AsyncPeekedStream,
         clock: Clock,
         wait_timer: WaitTimer | None = None,
     ) -> None:
         self.chunks: list[ChatGenerationChunk] = []
+        held = opened.held
+        self.usual_metadata = {**held[-1].message.response_metadata} if held else {}
         self._wait_timer = wait_timer
         self._clock = clock
         self._ending = ending
         self._finish: str | None = None
+        self._judged = opened.judged
         self._marked = False
-        self._reading = reading
+        self._reading = opened.reading
 
     def noted(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
         """Take note of a chunk on its way out, as the loops do for most by hand."""
         self.chunks.append(chunk)
-        last = getattr(chunk.message, "chunk_position", None)
-        if last is not None or chunk.generation_info is not None:
+        message = chunk.message
+        last = getattr(message, "chunk_position", None)
+        if last or chunk.generation_info is not None or message.response_metadata:
             self.look_for_the_end(chunk)
         if self._wait_timer is not None:
             self._reading.timer.pause(self._clock.now())
         return chunk
 
     def look_for_the_end(self, chunk: ChatGenerationChunk) -> None:
-        """See whether a chunk tells why the model stopped; stamp the last one."""
-        if self._finish is None and (finish := finish_reason_of(chunk)) is not None:
-            self._finish = finish
-            self._reading.timer.finish_arrived(self._clock.now())
-            if self._wait_timer is not None:
-                self._wait_timer.armed = False  # for less time than it was set for
-        if getattr(chunk.message, "chunk_position", None) == "last":
+        """See whether a chunk tells why the model stopped; stamp the last one.
+
+        Raises:
+            AnswerRejected: It is the last, and nobody may have the whole.
+        """
+        if self._finish is None:
+            self._finish = self._reading.finish_of(chunk)
+            if self._finish is not None:
+                self._reading.timer.finish_arrived(self._clock.now())
+                if self._wait_timer is not None:
+                    self._wait_timer.armed = False  # for less time than it was set for
+        if is_last(chunk.message):
+            if self._finish is not None or not self._reading.expects_finish:
+                self.check_end()
             self._marked = True
             chunk.message.response_metadata["reliable"] = self._ending.trail()
 
-    @property
-    def _finished(self) -> str | None:
-        """Why the model stopped; some say it in the metadata of any chunk."""
-        return self._finish or _finish_among(self.chunks)
-
     def check_end(self) -> None:
-        """Raise if a stream that ended by itself was cut, or ended in an error."""
-        check_finish(finish := self._finished)
-        if finish is None and self._reading.expects_finish:
-            raise IncompleteStream
+        """Raise if a stream was cut, ended in an error, or with a broken tool call.
+
+        Raises:
+            AnswerRejected: What is wrong with it.
+        """
+        if (fault := self._fault()) is not None:
+            raise fault
+
+    def _fault(self) -> AnswerRejected | None:
+        """Return what is wrong with the whole; asked once.
+
+        What says nothing, or was ended by a filter, has been shown, and no harm comes
+        of it: a line in the log says so.
+        """
+        if self._judged:
+            return None
+        self._judged, reading = True, self._reading
+        fault = reading.judge.fault_of_stream(
+            self.chunks,
+            self._finish,
+            expects_finish=reading.expects_finish,
+            shown=True,
+        )
+        if not isinstance(fault, (EmptyAnswer, FilteredAnswer)):
+            return fault
+        if not unheard.get():
+            served_by = self._ending.trail()["served_by"]
+            logger.warning("%s: %s; shown by then, and so returned", served_by, fault)
+        return None
 
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
-        finished = self._finished not in (None, "error") and not is_user_error(error)
-        if finished and self._ending.is_complete(self.chunks):
-            return
+        if self._was_complete_before(error):
+            if (fault := self._fault()) is None:
+                return
+            error = fault
         interrupted = self._ending.interruption(error, self.chunks)
         if interrupted is None:
             raise error
         raise interrupted from error
+
+    def _was_complete_before(self, error: Exception) -> bool:
+        """Return whether nothing was missing when the wire broke."""
+        if self._finish is None or self._finish in PROVIDER_BROKE:
+            return False
+        if is_user_error(error) or isinstance(error, BrokenToolCall):
+            return False
+        return self._ending.is_complete(self.chunks)
 
     def stopped(self, error: BaseException, wait_timer: WaitTimer) -> None:
         """Raise what the caller shall see of what ended an async relay."""
@@ -243,9 +305,11 @@ class _RelayState:
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """Yield the chunk that marks the end, where the child has not."""
-        finished = self._finished is not None
+        finished = self._finish is not None and self._finish != ENDED
         if not self._marked and self.chunks:
-            yield self.noted(_last_chunk(self.chunks[-1]))
+            self.chunks.append(last := _last_chunk(self.chunks[-1]))
+            last.message.response_metadata["reliable"] = self._ending.trail()
+            yield last
         usage = usage_at_end(self.chunks, _LAST)
         self._ending.answered(finished=finished, usage=usage)
 
@@ -256,9 +320,3 @@ def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:
     content = "" if isinstance(before.message.content, str) else []
     message = AIMessageChunk(content=content, chunk_position="last")
     return ChatGenerationChunk(message=message)
-
-
-def _finish_among(chunks: list[ChatGenerationChunk]) -> str | None:
-    """Return why the model stopped, if one of its last chunks says so."""
-    last = reversed(chunks[-_LAST:])
-    return next(filter(None, map(finish_reason_of, last)), None)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_reliable._children.base import Request
+from langchain_reliable._classify.answer import AnswerJudge
 from langchain_reliable._classify.classifier import classifier_with
 from langchain_reliable._core.call import Call
 from langchain_reliable._core.plan import plan_for
@@ -74,7 +75,10 @@ class CallFactory:
         self._commit_policy = CommitPolicy(
             commit_on=model.commit_on,
             require_finish_reason=model.require_finish_reason,
-            accepts_empty=model.on_empty == "accept",
+            judge=AnswerJudge(
+                accepts_empty=model.on_empty == "accept",
+                passes_filtered_on=self._policy.goes_on_after_filter,
+            ),
         )
         self._health = model.health
         budget = model.retry_budget

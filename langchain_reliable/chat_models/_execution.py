@@ -11,10 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_core.language_models.chat_models import generate_from_stream
-from langchain_core.messages import AIMessage, message_chunk_to_message
-from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
-from langchain_reliable._children.convert import checked
+from langchain_reliable._classify.answer import merged
 from langchain_reliable._core.timeouts import AttemptTimer, read_timeout_for
 from langchain_reliable._core.usage import usage_of
 from langchain_reliable._runtime.peek import (
@@ -25,8 +23,13 @@ from langchain_reliable._runtime.peek import (
 )
 from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.timer import within_limits
-from langchain_reliable.errors import AnswerTimeout, EmptyAnswer, StreamInterrupted
-from langchain_reliable.failures import FailureKind
+    def _checked(
+        self, child: Child, attempt: Attempt, answer: ChatResult
+    ) -> ChatResult:
+        attempt.progress.parts = answer.generations[:1]
+        if (fault := self._commit_policy.judge.fault_of_result(answer)) is not None:
+            raise fault
+        return answer if self._request.output is None else self._read(child, answer)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -163,11 +166,18 @@ class Execution:
         timer = AttemptTimer(attempt.timeouts, self.clock.now(), streams=True)
         attempt.progress.timer = timer
         return commit_policy.reading(
-            timer, attempt.progress, sends_finish=child.sends_finish
+            timer,
+            attempt.progress,
+            sends_finish=child.sends_finish,
+            marks_its_end=child.marks_its_end,
+            others_may_be_asked=lambda: self.call.may_ask_another(
+                attempt.route, self.clock.now()
+            ),
         )
 
     # --- structured output ----------------------------------------------------------
 
+<<<<<<< HEAD
     def _checked(
         self, child: Child, attempt: Attempt, answer: ChatResult
     ) -> ChatResult:
@@ -175,6 +185,12 @@ class Execution:
         accepts = self._commit_policy.accepts_empty
         answer = checked(answer, accepts_empty=accepts)
         return answer if self._request.output is None else self._read(child, answer)
+=======
+    def _checked(self, answer: ChatResult) -> ChatResult:
+        if (fault := self._commit_policy.judge.fault_of_result(answer)) is not None:
+            raise fault
+        return self._read(answer)
+>>>>>>> 062d9d8 (Judge a finished answer once, for held streams, relays and whole answers alike)
 
     def _read(self, child: Child, answer: ChatResult) -> ChatResult:
         """Read an answer by its form, if it was asked for in one."""
@@ -285,8 +301,9 @@ class Execution:
         if (winner := self.call.trail.winner) is not None:
             winner.progress.parts = shown
         self.call.interrupted(failure, error, clock.now(), clock.chance())
+        answer = error.answer if isinstance(error, BrokenToolCall) else None
         return StreamInterrupted(
-            partial=_merged(shown),
+            partial=answer or merged(shown),
             served_by=self.call.trail.served_by,
             attempts=self.call.trail.records,
             failure=failure,
@@ -305,9 +322,3 @@ def _empty_as_result() -> Iterator[None]:
 
 def _joined(chunks: list[ChatGenerationChunk]) -> ChatResult:
     return generate_from_stream(iter(chunks))
-
-
-def _merged(chunks: list[ChatGenerationChunk]) -> AIMessage:
-    merged = merge_chat_generation_chunks(list(chunks))
-    message = message_chunk_to_message(merged.message) if merged else None
-    return message if isinstance(message, AIMessage) else AIMessage(content="")

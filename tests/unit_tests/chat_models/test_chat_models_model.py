@@ -119,12 +119,20 @@ def test_a_tool_call_commits(surface, reliable):
     assert (call["name"], call["args"]) == ("weather", {"city": "Rome"})
 
 
-@pytest.mark.parametrize("answer", [refuses("no"), says(thinks="hm", chunks=[])])
-def test_refusal_and_reasoning_are_something(surface, reliable, answer):
+def test_a_refusal_is_an_answer(surface, reliable):
     backup = scripted("backup")
-    outcome = surface(reliable(scripted("first", answer), backup))
+    outcome = surface(reliable(scripted("first", refuses("no")), backup))
     assert outcome.attempts == ["first: answered"]
     assert backup.request_count == 0
+
+
+def test_reasoning_alone_is_one_only_where_it_was_shown(surface, reliable):
+    first = scripted("first", says(thinks="hm", chunks=[]))
+    outcome = surface(reliable(first, scripted("backup", "hello")))
+    if surface.streams:
+        assert outcome.attempts == ["first: answered"]
+    else:
+        assert outcome.attempts == ["first: empty"] * 2 + ["backup: answered"]
 
 
 def test_an_empty_answer_is_tried_once_more_and_then_elsewhere(surface, reliable):

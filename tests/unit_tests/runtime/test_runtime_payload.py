@@ -8,13 +8,12 @@ from langchain_core.outputs import ChatGeneration
 
 from langchain_reliable._runtime.payload import (
     finish_reason_of,
+    has_answer,
     has_payload,
-    may_be_empty,
 )
 
 SAYS = {
     "text": {"content": "hi"},
-    "a newline": {"content": "\n"},
     "a text block": {"content": [{"type": "text", "text": "hi"}]},
     "a plain string in a list": {"content": ["hi"]},
     "thinking": {"content": [{"type": "thinking", "thinking": "hm"}]},
@@ -49,6 +48,10 @@ SAYS = {
 }
 SILENT = {
     "nothing": {"content": ""},
+    "a newline": {"content": "\n"},
+    "blanks in a list": {"content": [" ", "\t"]},
+    "a blank text block": {"content": [{"type": "text", "text": " \n "}]},
+    "a blank refusal": {"content": "", "additional_kwargs": {"refusal": " "}},
     "no blocks": {"content": []},
     "an empty string in a list": {"content": [""]},
     "an empty text block": {"content": [{"type": "text", "text": ""}]},
@@ -105,6 +108,21 @@ def test_a_whole_messages_tool_call_says_something():
         (None, {"finish_reason": ""}, None),
         ({}, {"prompt_feedback": {"block_reason": "SAFETY"}}, "prompt_blocked"),
         ({}, {"prompt_feedback": {"block_reason": 0}}, None),
+        ({}, {"status": "incomplete"}, "incomplete"),
+        (
+            {},
+            {
+                "status": "incomplete",
+                "incomplete_details": {"reason": "content_filter"},
+            },
+            "content_filter",
+        ),
+        (
+            {"finish_reason": "error"},
+            {"native_finish_reason": "MALFORMED_FUNCTION_CALL"},
+            "malformed_function_call",
+        ),
+        ({"finish_reason": "stop", "native_finish_reason": "STOP"}, {}, "stop"),
         ({}, {"prompt_feedback": {"block_reason": "X_UNSPECIFIED"}}, None),
     ],
 )
@@ -116,7 +134,47 @@ def test_finds_the_finish_reason(info, metadata, finish):
     )
 
 
-def test_knows_which_endings_need_no_words():
-    assert may_be_empty("length")
-    assert may_be_empty("prompt_blocked")
-    assert not may_be_empty("stop")
+REASONS = {
+    "thinking": {"content": [{"type": "thinking", "thinking": "hm"}]},
+    "reasoning beside a blank text": {
+        "content": " \n",
+        "additional_kwargs": {"reasoning_content": "hm"},
+    },
+    "reasoning beside a blank block": {
+        "content": [
+            {"type": "reasoning", "reasoning": "hm"},
+            {"type": "text", "text": "\n"},
+        ]
+    },
+    "a summary beside the content": {
+        "content": "",
+        "additional_kwargs": {"reasoning": {"summary": [{"text": "hm"}]}},
+    },
+}
+ANSWERS = {
+    name: fields
+    for name, fields in SAYS.items()
+    if not any(word in name for word in ("thinking", "reasoning", "summary"))
+}
+
+
+@pytest.mark.parametrize("fields", REASONS.values(), ids=list(REASONS))
+def test_reasoning_is_a_payload_and_no_answer(fields):
+    message = AIMessageChunk(**fields)
+    assert has_payload(message)
+    assert not has_answer(message)
+
+
+@pytest.mark.parametrize("fields", ANSWERS.values(), ids=list(ANSWERS))
+def test_all_else_is_an_answer(fields):
+    assert has_answer(AIMessageChunk(**fields))
+
+
+@pytest.mark.parametrize("fields", SILENT.values(), ids=list(SILENT))
+def test_silence_is_no_answer(fields):
+    assert not has_answer(AIMessageChunk(**fields))
+
+
+def test_a_call_that_nobody_can_read_says_something():
+    call = {"name": "f", "args": "{", "id": "1", "error": None}
+    assert has_answer(AIMessage(content="", invalid_tool_calls=[call]))

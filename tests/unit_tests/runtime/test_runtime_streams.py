@@ -1,4 +1,4 @@
-"""The peephole: what is held, what is let out, and that everything is closed."""
+"""What is held, what is let out, and that everything is closed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
+from langchain_reliable._classify.answer import AnswerJudge
 from langchain_reliable._core import timeouts
 from langchain_reliable._core.steps import AttemptProgress
 from langchain_reliable._core.timeouts import NO_TIMEOUTS, AttemptTimer, Timeouts
@@ -28,6 +29,7 @@ from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable.errors import (
     AttemptTimeout,
+    BrokenToolCall,
     EmptyAnswer,
     FinishedWithError,
     FirstChunkTimeout,
@@ -107,7 +109,9 @@ def reading(limits=NO_TIMEOUTS, **manner):
     if limits.total:
         limits = limits._replace(deadline=CLOCK.now() + limits.total)
     timer = AttemptTimer(limits, CLOCK.now(), streams=True)
-    return ReadContext(timer, AttemptProgress(), **manner)
+    accepts = manner.pop("accepts_empty", False)
+    judge = AnswerJudge(accepts_empty=accepts)
+    return ReadContext(timer, AttemptProgress(), judge, **manner)
 
 
 def read_by_a_thread(stream, how):
@@ -123,7 +127,7 @@ def relayed(chunks, ending, how=None):
 
 @pytest.fixture(params=["sync", "async"])
 def through(request):
-    """Run a tap through the peephole to its end, sync or async."""
+    """Run a tap through peek and relay to its end, sync or async."""
 
     def run_sync(tap, ending, **manner):
         return list(
@@ -223,6 +227,149 @@ def test_commits_when_too_much_is_held(through, monkeypatch):
     with pytest.raises(RuntimeError):
         through(Tap(chunk(), chunk(), chunk(), OSError()), ending)
     assert len(ending.shown) == 3
+
+
+@pytest.mark.parametrize("commit_on", ["payload", "text", "complete"])
+def test_unless_somebody_else_can_be_asked(through, monkeypatch, commit_on):
+    monkeypatch.setattr(peek, "MAX_HELD_CHUNKS", 3)
+    tap = Tap(*[chunk() for _ in range(5)])
+    manner = {"commit_on": commit_on, "others_may_be_asked": lambda: True}
+    with pytest.raises(IncompleteStream, match="3 chunks without a word"):
+        through(tap, RelayListener(), **manner)
+    assert tap.closed
+
+
+@pytest.mark.parametrize("commit_on", ["payload", "text", "complete"])
+def test_reasoning_is_a_word(through, monkeypatch, commit_on):
+    monkeypatch.setattr(peek, "MAX_HELD_CHUNKS", 3)
+    thought = {"type": "thinking", "thinking": "hm"}
+    thoughts = [chunk([thought]) for _ in range(5)]
+    pieces = [chunk([]), *thoughts, chunk(["a"], finish="stop")]
+    manner = {"commit_on": commit_on, "others_may_be_asked": lambda: True}
+    assert len(through(Tap(*pieces), RelayListener(), **manner)) == 8
+
+
+def test_reasoning_held_for_a_text_has_a_bound_of_its_own(through, monkeypatch):
+    monkeypatch.setattr(peek, "MAX_HELD_REASONING", 10)
+    ending = RelayListener(instead=RuntimeError("interrupted"))
+    thought = chunk([{"type": "thinking", "thinking": "x" * 20}])
+    with pytest.raises(RuntimeError):
+        through(Tap(thought, OSError()), ending, commit_on="text")
+    assert len(ending.shown) == 1
+
+
+def test_blanks_do_not_commit(through):
+    tap = Tap(chunk("\n"), chunk(" "), OSError("gone"))
+    with pytest.raises(OSError, match="gone"):
+        through(tap, RelayListener(instead=RuntimeError("interrupted")))
+
+
+def test_a_chunk_that_comes_again_is_held_as_it_was(through):
+    class Reusing(Tap):
+        def _told(self):
+            message = AIMessageChunk(content="")
+            same = ChatGenerationChunk(message=message)
+            for text in self.pieces:
+                message.content = same.text = text
+                yield same
+            yield chunk("", finish="stop")
+
+        def stream(self):
+            yield from self._told()
+
+        async def astream(self):
+            for one in self._told():
+                yield one
+
+    texts = ["", "", "a", "b", *"cdefghijklmnopqrstuvwxyz", ""]
+    held = through(Reusing(*texts), RelayListener(), commit_on="complete")
+    assert [one.message.content for one in held] == [*texts, "", ""]
+    first = through(Reusing("", "", "a"), RelayListener())[:3]
+    assert [one.message.content for one in first] == ["", "", "a"]
+
+
+# --- the finish marker, and the judgement at the end ----------------------------------
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"finish": "stop"},
+        {"response_metadata": {"finish_reason": "stop"}},
+        {"response_metadata": {"stop_reason": "end_turn"}},
+        {"chunk_position": "last"},
+    ],
+    ids=["generation info", "metadata", "another word for it", "position"],
+)
+@pytest.mark.parametrize("commit_on", ["payload", "complete"])
+def test_the_finish_marker_is_found_wherever_it_stands(through, fields, commit_on):
+    pieces = [chunk("a"), chunk("b"), chunk(**fields), OSError("gone")]
+    manner = {"expects_finish": True, "marks_its_end": True, "commit_on": commit_on}
+    out = through(Tap(*pieces), RelayListener(), **manner)
+    assert "".join(one.text for one in out) == "ab"
+
+
+def test_a_position_proves_nothing_where_anybody_may_have_set_it(through):
+    pieces = [chunk("a"), chunk("", chunk_position="last")]
+    instead = RelayListener(instead=RuntimeError("cut"))
+    with pytest.raises(RuntimeError, match="cut"):
+        through(Tap(*pieces), instead, expects_finish=True)
+
+
+def test_after_a_marker_in_the_metadata_little_is_waited_for(through):
+    pieces = [chunk("a"), chunk(response_metadata={"finish_reason": "stop"})]
+    how = reading(marks_its_end=True)
+    out = relay(
+        lambda: open_stream(Tap(*pieces).stream(), how, CLOCK), RelayListener(), CLOCK
+    )
+    next(out)
+    next(out)
+    assert [span for _, _, span in how.timer.deadlines] == [timeouts.AFTER_FINISH]
+
+
+def half_a_call(*, finish="tool_calls", **last):
+    told = {"name": "f", "args": '{"a": "b', "id": "1", "index": 0}
+    return [chunk("a"), chunk(tool_call_chunks=[told]), chunk(finish=finish, **last)]
+
+
+@pytest.mark.parametrize("last", [{}, {"chunk_position": "last"}], ids=["", "marked"])
+@pytest.mark.parametrize("after", [(), (OSError("gone"),)], ids=["ends", "breaks"])
+def test_half_a_tool_call_is_interrupted_before_it_is_whole(through, last, after):
+    ending, got = RelayListener(instead=RuntimeError("interrupted")), []
+    tap = Tap(*half_a_call(**last), *after)
+    with pytest.raises(RuntimeError, match="interrupted") as caught:
+        got.extend(through(tap, ending))
+    assert isinstance(caught.value.__cause__, BrokenToolCall)
+    assert not ending.done
+    assert tap.closed
+
+
+def test_the_last_chunk_of_it_is_never_out():
+    out = relay(
+        lambda: open_stream(
+            Tap(*half_a_call(chunk_position="last")).stream(), reading(), CLOCK
+        ),
+        RelayListener(instead=RuntimeError("interrupted")),
+        CLOCK,
+    )
+    assert [next(out).text, next(out).text] == ["a", ""]
+    with pytest.raises(RuntimeError, match="interrupted"):
+        next(out)
+
+
+@pytest.mark.parametrize("commit_on", ["payload", "text"])
+def test_what_says_nothing_is_told_of_once_it_was_shown(through, commit_on, caplog):
+    thought = chunk([{"type": "thinking", "thinking": "secret"}])
+    tap = Tap(thought, chunk([], finish="stop"))
+    if commit_on == "text":
+        with pytest.raises(EmptyAnswer):
+            through(tap, RelayListener(), commit_on="text")
+        assert not caplog.records
+        return
+    assert len(through(tap, RelayListener())) == 3
+    [record] = caplog.records
+    assert record.levelname == "WARNING"
+    assert "secret" not in record.getMessage()
 
 
 def test_commits_when_what_is_held_is_too_long(through, monkeypatch):
