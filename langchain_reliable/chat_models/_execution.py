@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         PeekedStream,
     )
     from langchain_reliable.chat_models._router import Router
+    from langchain_reliable.chat_models._tracing import TracedRun
 
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ class Execution:
         self._router = router
         self._classifier = classifier
         self.clock = clock
+        self.traced: TracedRun | None = None
         self._commit_policy = commit_policy
         self._children: dict[int, Child] = {}  # by attempt
 
@@ -234,9 +236,15 @@ class Execution:
 
     def use_winner(self) -> None:
         """Take note of who has answered: what it was asked for reads its answer."""
-        output = self._request.output
-        if output is not None and (winner := self.call.trail.winner) is not None:
-            output.form = self._children[winner.number].output_for(output.spec)
+        output, traced = self._request.output, self.traced
+        if output is None and traced is None:
+            return
+        if (winner := self.call.trail.winner) is not None:
+            child = self._children[winner.number]
+            if output is not None:
+                output.form = child.output_for(output.spec)
+            if traced is not None:
+                traced.answered_by(child.ls_params(self._request), winner.route)
 
     def trail(self) -> dict[str, object]:
         """Return what happened, for the answer's metadata."""
