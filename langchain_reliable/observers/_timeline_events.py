@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
     from langchain_reliable.events import Event
     from langchain_reliable.failures import Failure
-    from langchain_reliable.observers._timeline_data import Outcome
+    from langchain_reliable.observers._timeline_data import Entry, Outcome
+
+_MARKS_SHOWN = 5
+"""How many that were passed over have a row of their own."""
 
 
 def begins(event: Event) -> bool:
@@ -69,14 +72,26 @@ def summarize(events: Sequence[Event]) -> CallSummary:
     for event in events:
         story.hear(event)
     end = events[-1].at - events[0].at
-    order = story.order
     return CallSummary(
         number=events[0].call,
         tries=tuple(story.tries.values()),
         end=end if story.over_at is None else story.over_at,
         fate=story.fate,
-        entries=tuple(story.tries[x] if isinstance(x, int) else x for x in order),
+        entries=_entries(story),
     )
+
+
+def _entries(story: _Story) -> tuple[Entry, ...]:
+    """Return the rows; of many that were passed over, one row stands for the rest."""
+    marks = [one for one in story.order if isinstance(one, PassedOverMark)]
+    rest = marks[_MARKS_SHOWN:]
+    shown = [one for one in story.order if one not in rest[1:]]
+    if len(rest) > 1:
+        name = f"{len(rest)} more"
+        what, detail = "passed over", f"{name} passed over"
+        more = replace(rest[0], candidate=name, what=what, detail=detail)
+        shown = [more if one is rest[0] else one for one in shown]
+    return tuple(story.tries[x] if isinstance(x, int) else x for x in shown)
 
 
 class _Story:

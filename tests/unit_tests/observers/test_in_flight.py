@@ -425,6 +425,18 @@ def test_a_call_that_asks_nobody_is_drawn_and_has_a_span(heard):
     assert not call.status.is_ok
 
 
+@pytest.mark.parametrize(("count", "rows"), [(5, 5), (6, 6), (7, 6), (99, 6)])
+def test_of_many_that_were_passed_over_one_row_stands_for_the_rest(count, rows):
+    story = Story()
+    for number in range(count):
+        facts = {"candidate": f"gpt-{number}", "reason": "health", "seconds": 9.0}
+        story.tell(PassedOver, after=0.0, **facts)
+    entries = drawn(story.asks(1).commits(1).answers(1).events).summary.entries
+    assert len(entries) == rows + 1
+    more = [one.candidate for one in entries if "more" in one.candidate]
+    assert more == ([f"{count - 5} more"] if count > 6 else [])
+
+
 def test_calls_that_were_dropped_do_not_return():
     timeline = Timeline(keep=1)
     for call in (1, 2):
