@@ -33,7 +33,9 @@ def told(event: Event) -> Data | None:
             who, why, number = tried.candidate, tried.failure, tried.number
             return _data("attempt_failed", text, who, why, number)
         case Waiting(candidate=who, seconds=span, failure=why):
-            text = f"waiting {seconds(span)} before asking {who}"
+            limit = event.for_limit or why is None
+            what = f"for a limit of {who}" if limit else f"before asking {who}"
+            text = f"waiting {seconds(span)} {what}"
             return {**_data("waiting", text, who, why), "seconds": round(span, 3)}
         case FailedOver(source=who, target=target, failure=why, number=number):
             text = f"{said_of(who, why)}; asking {target}"

@@ -183,6 +183,8 @@ def _told(event: Event, failed: str) -> str:
     """Return what an event adds to a line, or says by itself."""
     said = ""
     match event:
+        case Waiting(candidate=name, seconds=span) if event.for_limit or not failed:
+            said = f"waiting {span:.2f} s for a limit of {name}"
         case Waiting(candidate=name, seconds=span):
             said = "retrying" if name == failed else f"asking {name}"
             said = f"{said} in {span:.2f} s"

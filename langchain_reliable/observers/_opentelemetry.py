@@ -201,7 +201,9 @@ class OpenTelemetryObserver:
         """Record what happens between attempts, as events of the call's span."""
         match event:
             case Waiting(candidate=who, seconds=span):
-                call.span.add_event("waiting", facts(candidate=who, seconds=span))
+                told = facts(candidate=who, seconds=span)
+                limit = facts(for_limit=True) if event.for_limit else {}
+                call.span.add_event("waiting", {**told, **limit})
             case FailedOver(source=source, target=target):
                 call.span.add_event("failed over", facts(source=source, target=target))
             case Hedged(source=source, target=target, after=after):

@@ -103,7 +103,6 @@ class _Story:
         self.tries: dict[int, AttemptSpan] = {}
         self.order: list[int | PassedOverMark] = []
         self._zero = zero
-        self._full: set[str] = set()
         self._hedges_next = False
         self._waits_for_limit = False
         self._waits_since: float | None = None
@@ -125,10 +124,9 @@ class _Story:
                 self._committed(tried.number, at)
             case PassedOver():
                 self._passed_over(event, at)
-            case Waiting(candidate=name, failure=failure):
+            case Waiting():
                 self._waits_since = at
-                first = failure is None and not self.tries
-                self._waits_for_limit = first or name in self._full
+                self._waits_for_limit = event.for_limit or not self.tries
             case Hedged():
                 self._hedges_next = True
             case SlowCall():
@@ -151,7 +149,6 @@ class _Story:
             for_limit=wait > 0 and self._waits_for_limit,
         )
         self.order.append(event.number)
-        self._full.discard(event.candidate)
         self._waits_since = None
         self._waits_for_limit = self._hedges_next = False
 
@@ -166,8 +163,6 @@ class _Story:
         return pause if pause >= WORTH_TELLING else 0.0
 
     def _passed_over(self, event: PassedOver, at: float) -> None:
-        if event.reason == "full":
-            self._full.add(event.candidate)
         span = "" if event.seconds is None else f", {seconds(event.seconds)}"
         self.order.append(
             PassedOverMark(

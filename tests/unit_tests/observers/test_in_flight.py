@@ -503,12 +503,19 @@ def test_a_wait_for_a_limit_is_drawn_as_what_it_is():
     story = Story().tell(Waiting, candidate="gpt", seconds=2.0)
     story.at += 1
     assert "waited 2.00 s for a limit" in str(drawn(story.asks(1).events))
-    story = Story().tell(PassedOver, candidate="gpt", reason="full", seconds=2.0)
-    story.asks(2).fails(2).tell(Waiting, candidate="gpt", seconds=1.0, failure=DOWN)
-    assert "waited 2.00 s for a limit" in str(drawn(story.asks(1).events))
+    facts = {"candidate": "gpt", "seconds": 1.0, "failure": DOWN}
+    story = Story().asks(1).fails(1).tell(Waiting, **facts, for_limit=True)
+    assert "waited 2.00 s for a limit" in str(drawn(story.asks(2).events))
     story = Story().asks(1).fails(1)
     story.tell(Waiting, candidate="gpt", seconds=1.0, failure=DOWN)
     assert str(drawn(story.asks(2).events)).count("waited 2.00 s\n") == 1
+
+
+def test_a_wait_for_a_limit_is_told(caplog):
+    story = Story().tell(Waiting, candidate="gpt", seconds=2.0)
+    said = "waiting 2.00 s for a limit of gpt"
+    assert [told["text"] for told in shown(story.events)] == [said]
+    assert logged(caplog, story.events) == [("INFO", said)]
 
 
 # --- in a chat --------------------------------------------------------------------
