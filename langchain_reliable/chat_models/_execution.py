@@ -263,7 +263,7 @@ class Execution:
 
     def with_trail(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
-        if self._request.output is not None:
+        if self._request.output is not None or self.traced is not None:
             self.use_winner()
         trail = self.call.trail.as_metadata()
         for generation in result.generations:
