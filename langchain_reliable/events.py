@@ -130,12 +130,18 @@ class PassedOver(Event):
 class Waiting(Event):
     """Nobody is free to ask: the call waits before its next attempt.
 
-    `failure` is what the last attempt came to; `None` before the first.
+    Attributes:
+        candidate: Who is expected to be free first.
+        seconds: How long the call waits.
+        failure: What the last attempt came to; `None` before the first, where only a
+            candidate's own limits can be what is waited for.
+        for_limit: Whether such a limit is waited for, also after a failure.
     """
 
     candidate: str
     seconds: float
     failure: Failure | None = None
+    for_limit: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

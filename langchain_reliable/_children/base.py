@@ -77,6 +77,9 @@ class Child(Protocol):
     def output_for(self, spec: OutputSpec) -> ChildOutput:
         """Return how it is asked for structured output, and how that is read."""
 
+    def ls_params(self, request: Request) -> Mapping[str, Any]:
+        """Return what tracers are told of its model; nothing if it is none."""
+
     def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
         """Return how many tokens it takes these for; its API may be asked for it."""
 

@@ -143,6 +143,13 @@ class ChatChild:
     def output_for(self, spec: OutputSpec) -> ChildOutput:
         return spec.output_for(self._model)
 
+    def ls_params(self, request: Request) -> Mapping[str, Any]:
+        kwargs = {**self._kwargs, **request.kwargs}
+        try:
+            return self._model._get_ls_params(stop=request.stop, **kwargs)
+        except Exception:  # noqa: BLE001 - a partner's, and for traces only
+            return {}
+
     def tokens_in(self, messages: list[BaseMessage], tools: Any, **kwargs: Any) -> int:
         read = self._adapter.adapt(messages)
         return self._model.get_num_tokens_from_messages(read, tools, **kwargs)

@@ -35,6 +35,10 @@ class RunnableChild:
         self._kwargs = kwargs
         self.sends_finish = False
 
+    def ls_params(self, request: Request) -> Mapping[str, Any]:  # noqa: ARG002 - only the Runnable knows
+        """Return nothing: it is not known whose model it asks."""
+        return {}
+
     def take_turn(self) -> None:
         """Do not wait: its rate limiter, if it has one, is within."""
 

@@ -23,13 +23,13 @@ from langchain_reliable._runtime.peek import (
 )
 from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.timer import within_limits
-    def _checked(
-        self, child: Child, attempt: Attempt, answer: ChatResult
-    ) -> ChatResult:
-        attempt.progress.parts = answer.generations[:1]
-        if (fault := self._commit_policy.judge.fault_of_result(answer)) is not None:
-            raise fault
-        return answer if self._request.output is None else self._read(child, answer)
+from langchain_reliable.errors import (
+    AnswerTimeout,
+    BrokenToolCall,
+    EmptyAnswer,
+    StreamInterrupted,
+)
+from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         PeekedStream,
     )
     from langchain_reliable.chat_models._router import Router
+    from langchain_reliable.chat_models._tracing import TracedRun
 
 
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class Execution:
         self._router = router
         self._classifier = classifier
         self.clock = clock
+        self.traced: TracedRun | None = None
         self._commit_policy = commit_policy
         self._children: dict[int, Child] = {}  # by attempt
 
@@ -177,20 +179,13 @@ class Execution:
 
     # --- structured output ----------------------------------------------------------
 
-<<<<<<< HEAD
     def _checked(
         self, child: Child, attempt: Attempt, answer: ChatResult
     ) -> ChatResult:
         attempt.progress.parts = answer.generations[:1]
-        accepts = self._commit_policy.accepts_empty
-        answer = checked(answer, accepts_empty=accepts)
-        return answer if self._request.output is None else self._read(child, answer)
-=======
-    def _checked(self, answer: ChatResult) -> ChatResult:
         if (fault := self._commit_policy.judge.fault_of_result(answer)) is not None:
             raise fault
-        return self._read(answer)
->>>>>>> 062d9d8 (Judge a finished answer once, for held streams, relays and whole answers alike)
+        return answer if self._request.output is None else self._read(child, answer)
 
     def _read(self, child: Child, answer: ChatResult) -> ChatResult:
         """Read an answer by its form, if it was asked for in one."""
@@ -250,9 +245,15 @@ class Execution:
 
     def use_winner(self) -> None:
         """Take note of who has answered: what it was asked for reads its answer."""
-        output = self._request.output
-        if output is not None and (winner := self.call.trail.winner) is not None:
-            output.form = self._children[winner.number].output_for(output.spec)
+        output, traced = self._request.output, self.traced
+        if output is None and traced is None:
+            return
+        if (winner := self.call.trail.winner) is not None:
+            child = self._children[winner.number]
+            if output is not None:
+                output.form = child.output_for(output.spec)
+            if traced is not None:
+                traced.answered_by(child.ls_params(self._request), winner.route)
 
     def trail(self) -> dict[str, object]:
         """Return what happened, for the answer's metadata."""
@@ -271,7 +272,7 @@ class Execution:
 
     def with_trail(self, result: ChatResult) -> ChatResult:
         """Return an answer that tells in its metadata what happened."""
-        if self._request.output is not None:
+        if self._request.output is not None or self.traced is not None:
             self.use_winner()
         trail = self.call.trail.as_metadata()
         for generation in result.generations:

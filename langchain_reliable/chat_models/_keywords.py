@@ -1,7 +1,4 @@
-"""Call keywords that are meant for us and never reach a child.
-
-Their names, and taking them out, live here. What they mean stands where they are used.
-"""
+"""Call keywords that are meant for us and never reach a child."""
 
 from __future__ import annotations
 
@@ -20,12 +17,18 @@ OUTPUT: Final = "reliable_output"
 STACK: Final = "reliable_bottom"
 """What a stream stands on; `astream` asks `_astream` to add its generator."""
 
-_OURS: Final = frozenset((OPTIONS, OUTPUT, STACK))
+TRACED: Final = "reliable_traced"
+"""The run that tracers keep, on its way to hooks that get no run manager."""
+
+_OURS: Final = frozenset((OPTIONS, OUTPUT, STACK, TRACED))
 
 
 def child_keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords without those meant for us."""
-    return {name: v for name, v in kwargs.items() if name not in _OURS}
+    theirs = dict(kwargs)
+    for name in _OURS:
+        theirs.pop(name, None)
+    return theirs
 
 
 def cache_key_part(kwargs: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ who it says it is, what it can do, how it counts. Calling never does.
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from langchain_core.caches import BaseCache
 from langchain_core.callbacks import (
@@ -28,9 +28,10 @@ from langchain_core.load.serializable import (
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
+from pydantic import PrivateAttr
 from typing_extensions import override
 
-from langchain_reliable._children.base import Child
+from langchain_reliable._children.base import Child, Request
 from langchain_reliable._children.prepare import bare_model
 from langchain_reliable._children.profile import common_profile
 from langchain_reliable._children.structured_output import (
@@ -39,13 +40,22 @@ from langchain_reliable._children.structured_output import (
     validate_schema,
 )
 from langchain_reliable._children.tools import PortableTool
+from langchain_reliable._core.plan import plan_for
+from langchain_reliable._runtime.clock import Clock, SystemClock
 from langchain_reliable.candidates import members_of
 from langchain_reliable.chat_models._cache import FirstTierCache
-from langchain_reliable.chat_models._keywords import cache_key_part, child_keywords
+from langchain_reliable.chat_models._keywords import (
+    OPTIONS,
+    TRACED,
+    cache_key_part,
+    child_keywords,
+)
 from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._serialization import on_paper, written
 from langchain_reliable.chat_models._structured_output import StructuredOutput
+from langchain_reliable.chat_models._tracing import TracedRun, traced_run
 from langchain_reliable.chat_models.settings import ModelSettings
+from langchain_reliable.policies import CallOptions
 
 
 class LangChainInterface(ModelSettings):
@@ -54,7 +64,9 @@ class LangChainInterface(ModelSettings):
     @property
     @abstractmethod
     def _router(self) -> Router:
-        """Return who is in the house."""
+        """Return who may be asked."""
+
+    _clock: Clock = PrivateAttr(default_factory=SystemClock)
 
     # --- tools --------------------------------------------------------------------
 
@@ -129,6 +141,8 @@ class LangChainInterface(ModelSettings):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        if run_manager is not None and run_manager.handlers:
+            self._hand_on(kwargs, traced_run(run_manager))
         return BaseChatModel._generate_with_cache(
             self._behind_veil(), messages, stop, run_manager, **kwargs
         )
@@ -141,9 +155,21 @@ class LangChainInterface(ModelSettings):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
+        if run_manager is not None and run_manager.handlers:
+            self._hand_on(kwargs, traced_run(run_manager))
         return await BaseChatModel._agenerate_with_cache(
             self._behind_veil(), messages, stop, run_manager, **kwargs
         )
+
+    def _hand_on(self, kwargs: dict[str, Any], traced: TracedRun | None) -> None:
+        """Tell the hooks of the run that tracers keep; a subclass's are not ours."""
+        if traced is not None and self._hooks_are_ours:
+            kwargs[TRACED] = traced
+
+    @property
+    @abstractmethod
+    def _hooks_are_ours(self) -> bool:
+        """Whether no subclass has hooks of its own."""
 
     def _behind_veil(self) -> Self:
         """Return this model as it may use its cache; itself where it has none."""
@@ -189,14 +215,33 @@ class LangChainInterface(ModelSettings):
     def _get_ls_params(
         self, stop: list[str] | None = None, **kwargs: Any
     ) -> LangSmithParams:
-        """Tell tracers of the first model: provider, name, temperature."""
-        kwargs = child_keywords(kwargs)
-        first = self._first_model
-        if first is None:
-            return super()._get_ls_params(stop=stop, **kwargs)
-        if not (stop or kwargs):
-            return self._router.first_ls_params.copy()
-        return first._get_ls_params(stop=stop, **kwargs)
+        """Tell tracers of the model that is asked first: provider, name, temperature.
+
+        That is a look: it takes no turn in a group, and neither limits nor what fits
+        the prompt are considered. Who has answered is told at the commit.
+        """
+        router, options = self._router, kwargs.get(OPTIONS)
+        theirs = child_keywords(kwargs) if kwargs else kwargs
+        if not (stop or theirs or options):
+            first = router.first_route
+            healthy = self.health.admission_if_healthy(first) is not None
+            if healthy and (told := router.first_ls_params):
+                return told.copy()
+        child = self._first_free_child(theirs.pop("model", None), options)
+        params = child.ls_params(Request([], stop, theirs))
+        if not params:
+            return super()._get_ls_params(stop=stop, **theirs)
+        return cast("LangSmithParams", {**params})
+
+    def _first_free_child(self, asked: object, options: object) -> Child:
+        """Return the first child of a plan that its health does not hold back."""
+        plan = self._router.plan(asked if isinstance(asked, str) else None)
+        if isinstance(options, CallOptions):
+            with suppress(ValueError):  # told where the call is made
+                plan = plan_for(plan, options)
+        now, routes = self._clock.now(), plan.routes
+        free = (x for x in routes if self.health.available_at(x, now) <= now)
+        return self._router.child(next(free, routes[0]))
 
     @override
     def _get_invocation_params(

@@ -77,6 +77,11 @@ class Router:
         return first if isinstance(first, BaseChatModel) else None
 
     @cached_property
+    def first_route(self) -> Route:
+        """Who is asked first, if nothing speaks against it."""
+        return self.plan().routes[0]
+
+    @cached_property
     def first_ls_params(self) -> LangSmithParams:
         """What the first model tells tracers of itself, if nothing is asked of it."""
         first = self.first_model

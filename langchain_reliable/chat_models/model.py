@@ -17,7 +17,9 @@ from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from langchain_core.callbacks import (
+    AsyncCallbackManager,
     AsyncCallbackManagerForLLMRun,
+    CallbackManager,
     CallbackManagerForLLMRun,
 )
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
@@ -30,16 +32,16 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._children.prepare import bare_model, own_model
-from langchain_reliable._runtime.clock import Clock, SystemClock
 from langchain_reliable._runtime.closing import GeneratorStack
 from langchain_reliable._runtime.driver import adrive, drive
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, members_of
-from langchain_reliable.chat_models._keywords import STACK
+from langchain_reliable.chat_models._keywords import STACK, TRACED
 from langchain_reliable.chat_models._langchain import LangChainInterface
 from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._token_listeners import wants_tokens
+from langchain_reliable.chat_models._tracing import traced_run, traced_stream
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
@@ -83,7 +85,6 @@ class ReliableChatModel(LangChainInterface):
         """Return where dumps say that this class is, whichever file it stands in."""
         return ["langchain_reliable", "chat_models"]
 
-    _clock: Clock = PrivateAttr(default_factory=SystemClock)
     _known_factory: Any = PrivateAttr(default=None)
 
     # --- the four hooks -----------------------------------------------------------
@@ -97,7 +98,7 @@ class ReliableChatModel(LangChainInterface):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        execution = self._execution(messages, stop, kwargs)
+        execution = self._execution(messages, stop, kwargs, run_manager)
         return execution.with_trail(
             drive(execution.call, execution.answer, execution.clock)
         )
@@ -111,7 +112,7 @@ class ReliableChatModel(LangChainInterface):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        execution = self._execution(messages, stop, kwargs)
+        execution = self._execution(messages, stop, kwargs, run_manager)
         return execution.with_trail(
             await adrive(execution.call, execution.aanswer, execution.clock)
         )
@@ -124,8 +125,7 @@ class ReliableChatModel(LangChainInterface):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        events = run_manager is not None  # LangChain makes them of what we yield
-        execution = self._execution(messages, stop, kwargs, "stream", as_events=events)
+        execution = self._execution(messages, stop, kwargs, run_manager, "stream")
         clock = execution.clock
         chunks = relay(
             lambda: drive(execution.call, execution.open, clock), execution, clock
@@ -140,8 +140,8 @@ class ReliableChatModel(LangChainInterface):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        events, stack = run_manager is not None, kwargs.pop(STACK, None)
-        execution = self._execution(messages, stop, kwargs, "astream", as_events=events)
+        stack = kwargs.pop(STACK, None)
+        execution = self._execution(messages, stop, kwargs, run_manager, "astream")
         clock = execution.clock
         chunks = arelay(
             lambda: adrive(execution.call, execution.aopen, clock), execution, clock
@@ -149,6 +149,21 @@ class ReliableChatModel(LangChainInterface):
         if stack is not None:
             stack.add(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
+
+    @override
+    def stream(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> Iterator[AIMessageChunk]:
+        """Stream the answer."""
+        config, traced = traced_stream(config, self.callbacks, CallbackManager)
+        if traced is not None:
+            self._hand_on(kwargs, traced)
+        return super().stream(input, config, stop=stop, **kwargs)
 
     @override
     async def astream(
@@ -164,6 +179,9 @@ class ReliableChatModel(LangChainInterface):
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
         when its consumer leaves early (seen in langchain-core 1.7.2).
         """
+        config, traced = traced_stream(config, self.callbacks, AsyncCallbackManager)
+        if traced is not None:
+            self._hand_on(kwargs, traced)
         stack, tells = GeneratorStack(), self._tells_its_stack
         if tells:
             kwargs[STACK] = stack
@@ -185,6 +203,16 @@ class ReliableChatModel(LangChainInterface):
         cls, ours = type(self), ReliableChatModel
         return cls is ours or (
             cls._astream is ours._astream and cls._agenerate is ours._agenerate
+        )
+
+    @property
+    @override
+    def _hooks_are_ours(self) -> bool:
+        cls, ours = type(self), ReliableChatModel
+        return cls is ours or (
+            self._tells_its_stack
+            and cls._stream is ours._stream
+            and cls._generate is ours._generate
         )
 
     @override
@@ -259,14 +287,20 @@ class ReliableChatModel(LangChainInterface):
         messages: list[BaseMessage],
         stop: list[str] | None,
         kwargs: dict[str, Any],
+        run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
         streams: Literal["stream", "astream"] | None = None,
-        *,
-        as_events: bool = False,
     ) -> "Execution":
         clock = (self.__pydantic_private__ or {})["_clock"]
-        return self._factory.execution(
+        traced = kwargs.pop(TRACED, None)
+        # A stream's hook gets a run manager where LangChain makes events of chunks.
+        as_events = streams is not None and run_manager is not None
+        execution = self._factory.execution(
             messages, stop, kwargs, clock, streams, as_events=as_events
         )
+        if traced is None and run_manager is not None and run_manager.handlers:
+            traced = traced_run(run_manager)
+        execution.traced = traced
+        return execution
 
     # --- for people ---------------------------------------------------------------
 

@@ -1,14 +1,12 @@
 """What goes wrong, told to whoever watches the chain, agent or graph while it happens.
 
-Turning events into LangChain's custom events lives here, and finding out who listens.
-Waiting for a listener never does: a call is not held up by those who watch it.
-
-LangChain's own `dispatch_custom_event` may not be called in async code: it would block
-the event loop until another thread has run the handlers (seen in langchain-core 1.7.2),
-and the async twin has to be awaited, which an observer can't. So handlers are told one
-by one. Plain ones are called. Those behind `astream_events` have coroutines that never
-wait, so they are run on the spot, and what they tell stands in order with the tokens.
-A coroutine of anybody else gets a task of its own.
+A call is not held up by those who watch it: no listener is waited for. LangChain's own
+`dispatch_custom_event` may not be called in async code: it would block the event loop
+until another thread has run the handlers (seen in langchain-core 1.7.2), and the async
+twin has to be awaited, which an observer can't. So handlers are told one by one. Plain
+ones are called. Those behind `astream_events` have coroutines that never wait, so they
+are run on the spot, and what they tell stands in order with the tokens. A coroutine of
+anybody else gets a task of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks.manager import ahandle_event, handle_event
 from langchain_core.runnables.config import (
@@ -25,14 +23,8 @@ from langchain_core.runnables.config import (
 )
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
-from langchain_reliable._text.wording import failure_label, seconds
-from langchain_reliable.events import (
-    AttemptFailed,
-    FailedOver,
-    GaveUp,
-    Interrupted,
-    Waiting,
-)
+from langchain_reliable.events import PassedOver
+from langchain_reliable.observers._custom_event_data import passed_over, told
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
@@ -41,12 +33,11 @@ if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
     from langchain_reliable.events import Event
-    from langchain_reliable.failures import Failure
-
-Data: TypeAlias = "dict[str, str | int | float | None]"
+    from langchain_reliable.observers._custom_event_data import Data
 
 _HEARD = "on_custom_event"
 _IGNORED = "ignore_custom_event"
+_MOST_OPEN = 1024
 
 
 class CustomEventObserver:
@@ -54,10 +45,12 @@ class CustomEventObserver:
 
     A chat UI on `astream_events` gets `on_custom_event` with the name `"reliable"`, a
     LangGraph `stream_mode="custom"` gets `{"reliable": {...}}`, and callback handlers
-    hear `on_custom_event`. The data is plain JSON: `type`, `text` (a line that can be
-    shown, such as `"gpt-5.4: server error 529, switching to claude-sonnet-5"`),
-    `candidate`, `kind`, `status`, and with some types `target` or `seconds`. The types
-    are `attempt_failed`, `waiting`, `failed_over`, `interrupted` and `gave_up`.
+    hear `on_custom_event`. The data is plain JSON: `type`, `text` (a sentence that can
+    be shown, such as `"gpt-5.4 could not be reached; asking claude-sonnet-5"`),
+    `candidate`, `attempt` (its number in the call, where there is one), `kind`,
+    `status`, and with some types `target`, `seconds`, `reason` or `message_id`. The
+    types are `attempt_failed`, `waiting`, `failed_over`, `passed_over`, `hedged`,
+    `attempt_lost`, `slow_call`, `restarted`, `interrupted` and `gave_up`.
 
     A call in which nothing goes wrong tells nothing, and neither does a model that is
     called by itself: custom events belong to the run around it.
@@ -71,12 +64,24 @@ class CustomEventObserver:
         """
         self._name = name
         self._tasks: set[asyncio.Task[None]] = set()
+        self._passed_over: dict[int, list[PassedOver]] = {}
 
     def __call__(self, event: Event, /) -> None:
         """Tell of an event, if there is something to tell and somebody to hear it."""
         config = var_child_runnable_config.get()
-        if config is None or (data := _told(event)) is None:
+        if config is None:
             return
+        if isinstance(event, PassedOver):  # told when it is known who is asked instead
+            if len(self._passed_over) >= _MOST_OPEN:  # of calls that said no more
+                self._passed_over.clear()
+            self._passed_over.setdefault(event.call, []).append(event)
+            return
+        for one in self._passed_over.pop(event.call, ()):
+            self._tell(config, passed_over(one, event))
+        if (data := told(event)) is not None:
+            self._tell(config, data)
+
+    def _tell(self, config: RunnableConfig, data: Data) -> None:
         _write_to_graph(config, {self._name: data})
         manager = get_callback_manager_for_config(config)
         if manager.parent_run_id is not None:
@@ -146,43 +151,3 @@ def _write_to_graph(config: RunnableConfig, data: Mapping[str, Data]) -> None:
     runtime = config.get("configurable", {}).get("__pregel_runtime")
     if (write := getattr(runtime, "stream_writer", None)) is not None:
         write(data)
-
-
-# --- what is told -----------------------------------------------------------------
-
-
-def _told(event: Event) -> Data | None:
-    """Return the data of an event that is worth telling: plain JSON."""
-    match event:
-        case AttemptFailed(attempt=tried) if tried.failure is not None:
-            what = f"{tried.candidate}: {failure_label(tried.failure)}"
-            return _data("attempt_failed", what, tried.candidate, tried.failure)
-        case Waiting(candidate=who, seconds=span, failure=why):
-            text = f"{_reason(who, why)}waiting {seconds(span)} for {who}"
-            return {**_data("waiting", text, who, why), "seconds": round(span, 3)}
-        case FailedOver(source=who, target=target, failure=why):
-            text = f"{_reason(who, why)}switching to {target}"
-            return {**_data("failed_over", text, who, why), "target": target}
-        case Interrupted(candidate=who, failure=why):
-            text = f"{who} broke off: {failure_label(why)}"
-            return _data("interrupted", text, who, why)
-        case GaveUp(attempts=attempts):
-            why = attempts[-1].failure if attempts else None
-            last = attempts[-1].candidate if attempts else None
-            return _data("gave_up", "no model answered", last, why)
-        case _:
-            return None
-
-
-def _reason(who: str, why: Failure | None) -> str:
-    return f"{who}: {failure_label(why)}, " if why is not None else ""
-
-
-def _data(what: str, text: str, who: str | None, why: Failure | None) -> Data:
-    return {
-        "type": what,
-        "text": text,
-        "candidate": who,
-        "kind": why.kind.value if why is not None else None,
-        "status": why.status if why is not None else None,
-    }

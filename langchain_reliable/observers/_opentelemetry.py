@@ -1,68 +1,63 @@
 """Calls as OpenTelemetry traces and metrics.
 
-Spans, attributes and instruments live here, named by the GenAI semantic conventions
-where these have a name for them. `opentelemetry` is imported when an observer is made,
-never before, and no text of a prompt, a completion or a provider is recorded.
+Spans, attributes and instruments are named by the GenAI semantic conventions where
+these have a name for them. `opentelemetry` is imported when an observer is made, never
+before, and no text of a prompt, a completion or a provider is recorded.
+
+Several attempts of a call may be under way at once, each with a span of its own: events
+find theirs by the attempt's number.
 """
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from langchain_reliable._text.wording import failure_label
 from langchain_reliable.events import (
     Abandoned,
     Answered,
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     CircuitClosed,
     CircuitOpened,
     Committed,
     FailedOver,
     GaveUp,
+    Hedged,
     Interrupted,
+    PassedOver,
+    Restarted,
+    SlowCall,
     Waiting,
 )
 from langchain_reliable.observers._forks import renewed_after_fork
+from langchain_reliable.observers._opentelemetry_context import CurrentSpan
 from langchain_reliable.observers._opentelemetry_metrics import (
     NAME,
     Meters,
     error_type,
     facts,
 )
+from langchain_reliable.observers._opentelemetry_spans import (
+    OpenAttempt,
+    OpenCall,
+    asked_for,
+)
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
     from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.trace import TracerProvider
 
     from langchain_reliable.events import AttemptRecord, Event
     from langchain_reliable.failures import Failure
-    from langchain_reliable.observers._opentelemetry_metrics import Attributes
 
 _INSTALL: Final = (
     'OpenTelemetryObserver needs opentelemetry: pip install "langchain-reliable[otel]"'
 )
 _MOST_OPEN: Final = 1024
 """Calls whose end is waited for; the oldest are ended then."""
-_MARK: Final = f"{NAME}.around"
-"""Where a context holds the number of a call and the context around that."""
-
-
-@dataclass(slots=True)
-class _Open:
-    """A call that is under way."""
-
-    began_at: float
-    span: Span
-    attempt: Span | None = None
-    attempts: int = 0
-    failed_over: bool = False
-    streams: bool = False
-    asked: Attributes = field(default_factory=dict)
 
 
 class OpenTelemetryObserver:
@@ -72,8 +67,9 @@ class OpenTelemetryObserver:
     attempts are client spans of the operation `chat`, with `gen_ai.*` attributes and
     `error.type` (the failure kind). Such a span is current until its attempt commits or
     fails, so that the spans of an instrumented HTTP client stand in it. Metrics:
-    `langchain_reliable.attempts`, `.failovers`, `.interruptions`, `.open_circuits` and
-    `.time_to_first_chunk`, and `gen_ai.client.operation.duration`.
+    `langchain_reliable.attempts`, `.failovers`, `.passed_over`, `.hedges`, `.restarts`,
+    `.slow_calls`, `.interruptions`, `.open_circuits` and `.time_to_first_chunk`, and
+    `gen_ai.client.operation.duration`.
 
     Needs the extra `otel`; what is done with spans and metrics is up to the SDK and the
     exporters that you set up.
@@ -98,10 +94,11 @@ class OpenTelemetryObserver:
             from opentelemetry import context, metrics, trace  # noqa: PLC0415 - an extra
         except ImportError as error:
             raise ImportError(_INSTALL) from error
-        self._context, self._trace = context, trace
+        self._trace = trace
+        self._current = CurrentSpan(context, trace)
         self._tracer = trace.get_tracer(NAME, tracer_provider=tracer_provider)
         self._meters = Meters(metrics.get_meter(NAME, meter_provider=meter_provider))
-        self._calls: dict[int, _Open] = {}
+        self._calls: dict[int, OpenCall] = {}
         self._lock = renewed_after_fork(threading.RLock, self, "_lock")
         self._anew = partial(
             type(self), tracer_provider=tracer_provider, meter_provider=meter_provider
@@ -109,11 +106,11 @@ class OpenTelemetryObserver:
 
     def __call__(self, event: Event, /) -> None:
         """Record an event."""
-        if isinstance(event, (AttemptFailed, Committed, Abandoned)):
-            self._step_out(event.call)
         match event:
             case AttemptStarted():
                 self._started(event)
+            case PassedOver():
+                self._passed_over(event)
             case CircuitOpened(candidate=name):
                 self._meters.circuit(name, is_open=True)
             case CircuitClosed(candidate=name):
@@ -130,155 +127,160 @@ class OpenTelemetryObserver:
         """In another process, record by its providers, or by those given if they go."""
         return self._anew, ()
 
-    # --- spans --------------------------------------------------------------------
+    # --- a call and its attempts begin ----------------------------------------------
 
-    def _started(self, event: AttemptStarted) -> None:
-        call = self._calls.get(event.call) or self._begun(event)
-        call.attempts += 1
-        call.asked = _asked(event)
-        call.streams = event.streams
-        model = call.asked["gen_ai.request.model"]
-        call.attempt = self._tracer.start_span(
-            f"chat {model}",
-            context=self._trace.set_span_in_context(call.span),
-            kind=self._trace.SpanKind.CLIENT,
-            attributes={**call.asked, "langchain_reliable.attempt": event.number},
-        )
-        self._step_in(event.call, call.attempt)
-
-    def _begun(self, event: AttemptStarted) -> _Open:
-        around = self._around(event.call)
+    def _call_of(self, event: AttemptStarted | PassedOver) -> OpenCall:
+        if (known := self._calls.get(event.call)) is not None:
+            return known
+        around = self._current.around(event.call)
         span = self._tracer.start_span("reliable chat", context=around)
-        call = _Open(event.at, span)
+        call = OpenCall(event.at, span, event.candidate)
         with self._lock:
             self._calls[event.call] = call
             crowd = len(self._calls) > _MOST_OPEN
             oldest = self._calls.pop(next(iter(self._calls))) if crowd else None
         if oldest is not None:
-            self._end(oldest, oldest.span, None)
+            self._close(oldest, None)
         return call
 
-    # --- the span that is current ---------------------------------------------------
+    def _started(self, event: AttemptStarted) -> None:
+        call = self._call_of(event)
+        call.started += 1
+        asked = asked_for(event)
+        hedged = facts(hedged=True) if event.hedged else {}
+        span = self._tracer.start_span(
+            f"chat {asked['gen_ai.request.model']}",
+            context=self._trace.set_span_in_context(call.span),
+            kind=self._trace.SpanKind.CLIENT,
+            attributes={**asked, **facts(attempt=event.number), **hedged},
+        )
+        call.attempts[event.number] = OpenAttempt(span, asked, event.streams)
+        self._current.enter(event.call, event.number, span)
 
-    def _step_in(self, number: int, span: Span) -> None:
-        """Let the spans of an attempt's client stand in the attempt's own.
-
-        An attempt begins, and commits or fails, in one step of the caller, who is
-        handed nothing meanwhile. What has to be given back lies in the context itself:
-        so it is found where it belongs, and nowhere else.
-        """
-        context = self._trace.set_span_in_context(span)
-        mark = (number, self._around(number))
-        self._context.attach(self._context.set_value(_MARK, mark, context))
-
-    def _step_out(self, number: int) -> None:
-        if (mark := self._mark(number)) is not None:
-            self._context.attach(mark)
-
-    def _around(self, number: int) -> Context:
-        """Return the context of a call, though another of us has stepped in by now."""
-        mark = self._mark(number)
-        return self._context.get_current() if mark is None else mark
-
-    def _mark(self, number: int) -> Context | None:
-        mark: Any = self._context.get_value(_MARK)
-        return mark[1] if mark is not None and mark[0] == number else None
+    def _passed_over(self, event: PassedOver) -> None:
+        call = self._call_of(event)
+        if event.candidate == call.first and not call.why:
+            call.why = facts(reason=event.reason)
+        call.passed_over.append(event.candidate)
+        call.span.set_attributes(facts(passed_over=tuple(call.passed_over)))
+        told = facts(candidate=event.candidate, reason=event.reason)
+        wait = {} if event.seconds is None else facts(seconds=event.seconds)
+        call.span.add_event("passed over", {**told, **wait})
+        self._meters.passed_over(event.candidate, event.reason)
 
     # --- what becomes of a call -----------------------------------------------------
 
-    def _went_on(self, event: Event, call: _Open) -> None:
+    def _went_on(self, event: Event, call: OpenCall) -> None:
         match event:
             case AttemptFailed(attempt=tried) if tried.failure is not None:
-                self._meters.ended(call.asked, tried.seconds, tried.failure)
-                self._opened(call, tried)
-                self._used(call, tried)
-                self._end(call, call.attempt, tried.failure)
-            case Waiting(candidate=who, seconds=span):
-                told = facts(candidate=who, seconds=span)
-                call.span.add_event("waiting", told)
-            case FailedOver(source=source, target=target, failure=why):
-                call.failed_over = True
-                self._meters.failed_over(source, target, why)
-                call.span.add_event("failed over", facts(source=source, target=target))
+                self._failed(event.call, call, tried, tried.failure)
+            case AttemptLost(attempt=tried):
+                if (attempt := call.attempts.get(tried.number)) is not None:
+                    attempt.opened(tried)
+                self._lost(call, tried.number)
+                self._current.leave(event.call, call.asking)
             case Committed(attempt=tried):
                 self._committed(event, call, tried)
             case Interrupted(failure=why):
-                self._meters.interrupted(call.asked, why)
-                self._used(call, event)
-                self._over(event, call, why)
+                self._interrupted(event, call, why)
             case Answered():
-                self._answered(event, call)
+                if (attempt := call.shown(event.number)) is not None:
+                    attempt.used(event)
+                self._over(event.call, call, None)
             case Abandoned():
                 call.span.add_event("left early", facts(candidate=event.candidate))
-                self._over(event, call, None)
+                self._over(event.call, call, None)
             case GaveUp(attempts=attempts):
-                self._over(event, call, attempts[-1].failure if attempts else None)
+                call.has_failed = True
+                last = attempts[-1].failure if attempts else None
+                self._over(event.call, call, last)
+            case _:
+                self._noted(event, call)
+
+    def _noted(self, event: Event, call: OpenCall) -> None:
+        """Record what happens between attempts, as events of the call's span."""
+        match event:
+            case Waiting(candidate=who, seconds=span):
+                told = facts(candidate=who, seconds=span)
+                limit = facts(for_limit=True) if event.for_limit else {}
+                call.span.add_event("waiting", {**told, **limit})
+            case FailedOver(source=source, target=target):
+                call.span.add_event("failed over", facts(source=source, target=target))
+            case Hedged(source=source, target=target, after=after):
+                told = facts(source=source, target=target)
+                call.span.add_event("hedged", {**told, **facts(after=after)})
+                self._meters.hedged(source, target)
+            case Restarted(source=source, target=target):
+                told = facts(source=source, target=target)
+                call.span.add_event("restarted", told)
+                call.span.set_attributes(facts(restarted=True))
+                self._meters.restarted(source, target)
+            case SlowCall():
+                told = facts(candidate=event.candidate, seconds=event.seconds)
+                call.span.add_event("slow", {**told, **facts(limit=event.limit)})
+                self._meters.slow(event.candidate, streams=event.streams)
             case _:
                 pass
 
-    def _committed(self, event: Committed, call: _Open, tried: AttemptRecord) -> None:
+    def _failed(
+        self, number: int, call: OpenCall, tried: AttemptRecord, why: Failure
+    ) -> None:
+        if tried.candidate == call.first:
+            call.why = error_type(why)
+        if (attempt := call.attempts.pop(tried.number, None)) is not None:
+            if attempt.committed:  # what was shown is to be taken back
+                self._meters.interrupted(attempt.asked, why)
+            else:
+                self._meters.ended(attempt.asked, tried.seconds, why)
+                attempt.opened(tried)
+            attempt.used(tried)
+            attempt.end(why)
+        self._current.leave(number, call.asking)
+
+    def _committed(
+        self, event: Committed, call: OpenCall, tried: AttemptRecord
+    ) -> None:
+        self._current.leave(event.call, set())
         call.span.set_attributes(facts(served_by=tried.candidate))
-        if call.streams:
-            self._meters.spoke(tried.candidate, event.at - call.began_at)
-        if call.attempt is not None:
-            self._meters.ended(call.asked, tried.seconds, None)
-            self._opened(call, tried)
+        if event.failed_over and not call.failed_over:
+            why = call.why or facts(reason="hedge" if tried.hedged else "other")
+            self._meters.failed_over(call.first, tried.candidate, why)
+        call.failed_over = event.failed_over
+        if (attempt := call.attempts.get(tried.number)) is not None:
+            attempt.committed = True
+            self._meters.ended(attempt.asked, tried.seconds, None)
+            attempt.opened(tried)
+            if attempt.streams and not call.has_spoken:
+                self._meters.spoke(tried.candidate, event.at - call.began_at)
+        call.has_spoken = True
 
-    def _opened(self, call: _Open, tried: AttemptRecord) -> None:
-        """Tell when the first chunk came, of any kind and in a stream alone."""
-        if call.attempt is not None and call.streams and tried.opened is not None:
-            name = "gen_ai.response.time_to_first_chunk"
-            call.attempt.set_attribute(name, tried.opened)
+    def _interrupted(self, event: Interrupted, call: OpenCall, why: Failure) -> None:
+        if (attempt := call.shown(event.number)) is not None:
+            self._meters.interrupted(attempt.asked, why)
+            attempt.used(event)
+            attempt.fails(why)
+        self._over(event.call, call, why)
 
-    def _answered(self, event: Answered, call: _Open) -> None:
-        self._used(call, event)
-        self._over(event, call, None)
+    # --- ends -----------------------------------------------------------------------
 
-    def _used(self, call: _Open, told: Answered | Interrupted | AttemptRecord) -> None:
-        """Tell the tokens of an attempt, where they are known."""
-        for name in ("input_tokens", "output_tokens"):
-            tokens = getattr(told, name)
-            if call.attempt is not None and tokens is not None:
-                call.attempt.set_attribute(f"gen_ai.usage.{name}", tokens)
+    def _lost(self, call: OpenCall, number: int) -> None:
+        """End an attempt that another was faster than."""
+        if (attempt := call.attempts.pop(number, None)) is not None:
+            attempt.span.set_attributes(facts(lost=True))
+            self._meters.lost(attempt.asked)
+            attempt.end(None)
 
-    def _over(self, event: Event, call: _Open, failure: Failure | None) -> None:
+    def _over(self, number: int, call: OpenCall, failure: Failure | None) -> None:
+        self._current.leave(number, set())
         with self._lock:
-            self._calls.pop(event.call, None)
-        self._end(call, call.attempt, failure)
-        self._end(call, call.span, failure)
+            self._calls.pop(number, None)
+        self._close(call, failure)
 
-    def _end(self, call: _Open, span: Span | None, failure: Failure | None) -> None:
-        if span is None:
-            return
-        if failure is not None:
-            status = self._trace.Status(
-                self._trace.StatusCode.ERROR, failure_label(failure)
-            )
-            span.set_status(status)
-            span.set_attributes(_of_failure(failure))
-        if span is call.span:
-            told = facts(attempts=call.attempts, failed_over=call.failed_over)
-            span.set_attributes(told)
-            if call.attempt is not None:
-                call.attempt.end()
-        call.attempt = None
-        span.end()
-
-
-# --- attributes -------------------------------------------------------------------
-
-
-def _asked(event: AttemptStarted) -> Attributes:
-    provider = {"gen_ai.provider.name": event.provider} if event.provider else {}
-    return {
-        "gen_ai.request.stream": event.streams,
-        "gen_ai.operation.name": "chat",
-        "gen_ai.request.model": event.model or event.candidate,
-        **facts(candidate=event.candidate),
-        **provider,
-    }
-
-
-def _of_failure(failure: Failure) -> Attributes:
-    status = {"http.response.status_code": failure.status} if failure.status else {}
-    return {**error_type(failure), **status}
+    def _close(self, call: OpenCall, failure: Failure | None) -> None:
+        """End the spans of a call; who has said nothing where another has, has lost."""
+        for number, attempt in sorted(call.attempts.items()):
+            if call.has_spoken and not attempt.committed:
+                self._lost(call, number)
+            else:
+                call.attempts.pop(number).end(None)
+        call.end(failure)

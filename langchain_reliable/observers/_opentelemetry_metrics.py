@@ -1,7 +1,6 @@
 """The instruments of an OpenTelemetry meter, and the attributes they share with spans.
 
-What is counted and measured lives here. When that happens is `_otel`'s affair, and no
-instrument is made before somebody has a meter.
+`_opentelemetry` says when something is counted, here stands what and under which name.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ NAME: Final = "langchain_reliable"
 Attributes: TypeAlias = "dict[str, Any]"
 
 
-def facts(**values: str | float | bool) -> Attributes:
+def facts(**values: str | float | bool | tuple[str, ...]) -> Attributes:
     """Return attributes of ours."""
     return {f"{NAME}.{name}": value for name, value in values.items()}
 
@@ -42,7 +41,21 @@ class Meters:
             f"{NAME}.attempts", "{attempt}", "Requests to candidates."
         )
         self._failovers = meter.create_counter(
-            f"{NAME}.failovers", "{failover}", "Moves to another item of `models`."
+            f"{NAME}.failovers",
+            "{call}",
+            "Calls that another entry of `models` than their first has answered.",
+        )
+        self._passed_over = meter.create_counter(
+            f"{NAME}.passed_over", "{candidate}", "Candidates that were not asked."
+        )
+        self._hedges = meter.create_counter(
+            f"{NAME}.hedges", "{attempt}", "Requests beside one that was silent."
+        )
+        self._restarts = meter.create_counter(
+            f"{NAME}.restarts", "{stream}", "Streams that took a broken one's place."
+        )
+        self._slow = meter.create_counter(
+            f"{NAME}.slow_calls", "{attempt}", "Answers that began too late for health."
         )
         self._interruptions = meter.create_counter(
             f"{NAME}.interruptions", "{stream}", "Streams that broke while shown."
@@ -70,10 +83,30 @@ class Meters:
         self._attempts.add(1, told)
         self._duration.record(seconds, told)
 
-    def failed_over(self, source: str, target: str, why: Failure | None) -> None:
-        """A call has moved on."""
-        told = {**facts(source=source, target=target), **error_type(why)}
-        self._failovers.add(1, told)
+    def lost(self, asked: Attributes) -> None:
+        """An attempt was slower than another; its duration says nothing."""
+        self._attempts.add(1, {**asked, **facts(lost=True)})
+
+    def failed_over(self, source: str, target: str, why: Attributes) -> None:
+        """Another than the first has answered a call."""
+        self._failovers.add(1, {**facts(source=source, target=target), **why})
+
+    def passed_over(self, candidate: str, reason: str) -> None:
+        """A candidate was not asked."""
+        self._passed_over.add(1, facts(candidate=candidate, reason=reason))
+
+    def hedged(self, source: str, target: str) -> None:
+        """A request was sent beside another."""
+        self._hedges.add(1, facts(source=source, target=target))
+
+    def restarted(self, source: str, target: str) -> None:
+        """A stream has taken the place of one that broke."""
+        self._restarts.add(1, facts(source=source, target=target))
+
+    def slow(self, candidate: str, *, streams: bool) -> None:
+        """An answer began later than is taken for healthy."""
+        told = {"gen_ai.request.stream": streams, **facts(candidate=candidate)}
+        self._slow.add(1, told)
 
     def spoke(self, candidate: str, seconds: float) -> None:
         """A stream has been let out."""

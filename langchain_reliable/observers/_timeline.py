@@ -1,8 +1,8 @@
 """The observer that keeps the last calls, to be looked at.
 
-Keeping events and choosing how they are drawn live here. Drawing does in
-`_timeline_svg` and `_timeline_text`; a prompt, a completion or an exception is never
-kept.
+It keeps events without their exceptions, which would hold a prompt, and reads them only
+when somebody looks: `_timeline_events` says what they come to, and `_timeline_svg`,
+`_timeline_text` and `_timeline_rich` draw it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
+from langchain_reliable.events import AttemptStarted
 from langchain_reliable.observers._forks import renewed_after_fork
-from langchain_reliable.observers._timeline_data import (
+from langchain_reliable.observers._timeline_events import (
     begins,
     summarize,
     without_exceptions,
@@ -29,14 +30,16 @@ if TYPE_CHECKING:
 class Picture:
     """One call as a waterfall: a row for each attempt, from left to right in time.
 
-    In a notebook it is drawn as SVG, by `rich` in colors, and `str` gives plain text.
+    Attempts that were under way at once stand one below the other with their bars side
+    by side, and a candidate that was passed over has a gray row. In a notebook it is
+    drawn as SVG, by `rich` in colors, and `str` gives plain text.
 
     Attributes:
-        story: What is drawn.
+        summary: What is drawn.
     """
 
     def __init__(self, summary: CallSummary) -> None:
-        """Draw a story."""
+        """Draw what a call came to."""
         self.summary = summary
 
     @property
@@ -92,17 +95,25 @@ class Timeline:
             raise ValueError("keep at least one call: Timeline(keep=1)")
         self._keep = keep
         self._calls: dict[int, list[Event]] = {}
+        self._dropped = 0
         self._lock = renewed_after_fork(threading.RLock, self, "_lock")
 
     def __call__(self, event: Event, /) -> None:
         """Keep an event."""
         with self._lock:
-            if begins(event):
+            if begins(event) and self._is_new(event):
                 self._calls[event.call] = []
                 while len(self._calls) > self._keep:
-                    del self._calls[next(iter(self._calls))]
+                    self._dropped = next(iter(self._calls))
+                    del self._calls[self._dropped]
             if (events := self._calls.get(event.call)) is not None:
                 events.append(without_exceptions(event))
+
+    def _is_new(self, event: Event) -> bool:
+        """Return whether a call is not known; one that was dropped does not return."""
+        if event.call in self._calls:
+            return False
+        return isinstance(event, AttemptStarted) or event.call > self._dropped
 
     @property
     def calls(self) -> tuple[Picture, ...]:

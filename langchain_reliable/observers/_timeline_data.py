@@ -1,36 +1,19 @@
-"""What one call came to, told from its events: tries with a beginning and an end.
-
-Turning events into spans of seconds, and into the words beside them, lives here.
-Drawing never does, and no exception is kept: its traceback would hold a prompt.
-"""
+"""What one call came to: rows with a beginning and an end, and words beside them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from langchain_reliable._text.terminal import printable
 from langchain_reliable._text.wording import describe_failure, failure_label, seconds
-from langchain_reliable.events import (
-    Abandoned,
-    Answered,
-    AttemptFailed,
-    AttemptStarted,
-    Committed,
-    GaveUp,
-    Interrupted,
-)
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_reliable.events import Event
     from langchain_reliable.failures import Failure
 
 Outcome: TypeAlias = Literal["answered", "interrupted", "gave up", "left", "open"]
 
-_WORTH_TELLING = 0.01
+WORTH_TELLING = 0.01
 """Seconds from which on a pause is a wait, and speaking takes time."""
 
 
@@ -43,19 +26,27 @@ class AttemptSpan:
         nth: Which attempt at this candidate it was, from 1.
         wait: Seconds that the call waited before it.
         start: When the request went out.
+        number: Its place among the attempts of the call, from 1.
         streams: Whether chunks were waited for, and not a whole answer.
         opened: When its first chunk came, whatever that held; `None` if none did.
         held: How many chunks were held back.
-        spoke: When the first word (or the answer) was let out, if it was.
+        committed: When the first word (or the answer) was let out, if it was.
         end: When it was over; `None` if that was not heard of.
         failure: What went wrong.
         left: Whether nobody waited for its end: a `break`, a cancellation, a bug.
+        hedged: Whether it was sent while an earlier attempt was still under way.
+        lost: Whether another attempt that was under way was faster.
+        taken_back: Whether what was shown of it was taken back for another's answer.
+        for_limit: Whether the wait before it was for a limit such as `rpm`, and not
+            after a failure.
+        slow: Whether its answer began later than `CircuitBreaker(slow_after=...)`.
     """
 
     candidate: str
     nth: int
     wait: float
     start: float
+    number: int = 1
     streams: bool = False
     opened: float | None = None
     held: int = 0
@@ -63,6 +54,11 @@ class AttemptSpan:
     end: float | None = None
     failure: Failure | None = None
     left: bool = False
+    hedged: bool = False
+    lost: bool = False
+    taken_back: bool = False
+    for_limit: bool = False
+    slow: bool = False
 
     @property
     def failed(self) -> bool:
@@ -70,11 +66,16 @@ class AttemptSpan:
         return self.failure is not None and self.committed is None
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether it has said nothing yet and may still."""
+        return self.end is None and self.committed is None
+
+    @property
     def waits_at_length(self) -> bool:
         """Whether there is time between its first chunk and its first word, or end."""
         until = self.end if self.committed is None else self.committed
         known = self.opened is not None and until is not None
-        return known and (until or 0.0) - (self.opened or 0.0) >= _WORTH_TELLING
+        return known and (until or 0.0) - (self.opened or 0.0) >= WORTH_TELLING
 
     @property
     def speaks_at_length(self) -> bool:
@@ -82,29 +83,47 @@ class AttemptSpan:
         end = self.committed if self.end is None else self.end
         return (
             self.committed is not None
-            and (end or 0.0) - self.committed >= _WORTH_TELLING
+            and (end or 0.0) - self.committed >= WORTH_TELLING
         )
 
     @property
     def what(self) -> str:
         """What came of it, in a few words."""
         if self.failure is not None:
-            kind = failure_label(self.failure)
-            if self.committed is None:
-                return kind
-            empty = self.failure.kind is FailureKind.EMPTY
-            return "answered, empty" if empty else f"broke off: {kind}"
+            return self._what_failed(self.failure)
+        if self.lost:
+            return "lost the race"
         if self.left:
             return "left early"
         if self.committed is None:
             return "asked"
-        return "speaking" if self.end is None else "answered"
+        said = "speaking" if self.end is None else "answered"
+        return f"{said}, slow" if self.slow else said
+
+    def _what_failed(self, failure: Failure) -> str:
+        kind = failure_label(failure)
+        if self.committed is None:
+            return kind
+        if failure.kind is FailureKind.EMPTY:
+            return "answered, empty"
+        return f"broke off: {kind}{', taken back' if self.taken_back else ''}"
+
+    @property
+    def waited(self) -> str:
+        """How long the call waited before it, and for what, in a few words."""
+        if not self.wait:
+            return ""
+        return f"waited {seconds(self.wait)}{' for a limit' if self.for_limit else ''}"
 
     @property
     def detail(self) -> str:
-        """The same at more length."""
+        """What came of it at more length."""
         what = describe_failure(self.failure) if self.failure is not None else self.what
-        if not self.streams or (self.end is None and self.committed is None):
+        if self.lost:
+            what = "lost the race: another attempt was faster"
+        if self.hedged:
+            what = f"asked beside another; {what}"
+        if not self.streams or self.is_under_way:
             return what
         return f"{what}; {self._arrival}"
 
@@ -119,31 +138,57 @@ class AttemptSpan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassedOverMark:
+    """A candidate that was not asked.
+
+    Attributes:
+        candidate: Who was not asked.
+        at: When it was passed over, in seconds since the call began.
+        what: Why, in a few words.
+        detail: Why, at more length.
+    """
+
+    candidate: str
+    at: float
+    what: str
+    detail: str
+
+
+Entry: TypeAlias = AttemptSpan | PassedOverMark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallSummary:
     """One call; moments are seconds since it began.
 
     Attributes:
         number: Tells it from other calls.
-        tries: Its attempts, in order.
+        tries: Its attempts, in the order in which they began.
         end: When the last was heard of it.
         fate: How it ended; `"left"` if nobody waited for that, `"open"` while it runs.
+        entries: Its attempts and those who were passed over, in order.
     """
 
     number: int
     tries: tuple[AttemptSpan, ...]
     end: float
     fate: Outcome
+    entries: tuple[Entry, ...] = ()
 
     @property
     def committed(self) -> AttemptSpan | None:
-        """The try whose words the caller has seen."""
-        return next((one for one in self.tries if one.committed is not None), None)
+        """The try whose words the caller has seen, and has kept."""
+        shown = [one for one in self.tries if one.committed is not None]
+        kept = [one for one in shown if not one.taken_back]
+        return next(iter(kept or shown), None)
 
     @property
     def title(self) -> str:
         """How it went, in one line."""
         count = len(self.tries)
-        parts = [self._head, f"{count} attempt{'s' if count > 1 else ''}"]
+        parts = [self._head, f"{count} attempt{'' if count == 1 else 's'}"]
+        if any(one.taken_back for one in self.tries):
+            parts.append("one restart")
         if (winner := self.committed) is not None and winner.speaks_at_length:
             parts.append(f"first word at {seconds(winner.committed or 0.0)}")
         whole = "so far" if self.fate == "open" else "in all"
@@ -161,94 +206,10 @@ class CallSummary:
     def _head(self) -> str:
         winner = self.committed
         if self.fate == "left":
-            last = self.tries[-1]
-            return f"{last.candidate} was left early" if last.left else "left in a wait"
+            left = next((one for one in self.tries if one.left), None)
+            return f"{left.candidate} was left early" if left else "left in a wait"
         if winner is None:
             return "nobody answered" if self.fate == "gave up" else "no word yet"
         if self.fate == "interrupted":
             return f"{winner.candidate} broke off"
         return f"{winner.candidate} {'speaks' if winner.end is None else 'answered'}"
-
-
-def begins(event: Event) -> bool:
-    """Return whether a call begins with this event."""
-    return isinstance(event, AttemptStarted) and event.number == 1
-
-
-def without_exceptions(event: Event) -> Event:
-    """Return an event as it may be kept: without the exceptions it carries."""
-    match event:
-        case AttemptFailed() | Committed():
-            return replace(event, attempt=replace(event.attempt, error=None))
-        case GaveUp():
-            return replace(event, attempts=())
-        case _:
-            return event
-
-
-def summarize(events: Sequence[Event]) -> CallSummary:
-    """Tell a call from its events.
-
-    Args:
-        events: The events of one call, in order; the first is its beginning.
-    """
-    zero = events[0].at
-    tries: list[AttemptSpan] = []
-    fate: Outcome = "open"
-    for event in events:
-        at = event.at - zero
-        match event:
-            case AttemptStarted():
-                tries.append(_begun(event, at, tries[-1] if tries else None))
-            case AttemptFailed(attempt=tried):
-                tries[-1] = _arrived(tries[-1], tried.opened, tried.held)
-                tries[-1] = replace(tries[-1], end=at, failure=tried.failure)
-            case Committed(attempt=tried):
-                place = min(tried.number, len(tries)) - 1
-                tries[place] = _arrived(tries[place], tried.opened, tried.held)
-                tries[place] = _raise_original(tries[place], at)
-            case Interrupted():
-                fate = "interrupted"
-                _end_winner(tries, at, event.failure)
-            case Answered():
-                fate = "answered"
-                _end_winner(tries, at, None)
-            case Abandoned(opened=opened):
-                fate = "left"
-                if tries[-1].end is None:
-                    last = _arrived(tries[-1], opened, tries[-1].held)
-                    tries[-1] = replace(last, end=at, left=True)
-            case GaveUp():
-                fate = "gave up"
-            case _:
-                pass
-    end = events[-1].at - zero
-    return CallSummary(number=events[0].call, tries=tuple(tries), end=end, fate=fate)
-
-
-def _begun(event: AttemptStarted, at: float, before: AttemptSpan | None) -> AttemptSpan:
-    pause = at - before.end if before is not None and before.end is not None else 0.0
-    return AttemptSpan(
-        candidate=" ".join(printable(event.candidate).split()),
-        nth=event.nth,
-        wait=pause if pause >= _WORTH_TELLING else 0.0,
-        start=at,
-        streams=event.streams,
-    )
-
-
-def _arrived(tried: AttemptSpan, opened: float | None, held: int) -> AttemptSpan:
-    if opened is None:
-        return tried
-    return replace(tried, opened=tried.start + opened, held=held)
-
-
-def _raise_original(tried: AttemptSpan, at: float) -> AttemptSpan:
-    """Mark the try that was let out; an empty answer only after the others failed."""
-    return replace(tried, committed=at if tried.end is None else tried.end)
-
-
-def _end_winner(tries: list[AttemptSpan], at: float, failure: Failure | None) -> None:
-    for place, one in enumerate(tries):
-        if one.committed is not None and one.end is None:
-            tries[place] = replace(one, end=at, failure=failure)

@@ -1,7 +1,7 @@
-"""A call in colors, for a terminal.
+"""A call in colors, for a terminal; the one part of a timeline that needs `rich`.
 
-Everything of a timeline that needs `rich` lives here. Columns and bars are those of
-`_timeline_text`; colors are the terminal's own, which suit its background.
+Columns and bars are those of `_timeline_text`. Colors are the terminal's own, which
+suit its background.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ from rich.table import Table
 from rich.text import Text
 
 from langchain_reliable._text.terminal import cells
-from langchain_reliable.observers._timeline_text import bar, elided, rows, signs
+from langchain_reliable.observers._timeline_data import AttemptSpan
+from langchain_reliable.observers._timeline_text import (
+    bar,
+    elided,
+    place,
+    rows,
+    signs,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from langchain_reliable.observers._timeline_data import AttemptSpan, CallSummary
+    from langchain_reliable.observers._timeline_data import CallSummary, Entry
     from langchain_reliable.observers._timeline_text import Row
 
 _LEAST: Final = 12
@@ -30,7 +37,9 @@ _SIGNS: Final = {
     "first word": "◆",
     "answer": "◆",
     "speaking": "█",
+    "lost": "/",
     "waiting": "·",
+    "passed over": ">",
 }
 
 
@@ -38,7 +47,7 @@ class Drawing:
     """A call, drawn as wide as the terminal allows."""
 
     def __init__(self, summary: CallSummary) -> None:
-        """Draw a story."""
+        """Draw what a call came to."""
         self._summary = summary
         self._rows = rows(summary)
 
@@ -76,38 +85,53 @@ class Drawing:
         return grid
 
     def _cells(self, row: Row, name: int, bars: int, took: int) -> list[Text]:
-        color = _color(row.tried)
+        faded = row.repeats or not isinstance(row.entry, AttemptSpan) or row.entry.lost
         return [
-            Text(elided(row.name, name), "dim" if row.repeats else "bold"),
-            self._bar(row.tried, bars),
-            Text(row.what, color),
-            Text(row.took.rjust(took)),
+            Text(elided(row.name, name), "dim" if faded else "bold"),
+            self._bar(row.entry, bars),
+            Text(row.what, _color(row.entry)),
+            Text(row.took.rjust(took), "dim" if faded else ""),
         ]
 
-    def _bar(self, tried: AttemptSpan, width: int) -> Text:
+    def _bar(self, entry: Entry, width: int) -> Text:
+        if isinstance(entry, AttemptSpan):
+            return self._bar_of(entry, width)
+        return Text(" " * place(self._summary, entry, width) + ">", "dim")
+
+    def _bar_of(self, tried: AttemptSpan, width: int) -> Text:
         parts = bar(self._summary, tried, width)
         speaks = Text("█" * parts.speaks, "green")
         if tried.failure is not None and speaks:
             speaks = Text.assemble(speaks[:-1], ("✗", "red"))
         asked = "░" * parts.connects + "▒" * parts.holds
-        mark = (
-            "✗" if tried.failed else "◆" if tried.committed is not None else asked[-1]
-        )
         return Text.assemble(
             " " * parts.before,
             ("·" * parts.waits, "dim"),
-            (asked[:-1] + mark, _color_before_words(tried)),
+            (asked[:-1] + _end_of(tried, asked[-1]), _color_before_words(tried)),
             speaks,
         )
 
 
-def _color(tried: AttemptSpan) -> str:
-    if tried.failure is not None:
+def _end_of(tried: AttemptSpan, otherwise: str) -> str:
+    """Return how a bar ends before its first word."""
+    if tried.failed:
+        return "✗"
+    if tried.lost:
+        return "/"
+    return otherwise if tried.committed is None else "◆"
+
+
+def _color(entry: Entry) -> str:
+    if not isinstance(entry, AttemptSpan) or entry.lost:
+        return "dim"
+    if entry.failure is not None:
         return "red"
-    return "blue" if tried.committed is None else "green"
+    return "blue" if entry.committed is None else "green"
 
 
 def _color_before_words(tried: AttemptSpan) -> str:
+    if tried.lost:
+        return "dim"
     if tried.failed:
         return "red"
     return "blue" if tried.committed is None else "green"

@@ -1,7 +1,4 @@
-"""A call as SVG, for notebooks and pages.
-
-Columns of pixels and shapes live here. What a call came to is never decided here, and
-nothing is fetched: no script, no font, no style sheet.
+"""A call as SVG, for notebooks and pages; nothing is fetched by it, not even a font.
 
 Text and lines take the page's own color (`currentColor`), and the other colors are
 readable on white and on black; nothing is told by color alone. Attributes are used
@@ -17,14 +14,25 @@ from typing import TYPE_CHECKING, Final
 
 from langchain_reliable._text.terminal import cells
 from langchain_reliable._text.wording import seconds
+from langchain_reliable.observers._timeline_data import AttemptSpan
+from langchain_reliable.observers._timeline_shapes import (
+    SIZE,
+    box,
+    chevron,
+    cross,
+    diamond,
+    line,
+    slash,
+    text,
+)
 from langchain_reliable.observers._timeline_text import rows, signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_reliable.observers._timeline_data import AttemptSpan, CallSummary
+    from langchain_reliable.observers._timeline_data import CallSummary
+    from langchain_reliable.observers._timeline_text import Row
 
-_SIZE: Final = 12
 _CELL: Final = 7.3
 """Width of a character; the fonts named below are no wider at this size."""
 _FONT: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"
@@ -32,7 +40,6 @@ _ROW: Final = 24
 _TOP: Final = 52
 _GAP: Final = 18
 _BARS: Final = 360
-_BAR: Final = 12
 _LEAST: Final = 3.0
 """The shortest a bar gets: what happened can be seen."""
 
@@ -41,6 +48,8 @@ _ASKED: Final = "#7c87d8"
 _SPEAKS: Final = "#2a9d6f"
 _CONNECTING: Final = 0.15
 _HELD: Final = 0.65
+_FADED: Final = 0.45
+"""How much is left of a row that came to nothing through no fault of its candidate."""
 _SCHEMES: Final = (
     "<style>svg{color:#1f2328}"
     "@media(prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
@@ -68,7 +77,7 @@ class _Sheet:
 
     @property
     def bottom(self) -> float:
-        return _TOP + _ROW * len(self.summary.tries)
+        return _TOP + _ROW * len(self.summary.entries)
 
     def x(self, moment: float) -> float:
         """Return where a moment of the call is."""
@@ -94,7 +103,7 @@ def _drawn(summary: CallSummary, style: str = "") -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-label="{title}" '
-        f'font-family="{_FONT}" font-size="{_SIZE}" fill="currentColor">'
+        f'font-family="{_FONT}" font-size="{SIZE}" fill="currentColor">'
         f"{style}{body}{''.join(_legend(sheet))}</svg>"
     )
 
@@ -119,16 +128,16 @@ def _width(text: str) -> float:
 
 
 def _head(sheet: _Sheet) -> Iterator[str]:
-    yield _text(0, 14, sheet.summary.title, weight="600")
+    yield text(0, 14, sheet.summary.title, weight="600")
 
 
 def _axis(sheet: _Sheet) -> Iterator[str]:
     """Draw thin lines at round moments, named beneath the rows."""
     for moment in _round_moments(sheet.summary.end):
         x = sheet.x(moment)
-        yield _line(x, _TOP - 4, x, sheet.bottom, opacity=0.13)
+        yield line(x, _TOP - 4, x, sheet.bottom, opacity=0.13)
         label = seconds(moment) if moment else "0"
-        yield _text(x, sheet.bottom + 15, label, anchor="middle", opacity=0.6, size=10)
+        yield text(x, sheet.bottom + 15, label, anchor="middle", opacity=0.6, size=10)
 
 
 def _round_moments(end: float) -> list[float]:
@@ -143,16 +152,35 @@ def _round_moments(end: float) -> list[float]:
 def _table(sheet: _Sheet) -> Iterator[str]:
     for place, row in enumerate(rows(sheet.summary)):
         y = _TOP + _ROW * place + _ROW / 2
-        said = f"{row.tried.candidate}: {row.tried.detail}"
-        dim = 0.65 if row.repeats else 1
-        yield f"<g><title>{escape(said)}</title>"
-        yield _text(sheet.names, y + 4, row.name.strip(), anchor="end", opacity=dim)
-        yield from _bar(sheet, row.tried, y)
-        yield _text(sheet.whats, y + 4, row.what)
-        yield _text(sheet.tooks, y + 4, row.took, anchor="end", opacity=0.75)
-        if row.waited:
-            yield _text(sheet.tooks + _GAP, y + 4, row.waited, opacity=0.75)
+        yield f"<g><title>{escape(_said(row))}</title>"
+        yield from _row(sheet, row, y)
         yield "</g>"
+
+
+def _said(row: Row) -> str:
+    """Return what a pointer that rests on a row is told."""
+    if isinstance(row.entry, AttemptSpan):
+        return f"{row.entry.candidate}: {row.entry.detail}"
+    return row.entry.detail
+
+
+def _row(sheet: _Sheet, row: Row, y: float) -> Iterator[str]:
+    entry = row.entry
+    faded = _FADED + 0.15 if _is_faded(row) else 1
+    dim = min(faded, 0.65 if row.repeats else 1)
+    yield text(sheet.names, y + 4, row.name.strip(), anchor="end", opacity=dim)
+    if isinstance(entry, AttemptSpan):
+        yield from _bar(sheet, entry, y)
+    else:
+        yield chevron(min(sheet.x(entry.at) + 5, sheet.bars + _BARS), y, opacity=_FADED)
+    yield text(sheet.whats, y + 4, row.what, opacity=faded)
+    yield text(sheet.tooks, y + 4, row.took, anchor="end", opacity=min(faded, 0.75))
+    if row.waited:
+        yield text(sheet.tooks + _GAP, y + 4, row.waited, opacity=0.75)
+
+
+def _is_faded(row: Row) -> bool:
+    return not isinstance(row.entry, AttemptSpan) or row.entry.lost
 
 
 def _bar(sheet: _Sheet, tried: AttemptSpan, y: float) -> Iterator[str]:
@@ -162,24 +190,38 @@ def _bar(sheet: _Sheet, tried: AttemptSpan, y: float) -> Iterator[str]:
     until = max(sheet.x(word), start + _LEAST)
     if tried.wait:
         waits_from = sheet.x(tried.start - tried.wait)
-        yield _line(waits_from, y, start, y, opacity=0.6, dashes="1.5 3.5", width=2)
+        yield line(waits_from, y, start, y, opacity=0.6, dashes="1.5 3.5", width=2)
     color = _FAILED if tried.failed else _ASKED
+    if tried.lost:
+        yield f'<g opacity="{_FADED}">'
+    yield from _before_words(sheet, tried, y, (start, until), color)
+    if tried.lost:
+        yield f"{slash(until, y)}</g>"
+    if tried.failed:
+        yield cross(until, y, _FAILED)
+    if tried.speaks_at_length:
+        shown = _FADED if tried.taken_back else 1
+        end_at = max(sheet.x(end), until + _LEAST)
+        yield box(until, end_at, y, _SPEAKS, filled=shown)
+        if tried.failure is not None:
+            yield cross(end_at, y, _FAILED)
+
+
+def _before_words(
+    sheet: _Sheet, tried: AttemptSpan, y: float, at: tuple[float, float], color: str
+) -> Iterator[str]:
+    """Draw what passes before the first word: connecting, then chunks held back."""
+    start, until = at
     opened = until
     if tried.waits_at_length and tried.opened is not None:
         opened = min(max(sheet.x(tried.opened), start), until)
     if until - opened < _LEAST:
         opened = until  # too short to be seen
     if opened - start >= _LEAST:
-        yield _box(start, opened, y, color, filled=_CONNECTING)
+        yield box(start, opened, y, color, filled=_CONNECTING)
     if opened < until:
         from_ = opened if opened - start >= _LEAST else start
-        yield _box(from_, until, y, color, filled=_HELD)
-    if tried.failed:
-        yield _cross(until, y)
-    if tried.speaks_at_length:
-        yield _box(until, max(sheet.x(end), until + _LEAST), y, _SPEAKS)
-        if tried.failure is not None:
-            yield _cross(max(sheet.x(end), until + _LEAST), y)
+        yield box(from_, until, y, color, filled=_HELD)
 
 
 def _commit(sheet: _Sheet) -> Iterator[str]:
@@ -187,105 +229,45 @@ def _commit(sheet: _Sheet) -> Iterator[str]:
     winner = sheet.summary.committed
     if winner is None or winner.committed is None:
         return
-    y = _TOP + _ROW * sheet.summary.tries.index(winner) + _ROW / 2
+    y = _TOP + _ROW * sheet.summary.entries.index(winner) + _ROW / 2
     x = max(sheet.x(winner.committed), sheet.x(winner.start) + _LEAST)
     label = f"{sheet.summary.commit_word} {seconds(winner.committed)}"
     half = _width(label) / 2
     middle = min(max(x, sheet.bars + half), sheet.width - half)
-    yield _line(x, _TOP - 6, x, sheet.bottom, color=_SPEAKS, dashes="4 3", width=1.5)
-    yield _text(middle, _TOP - 12, label, anchor="middle", color=_SPEAKS, weight="600")
-    points = f"{x:.1f},{y - 8:.1f} {x + 6:.1f},{y:.1f} {x:.1f},{y + 8:.1f} {x - 6:.1f},"
-    yield f'<polygon points="{points}{y:.1f}" fill="{_SPEAKS}"/>'
+    yield line(x, _TOP - 6, x, sheet.bottom, color=_SPEAKS, dashes="4 3", width=1.5)
+    yield text(middle, _TOP - 12, label, anchor="middle", color=_SPEAKS, weight="600")
+    yield diamond(x, y, _SPEAKS, 6, 8)
 
 
 def _sign_width(word: str) -> float:
-    return _width(word) * 10 / _SIZE + 34
+    return _width(word) * 10 / SIZE + 34
 
 
 def _legend(sheet: _Sheet) -> Iterator[str]:
     y, x = sheet.bottom + 34, sheet.bars
     for word in signs(sheet.summary):
         yield _sign(word, x, y - 3.5)
-        yield _text(x + 20, y, word, opacity=0.6, size=10)
+        yield text(x + 20, y, word, opacity=0.6, size=10)
         x += _sign_width(word)
 
 
 def _sign(word: str, x: float, y: float) -> str:
+    """Return a small picture of what a word of the legend means."""
+    filled = _HELD if word == "held" else _CONNECTING
+    drawn = box(x, x + 15, y, _ASKED, filled=filled, height=8)
     match word:
-        case "connecting" | "asked":
-            return _box(x, x + 15, y, _ASKED, filled=_CONNECTING, height=8)
-        case "held":
-            return _box(x, x + 15, y, _ASKED, filled=_HELD, height=8)
         case "failed":
-            bar = _box(x, x + 12, y, _FAILED, filled=_CONNECTING, height=8)
-            return bar + _cross(x + 12, y, arm=3)
+            bar = box(x, x + 12, y, _FAILED, filled=_CONNECTING, height=8)
+            drawn = bar + cross(x + 12, y, _FAILED, arm=3)
         case "speaking":
-            return _box(x, x + 15, y, _SPEAKS, height=8)
+            drawn = box(x, x + 15, y, _SPEAKS, height=8)
+        case "lost":
+            bar = box(x, x + 12, y, _ASKED, filled=_CONNECTING, height=8)
+            drawn = f'<g opacity="{_FADED}">{bar}{slash(x + 12, y, arm=3)}</g>'
         case "waiting":
-            return _line(x, y, x + 15, y, opacity=0.6, dashes="1.5 3.5", width=2)
-        case _:
-            points = f"{x + 8},{y - 5} {x + 12},{y} {x + 8},{y + 5} {x + 4},{y}"
-            return f'<polygon points="{points}" fill="{_SPEAKS}"/>'
-
-
-# --- shapes -----------------------------------------------------------------------
-
-
-def _text(
-    x: float,
-    y: float,
-    said: str,
-    *,
-    anchor: str = "start",
-    opacity: float = 1,
-    size: int = _SIZE,
-    weight: str = "400",
-    color: str = "currentColor",
-) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" '
-        f'font-weight="{weight}" fill="{color}" fill-opacity="{opacity:g}">'
-        f"{escape(said)}</text>"
-    )
-
-
-def _line(
-    x1: float,
-    y1: float,
-    x2: float,
-    y2: float,
-    *,
-    color: str = "currentColor",
-    opacity: float = 1,
-    dashes: str = "none",
-    width: float = 1,
-) -> str:
-    return (
-        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
-        f'stroke="{color}" stroke-opacity="{opacity:g}" stroke-width="{width:g}" '
-        f'stroke-dasharray="{dashes}"/>'
-    )
-
-
-def _box(
-    x1: float,
-    x2: float,
-    y: float,
-    color: str,
-    *,
-    filled: float = 1,
-    height: float = _BAR,
-) -> str:
-    return (
-        f'<rect x="{x1:.1f}" y="{y - height / 2:.1f}" width="{x2 - x1:.1f}" '
-        f'height="{height:g}" rx="1.5" fill="{color}" '
-        f'fill-opacity="{filled:g}" stroke="{color}"/>'
-    )
-
-
-def _cross(x: float, y: float, arm: float = 4.5) -> str:
-    a, b, top, low = x - arm, x + arm, y - arm, y + arm
-    return (
-        f'<path d="M{a:.1f} {top:.1f}L{b:.1f} {low:.1f}M{a:.1f} {low:.1f}L{b:.1f} '
-        f'{top:.1f}" stroke="{_FAILED}" stroke-width="2.5" stroke-linecap="round"/>'
-    )
+            drawn = line(x, y, x + 15, y, opacity=0.6, dashes="1.5 3.5", width=2)
+        case "passed over":
+            drawn = chevron(x + 9, y, opacity=_FADED)
+        case "first word" | "answer":
+            drawn = diamond(x + 8, y, _SPEAKS, 4, 5)
+    return drawn

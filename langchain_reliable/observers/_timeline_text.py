@@ -1,7 +1,6 @@
 """A call as plain text, in characters that every terminal and log has.
 
-Columns and bars of characters live here; the colored twin is in `_timeline_rich`.
-What a call came to is never decided here.
+The columns and bars are `_timeline_rich`'s as well, which draws them in colors.
 """
 
 from __future__ import annotations
@@ -10,9 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from langchain_reliable._text.terminal import cells
 from langchain_reliable._text.wording import seconds
+from langchain_reliable.observers._timeline_data import AttemptSpan
 
 if TYPE_CHECKING:
-    from langchain_reliable.observers._timeline_data import AttemptSpan, CallSummary
+    from langchain_reliable.observers._timeline_data import (
+        CallSummary,
+        Entry,
+        PassedOverMark,
+    )
 
 WIDTH = 40
 """Characters of a bar from the beginning of a call to its end."""
@@ -52,22 +56,25 @@ def signs(summary: CallSummary) -> tuple[str, ...]:
     tries = summary.tries
     occur = {
         "connecting": any(one.streams for one in tries),
-        "asked": not any(one.streams for one in tries),
+        "asked": bool(tries) and not any(one.streams for one in tries),
         "held": any(one.waits_at_length for one in tries),
         "failed": any(one.failure is not None for one in tries),
         summary.commit_word: summary.committed is not None,
         "speaking": any(one.speaks_at_length for one in tries),
+        "lost": any(one.lost for one in tries),
         "waiting": any(one.wait for one in tries),
+        "passed over": len(tries) < len(summary.entries),
     }
     return tuple(word for word, occurs in occur.items() if occurs)
 
 
-def name_of(tried: AttemptSpan, before: AttemptSpan | None) -> str:
+def name_of(entry: Entry, before: Entry | None) -> str:
     """Return what stands at the head of a row: the name, where it changes."""
-    if before is not None and before.candidate == tried.candidate:
-        return f"  attempt {tried.nth}"
-    again = f" (attempt {tried.nth})" if tried.nth > 1 else ""
-    return elided(tried.candidate) + again
+    nth = entry.nth if isinstance(entry, AttemptSpan) else 1
+    if nth > 1 and before is not None and before.candidate == entry.candidate:
+        return f"  attempt {nth}"
+    again = f" (attempt {nth})" if nth > 1 else ""
+    return elided(entry.candidate) + again
 
 
 def elided(name: str, most: int = 44) -> str:
@@ -81,7 +88,7 @@ def elided(name: str, most: int = 44) -> str:
 class Row(NamedTuple):
     """What stands beside a bar."""
 
-    tried: AttemptSpan
+    entry: Entry
     name: str
     what: str
     took: str
@@ -95,24 +102,26 @@ class Row(NamedTuple):
 
 def rows(summary: CallSummary) -> list[Row]:
     """Return what stands beside the bars of a call."""
-    befores = (None, *summary.tries)
+    befores = (None, *summary.entries)
     return [
         Row(
-            tried,
-            name_of(tried, before),
-            tried.what,
-            _took(tried, summary),
-            f"waited {seconds(tried.wait)}" if tried.wait else "",
+            entry,
+            name_of(entry, before),
+            entry.what,
+            _took(entry, summary),
+            entry.waited if isinstance(entry, AttemptSpan) else "",
         )
-        for tried, before in zip(summary.tries, befores, strict=False)
+        for entry, before in zip(summary.entries, befores, strict=False)
     ]
 
 
-def _took(tried: AttemptSpan, summary: CallSummary) -> str:
+def _took(entry: Entry, summary: CallSummary) -> str:
     """Return how long a try has lasted; of one that goes on, at least so long."""
-    if tried.end is None:
-        return f"{seconds(summary.end - tried.start)}+"
-    return seconds(tried.end - tried.start)
+    if not isinstance(entry, AttemptSpan):
+        return ""
+    if entry.end is None:
+        return f"{seconds(summary.end - entry.start)}+"
+    return seconds(entry.end - entry.start)
 
 
 def text(summary: CallSummary) -> str:
@@ -126,7 +135,7 @@ def text(summary: CallSummary) -> str:
             (
                 "",
                 _filled(row.name, names),
-                f"[{_characters(bar(summary, row.tried), row.tried)}]",
+                f"[{_bar(summary, row.entry)}]",
                 _filled(row.what, whats),
                 row.took.rjust(tooks),
                 row.waited,
@@ -146,14 +155,30 @@ _SIGNS = {
     "first word": "|",
     "answer": "|",
     "speaking": "=",
+    "lost": "/",
     "waiting": ".",
+    "passed over": ">",
 }
+
+
+def place(summary: CallSummary, mark: PassedOverMark, width: int = WIDTH) -> int:
+    """Return where in a bar a candidate was passed over."""
+    scale = width / summary.end if summary.end > 0 else 0.0
+    return min(round(mark.at * scale), width - 1)
+
+
+def _bar(summary: CallSummary, entry: Entry) -> str:
+    if isinstance(entry, AttemptSpan):
+        return _characters(bar(summary, entry), entry)
+    return f"{' ' * place(summary, entry)}>".ljust(WIDTH)
 
 
 def _characters(parts: Bar, tried: AttemptSpan) -> str:
     asked = "-" * parts.connects + "+" * parts.holds
     if tried.failed:
         asked = asked[:-1] + "x"
+    elif tried.lost:
+        asked = asked[:-1] + "/"
     elif tried.committed is not None:
         asked = asked[:-1] + "|"
     speaks = "=" * parts.speaks

@@ -21,7 +21,8 @@ from langchain_reliable import AllModelsFailed, StreamInterrupted
 from langchain_reliable.observers import CustomEventObserver, _dispatch
 from langchain_reliable.testing import ScriptedChatModel, fails, says
 
-SWITCH = "gpt-5.4: connection, switching to claude-sonnet-5"
+DOWN = "gpt-5.4 could not be reached"
+SWITCH = f"{DOWN}; asking claude-sonnet-5"
 
 
 @pytest.fixture
@@ -57,9 +58,9 @@ def in_words(told):
 
 
 STORY = [
-    "gpt-5.4: connection",
-    "gpt-5.4: connection, waiting 0.25 s for gpt-5.4",
-    "gpt-5.4: connection",
+    DOWN,
+    "waiting 0.25 s before asking gpt-5.4",
+    DOWN,
     SWITCH,
 ]
 

@@ -295,7 +295,7 @@ def test_a_terminal_gets_whole_lines(timeline, call, width):
     lines = console.file.getvalue().splitlines()
     summary = timeline.last.summary
     if width > 60:
-        assert len(lines) == 2 + len(summary.tries) + (len(summary.title) > width)
+        assert len(lines) == 2 + len(summary.entries) + (len(summary.title) > width)
         assert all(tried.what in "".join(lines) for tried in summary.tries)
 
 
