@@ -343,7 +343,7 @@ def _shows_its_end(args: dict[str, Any] | None, provider: object) -> bool:
     """Return whether arguments that came at once are known to be whole.
 
     Text that was read to its end is. A mapping may have been completed by whoever made
-    it, no arguments may be none yet, and OpenAI's free-form input has no end to be seen.
+    it, no arguments may be none yet, and OpenAI's free-form input shows no end.
     """
     return provider in _SEND_TEXT and set(args or ()) not in (set(), {"__arg1"})
 

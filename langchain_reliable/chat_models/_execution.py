@@ -23,13 +23,13 @@ from langchain_reliable._runtime.peek import (
 )
 from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.timer import within_limits
-    def _checked(
-        self, child: Child, attempt: Attempt, answer: ChatResult
-    ) -> ChatResult:
-        attempt.progress.parts = answer.generations[:1]
-        if (fault := self._commit_policy.judge.fault_of_result(answer)) is not None:
-            raise fault
-        return answer if self._request.output is None else self._read(child, answer)
+from langchain_reliable.errors import (
+    AnswerTimeout,
+    BrokenToolCall,
+    EmptyAnswer,
+    StreamInterrupted,
+)
+from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -177,20 +177,13 @@ class Execution:
 
     # --- structured output ----------------------------------------------------------
 
-<<<<<<< HEAD
     def _checked(
         self, child: Child, attempt: Attempt, answer: ChatResult
     ) -> ChatResult:
         attempt.progress.parts = answer.generations[:1]
-        accepts = self._commit_policy.accepts_empty
-        answer = checked(answer, accepts_empty=accepts)
-        return answer if self._request.output is None else self._read(child, answer)
-=======
-    def _checked(self, answer: ChatResult) -> ChatResult:
         if (fault := self._commit_policy.judge.fault_of_result(answer)) is not None:
             raise fault
-        return self._read(answer)
->>>>>>> 062d9d8 (Judge a finished answer once, for held streams, relays and whole answers alike)
+        return answer if self._request.output is None else self._read(child, answer)
 
     def _read(self, child: Child, answer: ChatResult) -> ChatResult:
         """Read an answer by its form, if it was asked for in one."""
