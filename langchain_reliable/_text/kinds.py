@@ -18,7 +18,7 @@ class KindWords(NamedTuple):
 
     Attributes:
         says: What went wrong, for a cell of a table: `rate limited`.
-        phrase: The same as what follows a name in a sentence: `is limiting requests`.
+        phrase: The same as what follows a name in a sentence: `could not be reached`.
         checked: What a person can make of it when a check finds it.
         advice: What a person can do when a call fails of it; empty where it passes by
             itself.
@@ -33,18 +33,18 @@ class KindWords(NamedTuple):
 _WORDS: Final[Mapping[Kind, KindWords]] = {
     Kind.RATE_LIMITED: KindWords(
         "rate limited",
-        "is limiting requests",
+        "takes no more requests for now",
         "it is limited just now; ask again a little later",
     ),
     Kind.QUOTA_EXHAUSTED: KindWords(
         "quota exhausted",
-        "has no quota left",
+        "has used up its quota",
         "no money or plan left: look at the account's billing",
         "check plan and billing of this account",
     ),
     Kind.SERVER_ERROR: KindWords(
         "server error",
-        "has trouble",
+        "has trouble of its own",
         "the provider has trouble: nothing to mend here",
     ),
     Kind.TIMEOUT: KindWords(
@@ -66,41 +66,41 @@ _WORDS: Final[Mapping[Kind, KindWords]] = {
     ),
     Kind.EMPTY: KindWords(
         "empty answer",
-        "sent an empty answer",
+        "gave an empty answer",
         "it answers, but says nothing",
     ),
     Kind.AUTH: KindWords(
         "not authorized",
-        "refused the API key",
+        "did not accept the API key",
         "the key is missing, wrong or not allowed: look at the key",
         "check the API key and what it may do",
     ),
     Kind.MODEL_NOT_FOUND: KindWords(
         "model not found",
-        "is not known to its provider",
+        "is not available here",
         "no such model for this key: look at the model's name",
         "check the model's name and that the key may use it",
     ),
     Kind.CONTEXT_OVERFLOW: KindWords(
         "prompt too long",
-        "has no room for so long a prompt",
+        "cannot take so long a prompt",
         "no room even for a short question",
         "shorten the prompt or add a model with more room",
     ),
     Kind.CONTENT_POLICY: KindWords(
         "refused by a content policy",
-        "refused by its content policy",
+        "declined to answer",
         "a filter refuses even a harmless question",
     ),
     Kind.BAD_REQUEST: KindWords(
         "request rejected",
-        "rejected the request",
+        "did not accept the request",
         "it takes no such request: see what it says",
         "this model takes no such request: see its message",
     ),
     Kind.INVALID_OUTPUT: KindWords(
         "output did not parse",
-        "sent an answer in the wrong form",
+        "gave an answer in the wrong form",
         "its output does not parse",
     ),
     Kind.UNKNOWN: KindWords(

@@ -30,29 +30,10 @@ _HANGING: Final = " " * 6
 """Before the rest of a line that was folded; `folded_table` knows it."""
 _OVERLOADED: Final = frozenset({503, 529})
 
-SAID_OF = {
-    FailureKind.RATE_LIMITED: "takes no more requests for now",
-    FailureKind.QUOTA_EXHAUSTED: "has used up its quota",
-    FailureKind.SERVER_ERROR: "has trouble of its own",
-    FailureKind.TIMEOUT: "did not answer in time",
-    FailureKind.CONNECTION: "could not be reached",
-    FailureKind.BAD_STREAM: "sent a broken answer",
-    FailureKind.EMPTY: "gave an empty answer",
-    FailureKind.AUTH: "did not accept the API key",
-    FailureKind.MODEL_NOT_FOUND: "is not available here",
-    FailureKind.CONTEXT_OVERFLOW: "cannot take so long a prompt",
-    FailureKind.CONTENT_POLICY: "declined to answer",
-    FailureKind.BAD_REQUEST: "did not accept the request",
-    FailureKind.INVALID_OUTPUT: "gave an answer in the wrong form",
-    FailureKind.UNKNOWN: "failed",
-}
-"""What is said of a model that failed, after its name, to a person in a chat."""
-
 
 def said_of(name: str, failure: Failure | None) -> str:
     """Return what became of a model, as the beginning of a sentence for a person."""
-    kind = FailureKind.UNKNOWN if failure is None else failure.kind
-    return f"{name} {SAID_OF.get(kind, SAID_OF[FailureKind.UNKNOWN])}"
+    return f"{name} {'failed' if failure is None else failure_phrase(failure)}"
 
 
 _PASSED_OVER = {

@@ -22,10 +22,10 @@ def test_every_kind_has_words_of_its_own(kind):
     ("kind", "status", "says"),
     [
         ("connection", None, "could not be reached"),
-        ("server_error", 500, "has trouble"),
+        ("server_error", 500, "has trouble of its own"),
         ("server_error", 529, "is overloaded"),
         ("server_error", 503, "is overloaded"),
-        ("auth", 401, "refused the API key"),
+        ("auth", 401, "did not accept the API key"),
     ],
 )
 def test_a_phrase_follows_a_name(kind, status, says):
