@@ -1,7 +1,7 @@
-"""The part of the front door that looks at LangChain: tools, forms, identity.
+"""What LangChain asks of a chat model beside its answers.
 
-What others ask a chat model before they call it lives here: binding tools and schemas,
-who it says it is, what it can do, how it counts. Calling never does.
+Binding tools and schemas, the cache, what tracers are told of it, its profile, how it
+counts tokens, and how it is written down.
 """
 
 from abc import abstractmethod
