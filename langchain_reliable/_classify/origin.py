@@ -250,20 +250,21 @@ def kind_of_mistake(exception: BaseException, text: str) -> Kind | None:
 
 
 def is_foreign(exception: BaseException) -> bool:
-    """Say whether an error of Python's was raised outside SDKs and LangChain.
+    """Say whether an error of Python's was raised outside SDKs and libraries.
 
     Its words are the user's own then. Where there is no traceback nothing is known.
     """
     if exception.__traceback__ is None or type(exception).__module__ != "builtins":
         return False
-    return _place_in_sdk(exception) is None and not _is_langchains(exception)
+    return _place_in_sdk(exception) is None and not _is_librarys(exception)
 
 
-def _is_langchains(exception: BaseException) -> bool:
+def _is_librarys(exception: BaseException) -> bool:
+    """Say whether a library of `_HELPERS` raised it, LangChain's core among them."""
     for frame in reversed(_frames(exception)):
         root = _module(frame).split(".", 1)[0]
         if root not in sys.stdlib_module_names:
-            return root == "langchain_core"
+            return root in _HELPERS
     return False
 
 
