@@ -148,6 +148,7 @@ _HELPERS: Final = frozenset(
 )
 """Libraries that SDKs call: a frame of theirs says nothing."""
 
+_STDLIB: Final = sys.stdlib_module_names
 _FRAMES_AT_MOST: Final = 5_000
 _LOOKED_AT: Final = 100
 
@@ -261,11 +262,8 @@ def is_foreign(exception: BaseException) -> bool:
 
 def _is_librarys(exception: BaseException) -> bool:
     """Say whether a library of `_HELPERS` raised it, LangChain's core among them."""
-    for frame in reversed(_frames(exception)):
-        root = _module(frame).split(".", 1)[0]
-        if root not in sys.stdlib_module_names:
-            return root in _HELPERS
-    return False
+    roots = (_module(frame).split(".", 1)[0] for frame in reversed(_frames(exception)))
+    return next(filter(lambda root: root not in _STDLIB, roots), "") in _HELPERS
 
 
 def _place_in_sdk(exception: BaseException) -> tuple[str, ...] | None:
@@ -319,4 +317,4 @@ def _is_sdk(module: str) -> bool:
 
 def _is_helper(module: str) -> bool:
     root = module.split(".", 1)[0]
-    return root in _HELPERS or root in sys.stdlib_module_names
+    return root in _HELPERS or root in _STDLIB
