@@ -186,6 +186,8 @@ _ANSWERING: Final = (
     "create_chat_result",
     "generation_info",
     "model_construct",
+    "construct_type",
+    "extract_",
     "result",
     "chunk",
     "response",
@@ -199,6 +201,9 @@ _ANSWERING: Final = (
 )
 
 
+_ASKING: Final = frozenset({"_generate", "_agenerate"})
+_MISSING: Final = "'nonetype' object"
+"""What Python says of an answer that lacks a part, in the hook that asked for it."""
 _PARSING_FORMS: Final = frozenset({"_parse_content", "parse_text", "parse_response"})
 """Functions of the OpenAI SDK that read an answer as the form that was asked for."""
 
@@ -247,7 +252,8 @@ def kind_of_mistake(exception: BaseException, text: str) -> Kind | None:
             return Kind.BAD_REQUEST
         if any(part in name for part in _ANSWERING):
             return Kind.BAD_STREAM
-    return Kind.UNKNOWN
+    missing = _MISSING in text and place[0] in _ASKING
+    return Kind.BAD_STREAM if missing else Kind.UNKNOWN
 
 
 def is_foreign(exception: BaseException) -> bool:

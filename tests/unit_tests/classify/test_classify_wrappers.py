@@ -633,6 +633,11 @@ PARSING = [
         "def _convert_chunk_to_generation_chunk():\n {}['delta']\ndef run(): _convert_chunk_to_generation_chunk()",
     ),
     (
+        "a part that is missing, in the hook that asked",
+        "langchain_cohere.chat_models",
+        "def _generate():\n None.content\ndef run(): _generate()",
+    ),
+    (
         "a parser that raises ValueError",
         "openai._streaming",
         "def run():\n raise ValueError('expected value at line 1 column 1')",
