@@ -25,6 +25,7 @@ from langchain_reliable.testing import (
     done_only,
     error_first,
     error_status,
+    keep_alives_then_silence,
     malformed_event,
     no_finish,
     overloaded,
@@ -35,6 +36,7 @@ from langchain_reliable.testing import (
     says_nothing,
     tool_call,
 )
+from langchain_reliable.testing._simulator.troubles import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -261,6 +263,23 @@ def test_gemini_blocks_a_prompt_with_a_200(client, way):
     assert client.hear("gemini", way).error == "PROHIBITED_CONTENT"
 
 
+@pytest.mark.parametrize("name", [*APIS, "openai", "anthropic"])
+def test_each_api_has_words_for_every_kind_of_trouble(client, name):
+    others = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+    path = others.get(name) or APIS[name].whole
+    for kind in KINDS:
+        client._sim.script("m", ErrorReply(trouble=Trouble(kind=kind)))
+        response = client._http.post(path, json={"model": "m"})
+        blocks_with_200 = (name, kind) == ("gemini", "content_policy")
+        assert response.is_error != blocks_with_200
+        assert response.json()
+
+
+def test_a_kind_that_no_api_has_words_for():
+    with pytest.raises(ValueError, match="kind='tired' is none of bad_request, "):
+        Trouble(kind="tired")
+
+
 # --- errors inside a stream -------------------------------------------------------
 
 
@@ -338,6 +357,45 @@ def test_every_fault_of_the_catalogue_is_spoken(client, name, way):
             client.ask(name, way, reply)
         except httpx.TransportError:
             assert "cut" in fault or fault == "reset"
+
+
+KEEP_ALIVES = {
+    "gemini": b"\r\n",
+    "bedrock": b"\0",
+    "cohere": b": keep-alive\n\n",
+    "ollama": b" ",
+    "openrouter": b": OPENROUTER PROCESSING\n\n",
+}
+
+
+@everywhere
+def test_what_only_keeps_a_connection_alive(client, sim, name):
+    sim.script("m", keep_alives_then_silence())
+    body = {"model": "m", "stream": True}
+    with client._http.stream("POST", APIS[name].stream, json=body) as response:
+        sent, parts = b"", response.iter_raw()
+        while len(sent) < 3 * len(KEEP_ALIVES[name]):
+            sent += next(parts)
+    assert sent == 3 * KEEP_ALIVES[name]
+    sim.wait_closed()
+    assert sim.abandoned == 1
+
+
+@pytest.mark.parametrize("told", [1, 2, 3])
+def test_usage_is_counted_up_at_gemini(client, told):
+    usage = Usage(input_tokens=7, output_tokens=3)
+    answer = says("a b c", usage=usage)
+    body = client.ask("gemini", "stream", answer).content
+    counted = list(APIS["gemini"].events(body))[told - 1]["usageMetadata"]
+    assert counted["candidatesTokenCount"] == told
+    assert counted["totalTokenCount"] == 7 + told
+
+
+@everywhere
+@both_ways
+def test_usage_can_be_withheld(client, name, way):
+    told = client.hear(name, way, says("one", usage=False))
+    assert told.usage == ((0, 0) if name == "bedrock" else None)
 
 
 # --- the requests -----------------------------------------------------------------
