@@ -16,6 +16,7 @@ from langchain_reliable.testing._simulator.dialects.anthropic import Anthropic
 from langchain_reliable.testing._simulator.dialects.bedrock import Bedrock
 from langchain_reliable.testing._simulator.dialects.cohere import Cohere
 from langchain_reliable.testing._simulator.dialects.gemini import Gemini
+from langchain_reliable.testing._simulator.dialects.mistral import Mistral
 from langchain_reliable.testing._simulator.dialects.ollama import Ollama
 from langchain_reliable.testing._simulator.dialects.openai import OpenAI
 from langchain_reliable.testing._simulator.dialects.openrouter import OpenRouter
@@ -52,6 +53,11 @@ _ROUTES: Final = (
         "/api/v1/chat/completions",
         re.compile(r"/api/v1/chat/completions"),
         OpenRouter(),
+    ),
+    _Route(
+        "/mistral/v1/chat/completions",
+        re.compile(r"/mistral/v1/chat/completions"),
+        Mistral(),
     ),
     _Route(
         "/openai/deployments/{model}/chat/completions",

@@ -206,6 +206,9 @@ def test_every_status_has_a_body_in_the_words_of_the_api(client, name, way):
         ("cohere", "auth", 401, "invalid api token"),
         ("cohere", "content_policy", 498, "blocked"),
         ("cohere", "quota_exhausted", 429, "month"),
+        ("mistral", "auth", 401, '{"detail":"Unauthorized"}'),
+        ("mistral", "overloaded", 429, "service_tier_capacity_exceeded"),
+        ("mistral", "rate_limited", 429, '"1300"'),
         ("ollama", "not_found", 404, "model 'm' not found"),
         ("ollama", "overloaded", 503, "server busy"),
         ("openrouter", "rate_limited", 429, "m is temporarily rate-limited upstream"),
@@ -295,7 +298,7 @@ def test_an_error_inside_a_stream(client, name):
 @everywhere
 def test_an_error_inside_a_stream_is_a_status_without_one(client, name):
     response = client.ask(name, "whole", content_then_error("a b c"))
-    assert response.status_code == 503
+    assert response.status_code == (429 if name == "mistral" else 503)
 
 
 def test_bedrock_passes_on_what_no_stream_knows_as_the_models_own_error(client):
@@ -363,6 +366,7 @@ KEEP_ALIVES = {
     "gemini": b"\r\n",
     "bedrock": b"\0",
     "cohere": b": keep-alive\n\n",
+    "mistral": b": keep-alive\n\n",
     "ollama": b" ",
     "openrouter": b": OPENROUTER PROCESSING\n\n",
 }
@@ -455,6 +459,11 @@ def test_openrouter_repeats_the_finish_in_the_models_own_words(client, model, na
     answer = client._http.post(APIS["openrouter"].whole, json=body).json()
     choice = answer["choices"][0]
     assert (choice["finish_reason"], choice["native_finish_reason"]) == ("stop", native)
+
+
+def test_mistral_gives_its_calls_ids_of_nine_characters(client):
+    told = client.hear("mistral", "stream", says(calls=[tool_call("add", a=1)]))
+    assert [len(id_) for id_ in told.calls] == [9]
 
 
 def test_openrouter_sends_comments_while_it_waits(client):

@@ -66,6 +66,13 @@ def cohere(sim: Simulator) -> BaseChatModel:
     )
 
 
+def mistral(sim: Simulator) -> BaseChatModel:
+    partner = pytest.importorskip("langchain_mistralai")
+    return partner.ChatMistralAI(
+        model="m", api_key="test", base_url=sim.mistral_url, max_retries=1
+    )
+
+
 def ollama(sim: Simulator) -> BaseChatModel:
     partner = pytest.importorskip("langchain_ollama")
     return partner.ChatOllama(model="m", base_url=sim.ollama_url, reasoning=True)
@@ -90,8 +97,8 @@ def deepseek(sim: Simulator) -> BaseChatModel:
     )
 
 
-PARTNERS = (bedrock, cohere, ollama, openrouter, groq, deepseek)
-COUNTS_STREAMS = {bedrock, ollama, openrouter}
+PARTNERS = (bedrock, cohere, mistral, ollama, openrouter, groq, deepseek)
+COUNTS_STREAMS = {bedrock, mistral, ollama, openrouter}
 
 
 @pytest.fixture(autouse=True)

@@ -205,6 +205,26 @@ class Api:
     """Its words for `stop`, `length` and `tool_calls`."""
 
 
+def read_mistral(told: Told, event: dict[str, Any]) -> None:
+    if event.get("object") == "error" or "detail" in event:
+        told.error = event.get("message") or event["detail"]
+    for choice in event.get("choices", ()):
+        told.finish = choice["finish_reason"] or told.finish
+        said = choice.get("delta") or choice.get("message")
+        content = said.get("content") or ""
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        for block in content:
+            told.text += block.get("text", "")
+            thoughts = block.get("thinking", ())
+            told.thoughts += "".join(thought["text"] for thought in thoughts)
+        for call in said.get("tool_calls") or ():
+            function = call["function"]
+            told.begin_call(call["id"], function["name"], function["arguments"])
+    if usage := event.get("usage"):
+        told.usage = usage["prompt_tokens"], usage["completion_tokens"]
+
+
 APIS = {
     "gemini": Api(
         whole="/v1beta/models/m:generateContent",
@@ -237,6 +257,14 @@ APIS = {
         read=read_ollama,
         read_whole=read_ollama,
         finish=("stop", "length", "stop"),
+    ),
+    "mistral": Api(
+        whole="/mistral/v1/chat/completions",
+        stream="/mistral/v1/chat/completions",
+        events=sse,
+        read=read_mistral,
+        read_whole=read_mistral,
+        finish=("stop", "length", "tool_calls"),
     ),
     "openrouter": Api(
         whole="/api/v1/chat/completions",
