@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote
 
 from langchain_reliable.testing._simulator.dialects.anthropic import Anthropic
 from langchain_reliable.testing._simulator.dialects.bedrock import Bedrock
+from langchain_reliable.testing._simulator.dialects.bedrock_invoke import BedrockInvoke
 from langchain_reliable.testing._simulator.dialects.cohere import Cohere
 from langchain_reliable.testing._simulator.dialects.gemini import Gemini
 from langchain_reliable.testing._simulator.dialects.mistral import Mistral
@@ -78,6 +79,14 @@ _ROUTES: Final = (
         "/model/{id}/converse",
         re.compile(r"/model/(?P<model>[^/]+)/((?P<streams>converse-stream)|converse)"),
         Bedrock(),
+    ),
+    _Route(
+        "/model/{id}/invoke",
+        re.compile(
+            r"/model/(?P<model>[^/]+)"
+            r"/((?P<streams>invoke-with-response-stream)|invoke)"
+        ),
+        BedrockInvoke(),
     ),
     _Route("/v2/chat", re.compile(r"/v2/chat"), Cohere()),
     _Route("/api/chat", re.compile(r"/api/chat"), Ollama(), streams=True),

@@ -7,6 +7,7 @@ both, and every dialect, with what the script says.
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,49 @@ def read_bedrock(told: Told, event: dict[str, Any]) -> None:
             told.usage = usage["inputTokens"], usage["outputTokens"]
         case _ if "Exception" in name:
             told.error = payload["message"]
+
+
+def read_chunk(told: Told, event: dict[str, Any]) -> None:
+    """Read Claude's event out of a chunk of Bedrock's older API."""
+    if "chunk" not in event:
+        read_bedrock(told, event)
+        return
+    read_claude(told, json.loads(b64decode(event["chunk"]["bytes"])))
+
+
+def read_claude(told: Told, event: dict[str, Any]) -> None:
+    match event:
+        case {
+            "type": "content_block_start",
+            "content_block": {"id": id_, "name": name},
+        }:
+            told.begin_call(id_, name)
+        case {"delta": {"text": text}}:
+            told.text += text
+        case {"delta": {"thinking": text}}:
+            told.thoughts += text
+        case {"delta": {"partial_json": arguments}}:
+            told.go_on_with_call(arguments)
+        case {
+            "type": "message_delta",
+            "delta": {"stop_reason": reason},
+            "usage": usage,
+        }:
+            told.finish = reason
+            told.usage = usage["input_tokens"], usage["output_tokens"]
+
+
+def read_claude_whole(told: Told, answer: dict[str, Any]) -> None:
+    if answer.get("type") != "message":
+        told.error = answer["message"]
+        return
+    told.finish = answer["stop_reason"]
+    told.usage = answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]
+    for block in answer["content"]:
+        told.text += block.get("text", "")
+        told.thoughts += block.get("thinking", "")
+        if block["type"] == "tool_use":
+            told.begin_call(block["id"], block["name"], json.dumps(block["input"]))
 
 
 def read_bedrock_whole(told: Told, answer: dict[str, Any]) -> None:
@@ -240,6 +284,14 @@ APIS = {
         events=event_stream,
         read=read_bedrock,
         read_whole=read_bedrock_whole,
+        finish=("end_turn", "max_tokens", "tool_use"),
+    ),
+    "bedrock_invoke": Api(
+        whole="/model/m/invoke",
+        stream="/model/m/invoke-with-response-stream",
+        events=event_stream,
+        read=read_chunk,
+        read_whole=read_claude_whole,
         finish=("end_turn", "max_tokens", "tool_use"),
     ),
     "cohere": Api(

@@ -85,7 +85,9 @@ class Mistral:
     stream_type = sse.STREAM_TYPE
     waits_in_body = False
 
-    def headers(self, request: SimulatedRequest) -> Headers:
+    def headers(
+        self, request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return what Mistral sends with every response."""
         id_ = f"00000000-0000-4000-8000-{request.number:012}"
         return (("mistral-correlation-id", id_),)
