@@ -161,7 +161,8 @@ class ChatChild:
 
     def _bound(self, request: Request) -> PreparedRequest:
         """Return what goes out: tools and schema in the child's own form."""
-        messages = self._adapter.adapt(request.messages)
+        # A list of its own: what one child does to it is no other's business.
+        messages = [*self._adapter.adapt(request.messages)]
         kwargs = {**self._kwargs, **request.kwargs}
         if request.output is None:
             kwargs = bind_for_child(self._model, kwargs)

@@ -60,7 +60,7 @@ class RunnableChild:
         """Stream its answer."""
         untraced = untraced_context()
         stream = untraced.run(
-            self._runnable.stream, request.messages, **self._keywords(request)
+            self._runnable.stream, [*request.messages], **self._keywords(request)
         )
         while (piece := untraced.run(next, stream, None)) is not None:
             yield piece_as_chunk(piece)
@@ -68,7 +68,7 @@ class RunnableChild:
     async def achunks(self, request: Request) -> AsyncIterator[ChatGenerationChunk]:
         """Stream its answer; the twin of `chunks`."""
         untraced = untraced_context()
-        stream = self._runnable.astream(request.messages, **self._keywords(request))
+        stream = self._runnable.astream([*request.messages], **self._keywords(request))
         while (piece := await within(anext(stream, None), untraced.run)) is not None:
             yield piece_as_chunk(piece)
 
@@ -76,12 +76,14 @@ class RunnableChild:
         """Return its answer in one piece."""
         keywords = self._keywords(request)
         return as_result(
-            untraced_context().run(self._runnable.invoke, request.messages, **keywords)
+            untraced_context().run(
+                self._runnable.invoke, [*request.messages], **keywords
+            )
         )
 
     async def aanswer(self, request: Request) -> ChatResult:
         """Return its answer in one piece; the twin of `answer`."""
-        asked = self._runnable.ainvoke(request.messages, **self._keywords(request))
+        asked = self._runnable.ainvoke([*request.messages], **self._keywords(request))
         return as_result(await within(asked, untraced_context().run))
 
     def output_for(self, spec: OutputSpec) -> ChildOutput:  # noqa: ARG002 - whatever it is
