@@ -5,17 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableBinding
+
+from langchain_reliable._children.rebuild import model_field
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_reliable._children.structured_output import (
         ChildOutput,
         OutputReader,
         OutputSpec,
     )
+    from langchain_reliable.candidates import Candidate
 
 
 class Request(NamedTuple):
@@ -98,3 +105,35 @@ class ChildConfig:
     model: str | None = None
     manage_retries: bool = True
     read_timeout: float | None = None
+
+
+# --- what a user wrote in `models` --------------------------------------------------
+
+
+def own_model(candidate: Candidate) -> str | None:
+    """Return the name of a candidate's own model, where it has one."""
+    model, kwargs, _ = unwrapped(candidate.model)
+    if isinstance(bound := kwargs.get("model"), str):
+        return bound
+    if not isinstance(model, BaseChatModel):
+        return None
+    name = getattr(model, model_field(model) or "model_name", None)
+    return name if isinstance(name, str) and name else None
+
+
+def bare_model(candidate: Candidate) -> Runnable[Any, Any]:
+    """Return a candidate's child without the bindings around it."""
+    return unwrapped(candidate.model)[0]
+
+
+def unwrapped(
+    model: Runnable[Any, Any],
+) -> tuple[Runnable[Any, Any], dict[str, Any], list[RunnableConfig]]:
+    """Take plain bindings off a model; one with listeners is left as it is."""
+    kwargs: dict[str, Any] = {}
+    configs: list[RunnableConfig] = []
+    while isinstance(model, RunnableBinding) and not model.config_factories:
+        kwargs = {**model.kwargs, **kwargs}
+        configs.insert(0, model.config)
+        model = model.bound
+    return model, kwargs, configs

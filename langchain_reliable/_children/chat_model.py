@@ -1,14 +1,8 @@
-"""The hallway: the one place where a child is called.
+"""Calls a chat model, so that the caller sees one run alone.
 
-How a chat model's or a Runnable's answer is got, without a second visible run and
-without a word to the caller's listeners, lives here. Whether and when to ask, and what
-becomes of a failure, never does.
-
-A chat model is called through LangChain's implementation hooks (`_stream`,
-`_generate` and their twins), as `BaseChatModel.stream` and `.invoke` would, so the run
-that the caller sees is the wrapper's alone. Anything else is called through its public
-interface, in a context in which LangChain's listeners are switched off: an empty
-`callbacks` list alone does not keep them away (seen in langchain-core 1.7.2).
+It is called through LangChain's implementation hooks (`_stream`, `_generate` and their
+twins), as `BaseChatModel.stream` and `.invoke` would; what those do besides (cache,
+callbacks, content blocks) is done here.
 """
 
 from __future__ import annotations
@@ -35,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_reliable._children.base import Request
+    from langchain_reliable._children.cache import ChildCache
     from langchain_reliable._children.callbacks import ChildCallbacks
     from langchain_reliable._children.structured_output import ChildOutput, OutputSpec
 
@@ -101,28 +96,30 @@ class ChatChild:
 
     def answer(self, request: Request) -> ChatResult:
         prepared = self._bound(request)
+        cache = cache_of(prepared, request.output)
         if self._callbacks is None:
-            return self._from_cache(prepared)
-        return self._callbacks.run(prepared, lambda: self._from_cache(prepared))
+            return self._from_cache(prepared, cache)
+        return self._callbacks.run(prepared, lambda: self._from_cache(prepared, cache))
 
     async def aanswer(self, request: Request) -> ChatResult:
         prepared = self._bound(request)
+        cache = cache_of(prepared, request.output)
         if self._callbacks is None:
-            return await self._afrom_cache(prepared)
-        return await self._callbacks.arun(prepared, lambda: self._afrom_cache(prepared))
-
-    def _from_cache(self, prepared: PreparedRequest) -> ChatResult:
-        cache = cache_of(
-            prepared.model, prepared.messages, prepared.stop, prepared.kwargs
+            return await self._afrom_cache(prepared, cache)
+        return await self._callbacks.arun(
+            prepared, lambda: self._afrom_cache(prepared, cache)
         )
+
+    def _from_cache(
+        self, prepared: PreparedRequest, cache: ChildCache | None
+    ) -> ChatResult:
         if cache is None:
             return self._asked(prepared)
         return cache.answer(lambda: self._asked(prepared))
 
-    async def _afrom_cache(self, prepared: PreparedRequest) -> ChatResult:
-        cache = cache_of(
-            prepared.model, prepared.messages, prepared.stop, prepared.kwargs
-        )
+    async def _afrom_cache(
+        self, prepared: PreparedRequest, cache: ChildCache | None
+    ) -> ChatResult:
         if cache is None:
             return await self._aasked(prepared)
         return await cache.aanswer(lambda: self._aasked(prepared))

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import RunnableBinding
 
+from langchain_reliable._children.base import bare_model, own_model, unwrapped
 from langchain_reliable._children.callbacks import callbacks_of
 from langchain_reliable._children.chat_model import ChatChild
-from langchain_reliable._children.rebuild import model_field, rebuilt_for_model
+from langchain_reliable._children.rebuild import rebuilt_for_model
 from langchain_reliable._children.runnable import RunnableChild
 from langchain_reliable._children.sdk_retries import without_sdk_retries
 
 if TYPE_CHECKING:
-    from langchain_core.runnables import Runnable, RunnableConfig
-
     from langchain_reliable._children.base import Child, ChildConfig
     from langchain_reliable.candidates import Candidate
+
+__all__ = ["bare_model", "child_of", "own_model"]
 
 
 def child_of(candidate: Candidate, how: ChildConfig) -> Child:
@@ -28,24 +28,8 @@ def child_of(candidate: Candidate, how: ChildConfig) -> Child:
     return cast("Child", child)
 
 
-def own_model(candidate: Candidate) -> str | None:
-    """Return the name of a candidate's own model, where it has one."""
-    model, kwargs, _ = _unwrapped(candidate.model)
-    if isinstance(bound := kwargs.get("model"), str):
-        return bound
-    if not isinstance(model, BaseChatModel):
-        return None
-    name = getattr(model, model_field(model) or "model_name", None)
-    return name if isinstance(name, str) and name else None
-
-
-def bare_model(candidate: Candidate) -> Runnable[Any, Any]:
-    """Return a candidate's child without the bindings around it."""
-    return _unwrapped(candidate.model)[0]
-
-
 def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
-    model, kwargs, configs = _unwrapped(candidate.model)
+    model, kwargs, configs = unwrapped(candidate.model)
     kwargs = {**kwargs, **candidate.kwargs}
     if not isinstance(model, BaseChatModel):
         asked = {"model": how.model} if how.model else {}
@@ -58,16 +42,3 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
     if how.manage_retries:
         model = without_sdk_retries(model, how.read_timeout)
     return ChatChild(model, kwargs, callbacks_of(model, configs))
-
-
-def _unwrapped(
-    model: Runnable[Any, Any],
-) -> tuple[Runnable[Any, Any], dict[str, Any], list[RunnableConfig]]:
-    """Take plain bindings off a model; one with listeners is left as it is."""
-    kwargs: dict[str, Any] = {}
-    configs: list[RunnableConfig] = []
-    while isinstance(model, RunnableBinding) and not model.config_factories:
-        kwargs = {**model.kwargs, **kwargs}
-        configs.insert(0, model.config)
-        model = model.bound
-    return model, kwargs, configs

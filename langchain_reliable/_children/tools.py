@@ -67,6 +67,12 @@ class PortableTool(dict[str, Any]):
         self.original = original
 
 
+def original_of(tool: Any) -> Any:
+    """Return what OpenAI's form leaves out of a tool: settings of one provider."""
+    original = getattr(tool, "original", None)
+    return original if isinstance(original, dict) else getattr(original, "extras", None)
+
+
 def bind_for_child(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords in which the tools are in the child's own form.
 
