@@ -35,6 +35,8 @@ class Request(NamedTuple):
         output: What becomes of its structured output, if that was asked for.
         as_events: Whether LangChain makes protocol events of the chunks, for which it
             takes them as the child made them.
+        given: The messages as they were given, whatever becomes of the list.
+        contents: What they held then.
     """
 
     messages: list[BaseMessage]
@@ -42,6 +44,20 @@ class Request(NamedTuple):
     kwargs: Mapping[str, Any]
     output: OutputReader | None = None
     as_events: bool = False
+    given: tuple[BaseMessage, ...] = ()
+    contents: tuple[Any, ...] = ()
+
+    def afresh(self) -> Request:
+        """Return the request for a further attempt: nobody has edited its messages.
+
+        The first attempt is handed the caller's own, as a bare model is. A message is
+        copied, and what it holds is shared.
+        """
+        messages = [
+            message.model_copy(update={"content": content})
+            for message, content in zip(self.given, self.contents, strict=True)
+        ]
+        return self._replace(messages=messages)
 
 
 class Child(Protocol):
@@ -105,6 +121,12 @@ class ChildConfig:
     model: str | None = None
     manage_retries: bool = True
     read_timeout: float | None = None
+
+
+def with_own(kwargs: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return call keywords as a candidate wants them: its own win, `None` removes."""
+    merged = {**kwargs, **own}
+    return {n: v for n, v in merged.items() if v is not None or n not in own}
 
 
 # --- what a user wrote in `models` --------------------------------------------------

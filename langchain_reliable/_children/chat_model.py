@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_reliable._children.base import with_own
 from langchain_reliable._children.cache import cache_of
 from langchain_reliable._children.callbacks import PreparedRequest
 from langchain_reliable._children.convert import (
@@ -37,16 +38,26 @@ if TYPE_CHECKING:
 class ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_adapter", "_callbacks", "_kwargs", "_model", "sends_finish")
+    __slots__ = ("_adapter", "_callbacks", "_kwargs", "_model", "_own", "sends_finish")
 
     def __init__(
         self,
         model: BaseChatModel,
         kwargs: Mapping[str, Any],
+        own: Mapping[str, Any],
         callbacks: ChildCallbacks | None,
     ) -> None:
+        """Take a model in.
+
+        Args:
+            model: The model, made ready.
+            kwargs: What is bound to it; the call's keywords win.
+            own: What its candidate was given for it, which wins over the call's.
+            callbacks: Who listens to it.
+        """
         self._model = model
         self._kwargs = kwargs
+        self._own = own
         self._callbacks = callbacks
         self._adapter = MessageAdapter(model)
         self.sends_finish = sends_finish(model)
@@ -159,13 +170,16 @@ class ChatChild:
     def _bound(self, request: Request) -> PreparedRequest:
         """Return what goes out: tools and schema in the child's own form."""
         messages = self._adapter.adapt(request.messages)
-        kwargs = {**self._kwargs, **request.kwargs}
         if request.output is None:
-            kwargs = bind_for_child(self._model, kwargs)
+            kwargs = {**self._kwargs, **request.kwargs}
+            kwargs = bind_for_child(
+                self._model, with_own(kwargs, self._own) if self._own else kwargs
+            )
             prepared = PreparedRequest(self._model, messages, request.stop, kwargs)
         else:
             form = self.output_for(request.output.spec)
             kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
+            kwargs = with_own(kwargs, self._own)
             prepared = PreparedRequest(form.model, messages, request.stop, kwargs)
         return self._adapter.adapt_settings(prepared, request.messages)
 

@@ -30,10 +30,9 @@ def child_of(candidate: Candidate, how: ChildConfig) -> Child:
 
 def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
     model, kwargs, configs = unwrapped(candidate.model)
-    kwargs = {**kwargs, **candidate.kwargs}
     if not isinstance(model, BaseChatModel):
         asked = {"model": how.model} if how.model else {}
-        return RunnableChild(model, {**kwargs, **asked})
+        return RunnableChild(model, {**kwargs, **asked}, candidate.kwargs)
     if how.model is not None:
         kwargs.pop("model", None)
         if (rebuilt := rebuilt_for_model(model, how.model)) is None:
@@ -41,4 +40,4 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
         model = rebuilt or model
     if how.manage_retries:
         model = without_sdk_retries(model, how.read_timeout)
-    return ChatChild(model, kwargs, callbacks_of(model, configs))
+    return ChatChild(model, kwargs, candidate.kwargs, callbacks_of(model, configs))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_reliable._children.base import with_own
 from langchain_reliable._children.convert import as_result, piece_as_chunk
 from langchain_reliable._children.untraced import untraced_context
 from langchain_reliable._runtime.stepwise import within
@@ -27,12 +28,18 @@ if TYPE_CHECKING:
 class RunnableChild:
     """A Runnable that returns a message, called where nobody listens."""
 
-    __slots__ = ("_kwargs", "_runnable", "sends_finish")
+    __slots__ = ("_kwargs", "_own", "_runnable", "sends_finish")
 
-    def __init__(self, runnable: Runnable[Any, Any], kwargs: Mapping[str, Any]) -> None:
-        """Take the Runnable and the keywords that were bound to it."""
+    def __init__(
+        self,
+        runnable: Runnable[Any, Any],
+        kwargs: Mapping[str, Any],
+        own: Mapping[str, Any],
+    ) -> None:
+        """Take the Runnable, what was bound to it, and its candidate's own keywords."""
         self._runnable = runnable
         self._kwargs = kwargs
+        self._own = own
         self.sends_finish = False
 
     def ls_params(self, request: Request) -> Mapping[str, Any]:  # noqa: ARG002 - only the Runnable knows
@@ -102,4 +109,4 @@ class RunnableChild:
 
     def _keywords(self, request: Request) -> dict[str, Any]:
         stop = {"stop": request.stop} if request.stop is not None else {}
-        return {**self._kwargs, **request.kwargs, **stop}
+        return with_own({**self._kwargs, **request.kwargs, **stop}, self._own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_reliable._children.base import Request
@@ -39,6 +40,7 @@ AUTO_ANSWER_TIMEOUT = 300.0
 """What `answer_timeout="auto"` means: half of what the big SDKs wait for by themselves,
 and longer than all but the longest answers take."""
 
+_CONTENT = attrgetter("content")
 _CALL_NUMBERS = itertools.count(1)
 
 
@@ -128,7 +130,8 @@ class CallFactory:
         classifier = self._classifier
         if output is not None:
             classifier = output.judging(classifier)
-        request = Request(messages, stop, kwargs, output, as_events)
+        given, contents = tuple(messages), tuple(map(_CONTENT, messages))
+        request = Request(messages, stop, kwargs, output, as_events, given, contents)
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
         policy = self._policy
