@@ -37,6 +37,7 @@ class Request(NamedTuple):
             takes them as the child made them.
         given: The messages as they were given, whatever becomes of the list.
         contents: What they held then.
+        config: The config of the call, where a child may read it.
     """
 
     messages: list[BaseMessage]
@@ -46,6 +47,7 @@ class Request(NamedTuple):
     as_events: bool = False
     given: tuple[BaseMessage, ...] = ()
     contents: tuple[Any, ...] = ()
+    config: RunnableConfig | None = None
 
     def afresh(self) -> Request:
         """Return the request for a further attempt: nobody has edited its messages.
@@ -97,7 +99,9 @@ class Child(Protocol):
     async def aanswer(self, request: Request) -> ChatResult:
         """Return its answer in one piece; the twin of `answer`."""
 
-    def output_for(self, spec: OutputSpec) -> ChildOutput:
+    def output_for(
+        self, spec: OutputSpec, config: RunnableConfig | None = None
+    ) -> ChildOutput:
         """Return how it is asked for structured output, and how that is read."""
 
     def ls_params(self, request: Request) -> Mapping[str, Any]:

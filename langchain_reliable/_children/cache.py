@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
     from langchain_reliable._children.callbacks import PreparedRequest
-    from langchain_reliable._children.structured_output import OutputReader
     from langchain_reliable.candidates import Candidate
 
 _SHAPES_NOTHING: Final = frozenset(
@@ -158,9 +157,14 @@ class ChildCache:
 
 
 def cache_of(
-    prepared: PreparedRequest, output: OutputReader | None
+    prepared: PreparedRequest, fits: Callable[[ChatResult], bool]
 ) -> ChildCache | None:
-    """Return a child's cache at a request; `None` if it was given none of its own."""
+    """Return a child's cache at a request; `None` if it was given none of its own.
+
+    Args:
+        prepared: The request.
+        fits: Says whether an answer has the form that it was asked for in.
+    """
     model = prepared.model
     if not isinstance(model.cache, BaseCache):
         return None
@@ -168,7 +172,7 @@ def cache_of(
     key = model._get_llm_string(stop=prepared.stop, **prepared.kwargs)
 
     def may_keep(result: ChatResult) -> bool:
-        return _is_whole(result) and (output is None or output.fits(result))
+        return _is_whole(result) and fits(result)
 
     return ChildCache(model, dumps(without_ids), key, may_keep)
 

@@ -7,6 +7,7 @@ callbacks, content blocks) is done here.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._children.base import with_own
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import RunnableConfig
 
     from langchain_reliable._children.base import Request
     from langchain_reliable._children.cache import ChildCache
@@ -81,7 +83,7 @@ class ChatChild:
                 prepared.messages, stop=prepared.stop, **prepared.kwargs
             )
         )
-        if self._makes_blocks and not request.as_events:
+        if self._model.output_version == "v1" and not request.as_events:
             chunks = in_blocks(chunks)
         return (
             self._callbacks.run_stream(prepared, chunks) if self._callbacks else chunks
@@ -94,7 +96,7 @@ class ChatChild:
         chunks = prepared.model._astream(
             prepared.messages, stop=prepared.stop, **prepared.kwargs
         )
-        if self._makes_blocks and not request.as_events:
+        if self._model.output_version == "v1" and not request.as_events:
             chunks = ain_blocks(chunks)
         return (
             self._callbacks.arun_stream(prepared, chunks) if self._callbacks else chunks
@@ -107,14 +109,18 @@ class ChatChild:
 
     def answer(self, request: Request) -> ChatResult:
         prepared = self._bound(request)
-        cache = cache_of(prepared, request.output)
+        if self._callbacks is None and self._model.cache is None:
+            return self._asked(prepared)
+        cache = cache_of(prepared, partial(self._fits, request))
         if self._callbacks is None:
             return self._from_cache(prepared, cache)
         return self._callbacks.run(prepared, lambda: self._from_cache(prepared, cache))
 
     async def aanswer(self, request: Request) -> ChatResult:
         prepared = self._bound(request)
-        cache = cache_of(prepared, request.output)
+        if self._callbacks is None and self._model.cache is None:
+            return await self._aasked(prepared)
+        cache = cache_of(prepared, partial(self._fits, request))
         if self._callbacks is None:
             return await self._afrom_cache(prepared, cache)
         return await self._callbacks.arun(
@@ -139,20 +145,32 @@ class ChatChild:
         result = prepared.model._generate(
             prepared.messages, stop=prepared.stop, **prepared.kwargs
         )
-        return result_in_blocks(result) if self._makes_blocks else result
+        if self._model.output_version == "v1":  # as LangChain would do
+            return result_in_blocks(result)
+        return result
 
     async def _aasked(self, prepared: PreparedRequest) -> ChatResult:
         generate = prepared.model._agenerate
         result = await generate(
             prepared.messages, stop=prepared.stop, **prepared.kwargs
         )
-        return result_in_blocks(result) if self._makes_blocks else result
+        if self._model.output_version == "v1":  # as LangChain would do
+            return result_in_blocks(result)
+        return result
 
-    def output_for(self, spec: OutputSpec) -> ChildOutput:
+    def output_for(
+        self,
+        spec: OutputSpec,
+        config: RunnableConfig | None = None,  # noqa: ARG002 - it is what it is
+    ) -> ChildOutput:
         return spec.output_for(self._model)
 
+    def _fits(self, request: Request, result: ChatResult) -> bool:
+        output = request.output
+        return output is None or output.fits(result, self.output_for(output.spec))
+
     def ls_params(self, request: Request) -> Mapping[str, Any]:
-        kwargs = {**self._kwargs, **request.kwargs}
+        kwargs = with_own({**self._kwargs, **request.kwargs}, self._own)
         try:
             return self._model._get_ls_params(stop=request.stop, **kwargs)
         except Exception:  # noqa: BLE001 - a partner's, and for traces only
@@ -162,25 +180,23 @@ class ChatChild:
         read = self._adapter.adapt(messages)
         return self._model.get_num_tokens_from_messages(read, tools, **kwargs)
 
-    @property
-    def _makes_blocks(self) -> bool:
-        """Whether LangChain would put its answers into standard content blocks."""
-        return self._model.output_version == "v1"
-
     def _bound(self, request: Request) -> PreparedRequest:
         """Return what goes out: tools and schema in the child's own form."""
         messages = self._adapter.adapt(request.messages)
-        if request.output is None:
-            kwargs = {**self._kwargs, **request.kwargs}
-            kwargs = bind_for_child(
-                self._model, with_own(kwargs, self._own) if self._own else kwargs
-            )
-            prepared = PreparedRequest(self._model, messages, request.stop, kwargs)
-        else:
+        model, kwargs = self._model, {**self._kwargs, **request.kwargs}
+        if request.output is not None:
             form = self.output_for(request.output.spec)
-            kwargs = {**self._kwargs, **form.kwargs, **request.kwargs}
+            model, kwargs = (
+                form.model,
+                {**self._kwargs, **form.kwargs, **request.kwargs},
+            )
+        if self._own:
             kwargs = with_own(kwargs, self._own)
-            prepared = PreparedRequest(form.model, messages, request.stop, kwargs)
+        if "tools" in kwargs and request.output is None:
+            kwargs = bind_for_child(model, kwargs)
+        prepared = PreparedRequest(model, messages, request.stop, kwargs)
+        if not self._adapter.has_settings:
+            return prepared
         return self._adapter.adapt_settings(prepared, request.messages)
 
     @property

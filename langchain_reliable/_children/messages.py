@@ -57,6 +57,7 @@ class MessageAdapter:
         self._family = family_of(model)
         self._takes_markers = not asks_openai(model)
         self._ids = _ids_of(model)
+        self.has_settings = self._family == "anthropic"
 
     def adapt(self, messages: list[BaseMessage]) -> list[BaseMessage]:
         """Return the messages as this child can read them; its own stay as they are."""
@@ -138,7 +139,7 @@ class MessageAdapter:
             prepared: The request, its messages made readable.
             given: The messages as the caller gave them.
         """
-        if self._family != "anthropic" or not _thinks_by_hand(prepared):
+        if not _thinks_by_hand(prepared):
             return prepared
         loop = _loop_so_far(given)
         if not any(is_foreign(_author(one), self._model) for one in loop):

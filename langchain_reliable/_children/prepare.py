@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+import logging
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
 
@@ -10,12 +11,27 @@ from langchain_reliable._children.base import bare_model, own_model, unwrapped
 from langchain_reliable._children.callbacks import callbacks_of
 from langchain_reliable._children.chat_model import ChatChild
 from langchain_reliable._children.rebuild import rebuilt_for_model
-from langchain_reliable._children.runnable import RunnableChild
+from langchain_reliable._children.runnable import (
+    Built,
+    ConfiguredChild,
+    RunnableChild,
+    ending,
+    may_become_a_model,
+)
 from langchain_reliable._children.sdk_retries import without_sdk_retries
+from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from langchain_core.runnables import Runnable, RunnableConfig
+
     from langchain_reliable._children.base import Child, ChildConfig
     from langchain_reliable.candidates import Candidate
+
+logger = logging.getLogger("langchain_reliable")
+
+_warned = LogOnce()
 
 __all__ = ["bare_model", "child_of", "own_model"]
 
@@ -29,10 +45,30 @@ def child_of(candidate: Candidate, how: ChildConfig) -> Child:
 
 
 def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
-    model, kwargs, configs = unwrapped(candidate.model)
-    if not isinstance(model, BaseChatModel):
-        asked = {"model": how.model} if how.model else {}
-        return RunnableChild(model, {**kwargs, **asked}, candidate.kwargs)
+    own = candidate.kwargs
+    model, kwargs, _ = unwrapped(candidate.model)
+    if isinstance(model, BaseChatModel):
+        return _chat_child(candidate.model, own, how)
+    asked = {"model": how.model} if how.model else {}
+    as_it_is = RunnableChild(model, {**kwargs, **asked}, own)
+    if not may_become_a_model(model):
+        _warn_once(model, how)
+        return as_it_is
+
+    def build(config: RunnableConfig) -> Built | None:
+        if (found := ending(candidate.model, config)) is None:
+            _warn_once(model, how)
+            return None
+        return Built(found[0], _chat_child(found[1], own, how))
+
+    return ConfiguredChild(build, as_it_is)
+
+
+def _chat_child(
+    runnable: Runnable[Any, Any], own: Mapping[str, Any], how: ChildConfig
+) -> ChatChild:
+    found, kwargs, configs = unwrapped(runnable)
+    model = cast("BaseChatModel", found)
     if how.model is not None:
         kwargs.pop("model", None)
         if (rebuilt := rebuilt_for_model(model, how.model)) is None:
@@ -40,4 +76,13 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
         model = rebuilt or model
     if how.manage_retries:
         model = without_sdk_retries(model, how.read_timeout)
-    return ChatChild(model, kwargs, candidate.kwargs, callbacks_of(model, configs))
+    return ChatChild(model, kwargs, own, callbacks_of(model, configs))
+
+
+def _warn_once(runnable: Runnable[Any, Any], how: ChildConfig) -> None:
+    if how.manage_retries and _warned.is_first(type(runnable)):
+        logger.warning(
+            "%s is called as it is: if a model in it retries by itself, its retries "
+            "multiply with ours; set max_retries=0 on that model",
+            type(runnable).__name__,
+        )

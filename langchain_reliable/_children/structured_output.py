@@ -255,10 +255,10 @@ class OutputReader:
             return False
         return True
 
-    def fits(self, result: ChatResult) -> bool:
-        """Return whether the form that was asked last finds its wish in an answer."""
+    def fits(self, result: ChatResult, form: ChildOutput) -> bool:
+        """Return whether a form finds the wish in an answer."""
         try:
-            return not self.spec.is_missing(self.value_of(as_message(result)))
+            return not self.spec.is_missing(form.read(as_message(result)))
         except Exception:  # noqa: BLE001 - as above
             return False
 

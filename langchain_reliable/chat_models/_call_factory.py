@@ -11,7 +11,9 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_reliable._children.base import Request
+from langchain_core.language_models import BaseChatModel
+
+from langchain_reliable._children.base import Request, bare_model
 from langchain_reliable._classify.answer import AnswerJudge
 from langchain_reliable._classify.classifier import classifier_with
 from langchain_reliable._core.call import Call
@@ -19,7 +21,7 @@ from langchain_reliable._core.plan import plan_for
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._runtime.peek import CommitPolicy
 from langchain_reliable.chat_models._execution import Execution
-from langchain_reliable.chat_models._keywords import OPTIONS, OUTPUT, STACK
+from langchain_reliable.chat_models._keywords import CONFIG, OPTIONS, OUTPUT, STACK
 from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._secrets import hiding_secrets
 from langchain_reliable.chat_models._validation import checked_name, checked_options
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from langchain_reliable._children.structured_output import OutputReader
     from langchain_reliable._core.steps import Plan
     from langchain_reliable._runtime.clock import Clock
+    from langchain_reliable.candidates import Candidate
     from langchain_reliable.chat_models.settings import ModelSettings
 
 _LOG = LoggingObserver()
@@ -86,6 +89,7 @@ class CallFactory:
         budget = model.retry_budget
         self._bucket = None if budget is None else model.health.bucket(budget)
         self._require_streaming = model.require_streaming
+        self.shows_config = any(map(_may_read_config, self.router.candidates))
         self._classifier = hiding_secrets(
             classifier_with(model.classify), lambda: self.router.candidates
         )
@@ -131,7 +135,10 @@ class CallFactory:
         if output is not None:
             classifier = output.judging(classifier)
         given, contents = tuple(messages), tuple(map(_CONTENT, messages))
-        request = Request(messages, stop, kwargs, output, as_events, given, contents)
+        config = kwargs.pop(CONFIG, None)
+        request = Request(
+            messages, stop, kwargs, output, as_events, given, contents, config
+        )
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
         policy = self._policy
@@ -160,3 +167,8 @@ class CallFactory:
 
 def _seconds(answer_timeout: float | Literal["auto"] | None) -> float | None:
     return AUTO_ANSWER_TIMEOUT if answer_timeout == "auto" else answer_timeout
+
+
+def _may_read_config(candidate: Candidate) -> bool:
+    """Return whether a child may look at a call's config: no chat model does."""
+    return not isinstance(bare_model(candidate), BaseChatModel)

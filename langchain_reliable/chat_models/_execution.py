@@ -196,7 +196,7 @@ class Execution:
         output = self._request.output
         if output is None:
             return answer
-        return output.read(answer, child.output_for(output.spec))
+        return output.read(answer, child.output_for(output.spec, self._request.config))
 
     def _read_held(
         self, child: Child, opened: PeekedStream | AsyncPeekedStream
@@ -255,7 +255,7 @@ class Execution:
         if (winner := self.call.trail.winner) is not None:
             child = self._children[winner.number]
             if output is not None:
-                output.form = child.output_for(output.spec)
+                output.form = child.output_for(output.spec, self._request.config)
             if traced is not None:
                 traced.answered_by(child.ls_params(self._request), winner.route)
 
