@@ -11,7 +11,13 @@ from langchain_core.runnables import RunnableBinding
 from langchain_reliable._children.rebuild import model_field
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Hashable,
+        Iterator,
+        Mapping,
+    )
 
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -38,6 +44,7 @@ class Request(NamedTuple):
         given: The messages as they were given, whatever becomes of the list.
         contents: What they held then.
         config: The config of the call, where a child may read it.
+        account_of: Tells whose account a candidate uses, by its name.
     """
 
     messages: list[BaseMessage]
@@ -48,6 +55,7 @@ class Request(NamedTuple):
     given: tuple[BaseMessage, ...] = ()
     contents: tuple[Any, ...] = ()
     config: RunnableConfig | None = None
+    account_of: Callable[[str], Hashable | None] | None = None
 
     def afresh(self) -> Request:
         """Return the request for a further attempt: nobody has edited its messages.

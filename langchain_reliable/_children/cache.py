@@ -14,7 +14,6 @@ from langchain_core.outputs import ChatResult
 from langchain_core.runnables import RunnableSequence
 
 from langchain_reliable._children.base import unwrapped
-from langchain_reliable._children.convert import checked
 from langchain_reliable._children.identity import (
     CLIENTS,
     address_of,
@@ -179,8 +178,6 @@ def cache_of(
 
 def _is_whole(result: ChatResult) -> bool:
     """Return whether an answer is one: it says something, and nothing is broken."""
-    try:
-        checked(result, accepts_empty=False)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it
-        return False
-    return True
+    from langchain_reliable._classify.answer import AnswerJudge  # noqa: PLC0415 - few cache
+
+    return AnswerJudge().fault_of_result(result) is None

@@ -7,8 +7,10 @@ callbacks, content blocks) is done here.
 
 from __future__ import annotations
 
+import logging
+from contextlib import aclosing, closing
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from langchain_reliable._children.base import with_own
 from langchain_reliable._children.cache import cache_of
@@ -24,7 +26,15 @@ from langchain_reliable._children.sdk_retries import sends_finish
 from langchain_reliable._children.tools import bind_for_child
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterator,
+        Callable,
+        Generator,
+        Hashable,
+        Iterator,
+        Mapping,
+    )
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
@@ -35,6 +45,8 @@ if TYPE_CHECKING:
     from langchain_reliable._children.cache import ChildCache
     from langchain_reliable._children.callbacks import ChildCallbacks
     from langchain_reliable._children.structured_output import ChildOutput, OutputSpec
+
+logger = logging.getLogger("langchain_reliable")
 
 
 class ChatChild:
@@ -48,6 +60,7 @@ class ChatChild:
         kwargs: Mapping[str, Any],
         own: Mapping[str, Any],
         callbacks: ChildCallbacks | None,
+        account: Callable[[], Hashable] | None = None,
     ) -> None:
         """Take a model in.
 
@@ -56,12 +69,13 @@ class ChatChild:
             kwargs: What is bound to it; the call's keywords win.
             own: What its candidate was given for it, which wins over the call's.
             callbacks: Who listens to it.
+            account: Tells whose account it uses.
         """
         self._model = model
         self._kwargs = kwargs
         self._own = own
         self._callbacks = callbacks
-        self._adapter = MessageAdapter(model)
+        self._adapter = MessageAdapter(model, account)
         self.sends_finish = sends_finish(model)
 
     marks_its_end = True
@@ -78,11 +92,10 @@ class ChatChild:
         if not self.streams(request, async_api=False):
             return iter([as_chunk(self.answer(request))])
         prepared = self._bound(request)
-        chunks = iter(
-            prepared.model._stream(
-                prepared.messages, stop=prepared.stop, **prepared.kwargs
-            )
-        )
+        if self._adapter.may_be_refused(prepared):
+            chunks = self._streamed_or_again(prepared)
+        else:
+            chunks = _streamed(prepared)
         if self._model.output_version == "v1" and not request.as_events:
             chunks = in_blocks(chunks)
         return (
@@ -93,9 +106,10 @@ class ChatChild:
         if not self.streams(request, async_api=True):
             return self._in_one_chunk(request)
         prepared = self._bound(request)
-        chunks = prepared.model._astream(
-            prepared.messages, stop=prepared.stop, **prepared.kwargs
-        )
+        if self._adapter.may_be_refused(prepared):
+            chunks = self._astreamed_or_again(prepared)
+        else:
+            chunks = _astreamed(prepared)
         if self._model.output_version == "v1" and not request.as_events:
             chunks = ain_blocks(chunks)
         return (
@@ -142,21 +156,75 @@ class ChatChild:
         return await cache.aanswer(lambda: self._aasked(prepared))
 
     def _asked(self, prepared: PreparedRequest) -> ChatResult:
-        result = prepared.model._generate(
-            prepared.messages, stop=prepared.stop, **prepared.kwargs
-        )
+        model, messages, stop, kwargs = prepared
+        try:
+            result = model._generate(messages, stop=stop, **kwargs)
+        except Exception as error:
+            if not self._adapter.is_refused(prepared, error):
+                raise
+            model, messages, stop, kwargs = self._in_common_words(prepared)
+            result = model._generate(messages, stop=stop, **kwargs)
         if self._model.output_version == "v1":  # as LangChain would do
             return result_in_blocks(result)
         return result
 
     async def _aasked(self, prepared: PreparedRequest) -> ChatResult:
-        generate = prepared.model._agenerate
-        result = await generate(
-            prepared.messages, stop=prepared.stop, **prepared.kwargs
-        )
+        model, messages, stop, kwargs = prepared
+        try:
+            result = await model._agenerate(messages, stop=stop, **kwargs)
+        except Exception as error:
+            if not self._adapter.is_refused(prepared, error):
+                raise
+            model, messages, stop, kwargs = self._in_common_words(prepared)
+            result = await model._agenerate(messages, stop=stop, **kwargs)
         if self._model.output_version == "v1":  # as LangChain would do
             return result_in_blocks(result)
         return result
+
+    # --- where a provider refuses what another account has made -----------------------
+
+    def _streamed_or_again(
+        self, prepared: PreparedRequest
+    ) -> Iterator[ChatGenerationChunk]:
+        """Stream an answer; once more in common words if it is refused at once."""
+        stream = _streamed(prepared)
+        try:
+            first = next(stream, None)
+        except Exception as error:
+            if not self._adapter.is_refused(prepared, error):
+                raise
+            stream = _streamed(self._in_common_words(prepared))
+            first = next(stream, None)
+        with closing(cast("Generator[ChatGenerationChunk]", stream)):
+            if first is not None:
+                yield first
+            yield from stream
+
+    async def _astreamed_or_again(
+        self, prepared: PreparedRequest
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """Stream an answer, maybe once more; the twin of `_streamed_or_again`."""
+        stream = _astreamed(prepared)
+        try:
+            first = await anext(stream, None)
+        except Exception as error:
+            if not self._adapter.is_refused(prepared, error):
+                raise
+            stream = _astreamed(self._in_common_words(prepared))
+            first = await anext(stream, None)
+        async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", stream)):
+            if first is not None:
+                yield first
+            async for chunk in stream:
+                yield chunk
+
+    def _in_common_words(self, prepared: PreparedRequest) -> PreparedRequest:
+        logger.info(
+            "%s refused what another model or account has made of this conversation; "
+            "it is asked once more without that",
+            type(self._model).__name__,
+        )
+        return self._adapter.in_common_words(prepared)
 
     def output_for(
         self,
@@ -182,7 +250,7 @@ class ChatChild:
 
     def _bound(self, request: Request) -> PreparedRequest:
         """Return what goes out: tools and schema in the child's own form."""
-        messages = self._adapter.adapt(request.messages)
+        messages = self._adapter.adapt(request.messages, request.account_of)
         model, kwargs = self._model, {**self._kwargs, **request.kwargs}
         if request.output is not None:
             form = self.output_for(request.output.spec)
@@ -210,3 +278,13 @@ class ChatChild:
     async def atake_turn(self) -> None:
         if self._model.rate_limiter is not None:
             await self._model.rate_limiter.aacquire(blocking=True)
+
+
+def _streamed(prepared: PreparedRequest) -> Iterator[ChatGenerationChunk]:
+    model, messages, stop, kwargs = prepared
+    return iter(model._stream(messages, stop=stop, **kwargs))
+
+
+def _astreamed(prepared: PreparedRequest) -> AsyncIterator[ChatGenerationChunk]:
+    model, messages, stop, kwargs = prepared
+    return model._astream(messages, stop=stop, **kwargs)

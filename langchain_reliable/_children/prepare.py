@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
@@ -10,6 +11,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_reliable._children.base import bare_model, own_model, unwrapped
 from langchain_reliable._children.callbacks import callbacks_of
 from langchain_reliable._children.chat_model import ChatChild
+from langchain_reliable._children.identity import account_key
 from langchain_reliable._children.rebuild import rebuilt_for_model
 from langchain_reliable._children.runnable import (
     Built,
@@ -22,7 +24,7 @@ from langchain_reliable._children.sdk_retries import without_sdk_retries
 from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -45,10 +47,11 @@ def child_of(candidate: Candidate, how: ChildConfig) -> Child:
 
 
 def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
+    account = partial(account_key, candidate)
     own = candidate.kwargs
     model, kwargs, _ = unwrapped(candidate.model)
     if isinstance(model, BaseChatModel):
-        return _chat_child(candidate.model, own, how)
+        return _chat_child(candidate.model, own, how, account)
     asked = {"model": how.model} if how.model else {}
     as_it_is = RunnableChild(model, {**kwargs, **asked}, own)
     if not may_become_a_model(model):
@@ -59,13 +62,16 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
         if (found := ending(candidate.model, config)) is None:
             _warn_once(model, how)
             return None
-        return Built(found[0], _chat_child(found[1], own, how))
+        return Built(found[0], _chat_child(found[1], own, how, account))
 
     return ConfiguredChild(build, as_it_is)
 
 
 def _chat_child(
-    runnable: Runnable[Any, Any], own: Mapping[str, Any], how: ChildConfig
+    runnable: Runnable[Any, Any],
+    own: Mapping[str, Any],
+    how: ChildConfig,
+    account: Callable[[], Hashable],
 ) -> ChatChild:
     found, kwargs, configs = unwrapped(runnable)
     model = cast("BaseChatModel", found)
@@ -76,7 +82,7 @@ def _chat_child(
         model = rebuilt or model
     if how.manage_retries:
         model = without_sdk_retries(model, how.read_timeout)
-    return ChatChild(model, kwargs, own, callbacks_of(model, configs))
+    return ChatChild(model, kwargs, own, callbacks_of(model, configs), account)
 
 
 def _warn_once(runnable: Runnable[Any, Any], how: ChildConfig) -> None:

@@ -88,6 +88,7 @@ class CallFactory:
         self._health = model.health
         budget = model.retry_budget
         self._bucket = None if budget is None else model.health.bucket(budget)
+        self._account_of = self.router.account_of
         self._require_streaming = model.require_streaming
         self.shows_config = any(map(_may_read_config, self.router.candidates))
         self._classifier = hiding_secrets(
@@ -137,7 +138,15 @@ class CallFactory:
         given, contents = tuple(messages), tuple(map(_CONTENT, messages))
         config = kwargs.pop(CONFIG, None)
         request = Request(
-            messages, stop, kwargs, output, as_events, given, contents, config
+            messages,
+            stop,
+            kwargs,
+            output,
+            as_events,
+            given,
+            contents,
+            config,
+            self._account_of,
         )
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
