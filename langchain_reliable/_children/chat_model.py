@@ -23,7 +23,7 @@ from langchain_reliable._children.convert import (
 )
 from langchain_reliable._children.messages import MessageAdapter
 from langchain_reliable._children.sdk_retries import sends_finish
-from langchain_reliable._children.tools import bind_for_child
+from langchain_reliable._children.tools import ToolBinder
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -52,7 +52,15 @@ logger = logging.getLogger("langchain_reliable")
 class ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_adapter", "_callbacks", "_kwargs", "_model", "_own", "sends_finish")
+    __slots__ = (
+        "_adapter",
+        "_callbacks",
+        "_kwargs",
+        "_model",
+        "_own",
+        "_tools",
+        "sends_finish",
+    )
 
     def __init__(
         self,
@@ -75,6 +83,7 @@ class ChatChild:
         self._kwargs = kwargs
         self._own = own
         self._callbacks = callbacks
+        self._tools = ToolBinder(model)
         self._adapter = MessageAdapter(model, account)
         self.sends_finish = sends_finish(model)
 
@@ -261,7 +270,7 @@ class ChatChild:
         if self._own:
             kwargs = with_own(kwargs, self._own)
         if "tools" in kwargs and request.output is None:
-            kwargs = bind_for_child(model, kwargs)
+            kwargs = self._tools.bound(kwargs)
         prepared = PreparedRequest(model, messages, request.stop, kwargs)
         if not self._adapter.has_settings:
             return prepared

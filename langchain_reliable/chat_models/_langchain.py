@@ -58,6 +58,9 @@ from langchain_reliable.chat_models._tracing import TracedRun, traced_run
 from langchain_reliable.chat_models.settings import ModelSettings
 from langchain_reliable.policies import CallOptions
 
+_NOT_TOLD_BY_NAME = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+"""Keywords that change nothing of what tracers are told of a model."""
+
 
 class LangChainInterface(ModelSettings):
     """A chat model made of several, as seen by those who do not call it."""
@@ -234,7 +237,7 @@ class LangChainInterface(ModelSettings):
         """
         router, options = self._router, kwargs.get(OPTIONS)
         theirs = child_keywords(kwargs) if kwargs else kwargs
-        if not (stop or theirs or options):
+        if not (stop or options or theirs.keys() - _NOT_TOLD_BY_NAME):
             first = router.first_route
             healthy = self.health.admission_if_healthy(first) is not None
             if healthy and (told := router.first_ls_params):

@@ -129,7 +129,7 @@ class Router:
 
         A name out of a call's `model=` may be that of several.
         """
-        for plans in ([self.declared()], list(self._plans.values())):
+        for plans in ([self.plan()], list(self._plans.values())):
             routes = [route for plan in plans for route in plan.routes]
             found = {account_key(one.candidate) for one in routes if one.name == name}
             if len(found) == 1:
