@@ -13,7 +13,6 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -28,7 +27,7 @@ from langchain_reliable._core.routing import Rotation
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._text.redact import redact
 from langchain_reliable.observers._forks import renewed_after_fork
-from langchain_reliable.policies import Order
+from langchain_reliable.policies import Order, Setting
 
 _logger = logging.getLogger("langchain_reliable")
 _ABOUT_KEYS = re.compile(r"(?i)api[ _-]?key|credentials")
@@ -56,14 +55,8 @@ _OF_THE_CALL = frozenset(
 """Keywords that would take from a call what it is about."""
 
 
-class _Setting(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        arbitrary_types_allowed=True,
-        hide_input_in_errors=True,
-        protected_namespaces=(),
-    )
+class _Setting(Setting):
+    model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 
 
 class _Kept(dict[Any, Any]):

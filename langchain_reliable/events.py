@@ -349,5 +349,9 @@ class Observer(Protocol):
     these alone, and what nobody wants to hear of is never made.
     """
 
+    if not TYPE_CHECKING:  # a plain function is an observer too
+        event_types = None
+        """The event classes to be called with; `None` for all."""
+
     def __call__(self, event: Event, /) -> None:
         """Take notice of one event."""

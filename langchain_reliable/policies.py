@@ -23,11 +23,25 @@ Order = Literal["ordered", "round_robin", "weighted"]
 """How a group picks the member that is asked first."""
 
 
-class _Setting(BaseModel):
+class Setting(BaseModel):
+    """A frozen value that a user may write; what was pickled before can be read."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Read a pickle; fields that are newer than it get their defaults."""
+        super().__setstate__(state)
+        fill_in_defaults(self)
 
-class CircuitBreaker(_Setting):
+
+def fill_in_defaults(model: BaseModel) -> None:
+    """Give a model its default for each field that its pickle did not know yet."""
+    for name, info in type(model).model_fields.items():
+        if name not in model.__dict__:
+            model.__dict__[name] = info.get_default(call_default_factory=True)
+
+
+class CircuitBreaker(Setting):
     """When a candidate is left alone because it failed too often in a row.
 
     After its open time exactly one real request is let through to see whether it is
@@ -57,7 +71,7 @@ class CircuitBreaker(_Setting):
         return self
 
 
-class RetryBudget(_Setting):
+class RetryBudget(Setting):
     """A bound on the retries of all calls together, as a token bucket.
 
     Under load an outage makes every call retry, and retries keep an ailing provider
@@ -86,7 +100,7 @@ class RetryBudget(_Setting):
         return values
 
 
-class CallOptions(_Setting):
+class CallOptions(Setting):
     """What one call shall do otherwise: `model.invoke(..., reliable=CallOptions())`.
 
     It passes through bindings and agents and never reaches a child.

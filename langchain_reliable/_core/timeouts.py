@@ -68,12 +68,6 @@ class Timeouts(NamedTuple):
     deadline: float | None = None
 
     @property
-    def bounds_answers(self) -> bool:
-        """Whether anything bounds an answer in one piece, whatever it takes."""
-        bounds_one = self.answer is not None and not self.answer_is_soft
-        return bounds_one or self.attempt is not None or self.deadline is not None
-
-    @property
     def of_the_call(self) -> Timeouts:
         """What limits the call as a whole."""
         return Timeouts(total=self.total, deadline=self.deadline)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from langchain_core.language_models.chat_models import generate_from_stream
 
 from langchain_reliable._classify.answer import merged
-from langchain_reliable._core.timeouts import AttemptTimer, read_timeout_for
+from langchain_reliable._core.timeouts import AttemptTimer
 from langchain_reliable._core.usage import usage_of
 from langchain_reliable._runtime.peek import (
     Peek,
@@ -111,7 +111,9 @@ class Execution:
         if child.is_rate_limited and not attempt.has_turn:
             self._limited(child.take_turn, attempt.timeouts.of_the_call)
         request = self._request if attempt.number == 1 else self._request.afresh()
-        if attempt.timeouts.bounds_answers:
+        limits = attempt.timeouts  # looked at by hand: mostly nothing bounds it
+        bounded = limits.attempt is not None or limits.deadline is not None
+        if bounded or not (limits.answer is None or limits.answer_is_soft):
             work = partial(child.answer, request)
             answer = self._limited(work, attempt.timeouts)
         else:
@@ -137,8 +139,7 @@ class Execution:
         return self._checked(child, attempt, answer)
 
     def _child_for(self, attempt: Attempt, *, streams: bool) -> Child:
-        read_timeout = read_timeout_for(attempt.timeouts, streams=streams)
-        child = self._router.child(attempt.route, read_timeout)
+        child = self._router.child_within(attempt.route, attempt.timeouts, streams)
         self._children[attempt.number] = child
         return child
 

@@ -265,7 +265,8 @@ class LangChainInterface(ModelSettings):
         router = self._router
         if (told := router.told) is None:
             told = router.told = self.asdict()
-        return {**told, "stop": stop, **child_keywords(kwargs)}
+        theirs = child_keywords(kwargs) if kwargs else kwargs
+        return {**told, "stop": stop, **theirs}
 
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:

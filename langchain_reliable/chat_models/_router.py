@@ -19,6 +19,7 @@ from langchain_reliable._children.prepare import bare_model, child_of, own_model
 from langchain_reliable._core.circuit import MAX_PROBE
 from langchain_reliable._core.plan import plan_of, planned
 from langchain_reliable._core.steps import Plan, Route, Tier
+from langchain_reliable._core.timeouts import read_timeout_for
 from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.errors import StreamingUnavailable
 
@@ -62,6 +63,7 @@ class Router:
         self._timeouts = timeouts
         self._children: dict[tuple[Route, float | None], Child] = {}
         self._plans: dict[str | None, Plan] = {}
+        self._usual: dict[tuple[Route, bool], Child] = {}
         self.told: dict[str, Any] | None = None
         """What the model tells of itself, kept here by the model."""
 
@@ -207,6 +209,20 @@ class Router:
         child = self._children[route, read_timeout] = child_of(route.candidate, config)
         return child
 
+    def child_within(
+        self,
+        route: Route,
+        timeouts: Timeouts,
+        streams: bool,  # noqa: FBT001 - part of a key
+    ) -> Child:
+        """Return the child of a route, whose client gives a socket up in time."""
+        if timeouts is not route.timeouts:  # a limit of this call alone
+            return self.child(route, read_timeout_for(timeouts, streams=streams))
+        if (known := self._usual.get((route, streams))) is None:
+            known = self.child(route, read_timeout_for(timeouts, streams=streams))
+            self._usual[route, streams] = known
+        return known
+
     def children(self) -> list[Child]:
         """Return all children in the order of `models`, ready to be called."""
         return [self.child(route) for route in self.plan().routes]
@@ -214,6 +230,7 @@ class Router:
     def _forget(self) -> None:
         self._plans.clear()
         self._children.clear()
+        self._usual.clear()
         for candidate in self.candidates:
             candidate._kept.clear()
 

@@ -268,7 +268,8 @@ class ReliableChatModel(LangChainInterface):
                 msg = "`require_streaming` is on, but streaming is disabled"
                 raise StreamingUnavailable(msg)
             return super()._should_stream(async_api=async_api, **kwargs)
-        wanted = self.streaming is True or wants_tokens(run_manager)
+        heard = bool(run_manager.handlers) and wants_tokens(run_manager)
+        wanted = self.streaming is True or heard
         return wanted and super()._should_stream(
             async_api=async_api, run_manager=run_manager, **kwargs
         )
@@ -284,7 +285,9 @@ class ReliableChatModel(LangChainInterface):
         **kwargs: Any,
     ) -> bool:
         """Say whether an `invoke` makes protocol events; only for those who listen."""
-        if run_manager is not None and not wants_tokens(run_manager):
+        if run_manager is not None and not (
+            run_manager.handlers and wants_tokens(run_manager)
+        ):
             return False
         return super()._should_use_protocol_streaming(
             async_api=async_api, run_manager=run_manager, **kwargs
@@ -294,7 +297,7 @@ class ReliableChatModel(LangChainInterface):
     def _factory(self) -> "CallFactory":
         """What the fields amount to, made anew when one of them has changed."""
         private = self.__pydantic_private__ or {}  # a tenth of getattr's price
-        known: CallFactory | None = private["_known_factory"]
+        known: CallFactory | None = private.get("_known_factory")
         if known is None:
             known = private["_known_factory"] = _receiving(self)
         return known
@@ -364,7 +367,8 @@ class ReliableChatModel(LangChainInterface):
     @property
     @override
     def _router(self) -> Router:
-        return self._factory.router
+        known = (self.__pydantic_private__ or {}).get("_known_factory")
+        return (known or self._factory).router
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"

@@ -15,6 +15,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import override
 
 from langchain_reliable._classify.classifier import ClassifyResult
 from langchain_reliable._runtime.peek import CommitOn
@@ -30,7 +31,11 @@ from langchain_reliable.chat_models._validation import (
 from langchain_reliable.events import Observer
 from langchain_reliable.failures import FailureKind, Verdict
 from langchain_reliable.health import Health
-from langchain_reliable.policies import CircuitBreaker, RetryBudget
+from langchain_reliable.policies import (
+    CircuitBreaker,
+    RetryBudget,
+    fill_in_defaults,
+)
 
 
 class ModelSettings(BaseChatModel):
@@ -175,6 +180,11 @@ class ModelSettings(BaseChatModel):
                 msg = f"{cls.__name__} takes its fields by name: {cls.__name__}({say})"
                 raise TypeError(msg)
             return super().__new__(cls)
+
+    @override
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        fill_in_defaults(self)
 
     @model_validator(mode="before")
     @classmethod
