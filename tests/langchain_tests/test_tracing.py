@@ -275,12 +275,21 @@ def test_a_model_that_was_asked_for_by_name(surface, reliable, tracer, recorder)
 def test_a_runnable_that_answers_is_told_by_its_name(
     surface, reliable, tracer, recorder
 ):
-    chain = RunnableLambda(lambda said: said) | claude()
+    chain = claude() | RunnableLambda(lambda message: message)
     model = reliable(down(), chain, max_retries=0).with_config(callbacks=[tracer])
     answer = surface(model)
     provider, name = recorder.last
     assert name == answer.trail["served_by"]
     assert provider != "openai"
+
+
+def test_a_sequence_is_told_by_the_model_at_its_end(
+    surface, reliable, tracer, recorder
+):
+    chain = RunnableLambda(lambda said: said) | claude()
+    model = reliable(down(), chain, max_retries=0).with_config(callbacks=[tracer])
+    surface(model)
+    assert recorder.last == CLAUDE
 
 
 def test_a_call_that_nobody_answers_keeps_what_it_began_with(
