@@ -291,7 +291,8 @@ class CandidateQueue:
 
     def last_resort(self, held: list[Route], now: float) -> Route:
         """Return the soonest to return of those that are held back."""
-        route = min(held, key=lambda one: self.held_until(one, now))
+        tier_of = self._plan.tier_of
+        route = min(held, key=lambda one: (self.held_until(one, now), tier_of[one]))
         self[route].last_resort = True
         return route
 
