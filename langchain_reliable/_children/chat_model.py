@@ -24,7 +24,7 @@ from langchain_reliable._children.convert import (
     result_in_blocks,
 )
 from langchain_reliable._children.messages import MessageAdapter
-from langchain_reliable._children.sdk_retries import sends_finish
+from langchain_reliable._children.partners import partner_of
 from langchain_reliable._children.tools import bind_for_child
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ChatChild:
         self._kwargs = kwargs
         self._callbacks = callbacks
         self._adapter = MessageAdapter(model)
-        self.sends_finish = sends_finish(model)
+        self.sends_finish = partner_of(model).sends_finish
 
     marks_its_end = True
 

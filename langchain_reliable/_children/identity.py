@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
+from langchain_reliable._children.partners import partner_of
 from langchain_reliable._children.prepare import bare_model, own_model
 
 if TYPE_CHECKING:
@@ -22,19 +23,6 @@ if TYPE_CHECKING:
 
 _SALT = secrets.token_bytes(16)
 """Of this process: a fingerprint can't be looked up anywhere."""
-
-_ENDPOINTS = (
-    "openai_api_base",
-    "azure_endpoint",
-    "anthropic_api_url",
-    "groq_api_base",
-    "endpoint",
-    "endpoint_url",
-    "base_url",
-    "region_name",
-    "location",
-)
-"""Fields in which partner packages keep where they call."""
 
 
 class ByObject:
@@ -91,7 +79,9 @@ def _readable(child: BaseChatModel, asked: str | None) -> Hashable | None:
     if asked is None or key is None:
         return None
     cls = type(child)
-    endpoints = tuple(str(getattr(child, name, None)) for name in _ENDPOINTS)
+    endpoints = tuple(
+        str(getattr(child, name, None)) for name in partner_of(child).endpoint_fields
+    )
     return f"{cls.__module__}.{cls.__qualname__}", endpoints, key
 
 

@@ -8,15 +8,18 @@ read and never edited, and a child's own answers reach it as they are.
 from __future__ import annotations
 
 import hashlib
-import re
-from dataclasses import dataclass
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from langchain_reliable._children.neutral_messages import in_common_words
-from langchain_reliable._children.partners import asks_openai, family_of, is_foreign
+from langchain_reliable._children.partners import (
+    asks_its_provider,
+    asks_openai,
+    is_foreign,
+    partner_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,25 +31,6 @@ if TYPE_CHECKING:
 _MARKER = "cache_control"
 """Anthropic's mark on a content block; OpenAI refuses a request that holds one."""
 
-_OPENAI_ID = re.compile(r".{0,40}", re.DOTALL)
-_ANTHROPIC_ID = re.compile(r"[a-zA-Z0-9_-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ids:
-    """Tool-call ids that an API takes, and how one of ours begins."""
-
-    known: re.Pattern[str]
-    prefix: str
-
-
-def _ids_of(model: BaseChatModel) -> _Ids | None:
-    if asks_openai(model):
-        return _Ids(_OPENAI_ID, "call_")
-    if family_of(model) == "anthropic":
-        return _Ids(_ANTHROPIC_ID, "toolu_")  # what ChatAnthropic makes of it, too
-    return None
-
 
 class MessageAdapter:
     """What one child can read of a conversation."""
@@ -54,9 +38,9 @@ class MessageAdapter:
     def __init__(self, model: BaseChatModel) -> None:
         """Find out whose class a child is."""
         self._model = model
-        self._family = family_of(model)
+        self._partner = partner_of(model)
         self._takes_markers = not asks_openai(model)
-        self._ids = _ids_of(model)
+        self._ids = self._partner.tool_call_ids if asks_its_provider(model) else None
 
     def adapt(self, messages: list[BaseMessage]) -> list[BaseMessage]:
         """Return the messages as this child can read them; its own stay as they are."""
@@ -76,7 +60,7 @@ class MessageAdapter:
             message: BaseMessage | None = given
             if isinstance(given, AIMessage) and _author(given) in foreign:
                 message = in_common_words(
-                    given, shows_media=self._family == "google", answered=answered
+                    given, shows_media=self._partner.shows_media, answered=answered
                 )
             if message is not None:
                 yield self._with_ids(self._unmarked(message))
@@ -116,12 +100,15 @@ class MessageAdapter:
         return [{**one, "id": self._fitting(one["id"])} for one in calls]
 
     def _takes(self, given: str | None) -> bool:
-        return not given or self._ids is None or bool(self._ids.known.fullmatch(given))
+        return not given or self._ids is None or bool(self._ids.fullmatch(given))
 
     def _fitting(self, given: str | None) -> str | None:
         if not given or self._ids is None or self._takes(given):
             return given
-        return self._ids.prefix + hashlib.sha256(given.encode()).hexdigest()[:24]
+        return (
+            self._partner.tool_call_prefix
+            + hashlib.sha256(given.encode()).hexdigest()[:24]
+        )
 
     # --- settings -------------------------------------------------------------------
 
@@ -138,7 +125,7 @@ class MessageAdapter:
             prepared: The request, its messages made readable.
             given: The messages as the caller gave them.
         """
-        if self._family != "anthropic" or not _thinks_by_hand(prepared):
+        if self._partner.family != "anthropic" or not _thinks_by_hand(prepared):
             return prepared
         loop = _loop_so_far(given)
         if not any(is_foreign(_author(one), self._model) for one in loop):

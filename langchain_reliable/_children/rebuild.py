@@ -6,27 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from langchain_reliable._children.partners import names_of
+from langchain_reliable._children.partners import partner_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.language_models import BaseChatModel
-
-
-_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
-"""Fields that partner classes fill by themselves when they are built."""
-
-
-_MODEL_FIELDS = ("model_name", "model", "model_id", "deployment_name")
-"""Fields that name the model, in the order to look."""
-
-
-_KEY_FIELDS = ("api_key", "auth_token")
-"""How partner packages end the name of the field that holds the key."""
-
-
-_AZURE = "langchain_openai.chat_models.azure.AzureChatOpenAI"
 
 
 def rebuilt_for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
@@ -57,7 +42,7 @@ def rebuilt_with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
     fields = [
         name
         for name, value in model.__dict__.items()
-        if name.endswith(_KEY_FIELDS)
+        if name.endswith(partner_of(model).key_fields)
         and (isinstance(value, SecretStr) or callable(value))
     ]
     if len(fields) != 1:
@@ -69,16 +54,14 @@ def rebuilt_with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
 
 def model_field(model: BaseChatModel) -> str | None:
     """Return the field that names the model; for Azure that is the deployment."""
-    if _AZURE in names_of(type(model)):
-        return "deployment_name"
     fields = type(model).model_fields
-    return next((name for name in _MODEL_FIELDS if name in fields), None)
+    return next((n for n in partner_of(model).model_fields if n in fields), None)
 
 
 def _own_fields(model: BaseChatModel) -> set[str]:
     """Return the fields that make this model this one: set, or made for it alone."""
     made = {name for name, of in type(model).model_fields.items() if of.default_factory}
-    return (model.model_fields_set | made) - _CLIENTS
+    return (model.model_fields_set | made) - partner_of(model).built
 
 
 def _without_derived(

@@ -14,55 +14,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from langchain_reliable._children.partners import names_of
+from langchain_reliable._children.partners import partner_of
 from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 logger = logging.getLogger("langchain_reliable")
-
-_FIELD_IS_ENOUGH = {
-    # Clients are built later, from the field (langchain-anthropic 1.7.7).
-    "langchain_anthropic.chat_models.ChatAnthropic": 0,
-    # Sent with each request: attempts, not retries (langchain-google-genai 4.4.3)
-    "langchain_google_genai.chat_models.ChatGoogleGenerativeAI": 1,
-    # tenacity's stop_after_attempt (langchain-mistralai 1.1.6, -google-vertexai 3)
-    "langchain_mistralai.chat_models.ChatMistralAI": 1,
-    "langchain_google_vertexai.chat_models.ChatVertexAI": 1,
-}
-"""Classes whose `max_retries` field is read at each request, and its value for off."""
-
-_NOT_FROM_HERE = {
-    "langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse": (
-        'pass config=botocore.config.Config(retries={"total_max_attempts": 1})'
-    ),
-    "langchain_aws.chat_models.bedrock.ChatBedrock": (
-        'pass config=botocore.config.Config(retries={"total_max_attempts": 1})'
-    ),
-}
-"""Classes whose client can't be told any more, and what their user can write."""
-
-_SENDS_FINISH = frozenset(
-    {
-        "langchain_openai.chat_models.base.BaseChatOpenAI",
-        "langchain_anthropic.chat_models.ChatAnthropic",
-        "langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
-        "langchain_google_vertexai.chat_models.ChatVertexAI",
-        "langchain_groq.chat_models.ChatGroq",
-        "langchain_mistralai.chat_models.ChatMistralAI",
-        "langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse",
-        "langchain_fireworks.chat_models.ChatFireworks",
-    }
-)
-"""Families whose streams end with a finish reason; all complete recordings of them do.
-A cut stream of theirs ends without one and without any exception."""
-
-_TIMEOUT_FIELD = {
-    "langchain_anthropic.chat_models.ChatAnthropic": "default_request_timeout",
-    "langchain_google_genai.chat_models.ChatGoogleGenerativeAI": "timeout",
-}
-"""Classes whose clients take their time-out from a field when they are built."""
 
 _DERIVED_CACHES = ("_client_params",)
 """Cached properties made from `max_retries` (langchain-anthropic 1.7.7)."""
@@ -85,44 +43,23 @@ def without_sdk_retries(
             where their own time-out is longer.
     """
     clients = _quiet_clients(model, read_timeout)
-    off = _field_value_for_off(model)
-    if clients or off is not None:
-        copy = model.model_copy(update=_fields(model, off or 0, read_timeout))
+    if clients or partner_of(model).retries_off:
+        copy = model.model_copy(update=_fields(model, read_timeout))
         copy.__dict__.update(clients)
         for name in _DERIVED_CACHES:
             copy.__dict__.pop(name, None)
         return copy
-    if getattr(model, "max_retries", None) or _advice(model):
+    if getattr(model, "max_retries", None) or partner_of(model).retries_advice:
         _warn_once(model)
     return model
 
 
-def sends_finish(model: BaseChatModel) -> bool:
-    """Return whether a model's streams are known to end with a finish reason."""
-    return not names_of(type(model)).isdisjoint(_SENDS_FINISH)
-
-
-def _field_value_for_off(model: BaseChatModel) -> int | None:
-    names = names_of(type(model))
-    return next(
-        (off for known, off in _FIELD_IS_ENOUGH.items() if known in names), None
-    )
-
-
-def _advice(model: BaseChatModel) -> str | None:
-    names = names_of(type(model))
-    return next((say for known, say in _NOT_FROM_HERE.items() if known in names), None)
-
-
-def _fields(
-    model: BaseChatModel, off: int, read_timeout: float | None
-) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if "max_retries" in type(model).model_fields:
-        fields["max_retries"] = off
-    known = names_of(type(model)) & _TIMEOUT_FIELD.keys()
-    if read_timeout is not None and known:
-        name = _TIMEOUT_FIELD[known.pop()]
+def _fields(model: BaseChatModel, read_timeout: float | None) -> dict[str, Any]:
+    partner = partner_of(model)
+    fields = {"max_retries": 0, **partner.retries_off}
+    fields = {n: v for n, v in fields.items() if n in type(model).model_fields}
+    name = partner.timeout_field
+    if read_timeout is not None and name:
         own = getattr(model, name)
         fields[name] = min(own, read_timeout) if own else read_timeout
     return fields
@@ -183,5 +120,5 @@ def _warn_once(model: BaseChatModel) -> None:
         "%s retries by itself and that can't be turned off from here, so its own "
         "retries multiply with ours: %s",
         cls.__name__,
-        _advice(model) or "set max_retries=0 on it",
+        partner_of(model).retries_advice or "set max_retries=0 on it",
     )

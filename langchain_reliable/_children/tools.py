@@ -15,7 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from langchain_reliable._children.partners import family_of
+from langchain_reliable._children.partners import partner_of
 from langchain_reliable._text.log_once import LogOnce
 from langchain_reliable.errors import ToolsNotSupported
 
@@ -47,11 +47,6 @@ _GOOGLE_TOOLS = frozenset(
 )
 """Keys that are Gemini's built-in tools (langchain-google-genai 4.4.3)."""
 
-_UNKNOWN_SETTINGS: Mapping[Family, frozenset[str]] = {
-    "google": frozenset({"strict", "parallel_tool_calls"}),
-}
-"""Settings that a family's API does not have, and its class hands on all the same."""
-
 _warned = LogOnce()
 
 
@@ -79,8 +74,9 @@ def bind_for_child(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str,
     rest = dict(kwargs)
     if (tools := rest.pop("tools", None)) is None:
         return rest
-    family = family_of(model)
-    for name in _UNKNOWN_SETTINGS.get(family, ()) if family else ():
+    partner = partner_of(model)
+    family = partner.family
+    for name in partner.unknown_settings:
         rest.pop(name, None)
     originals = [getattr(tool, "original", tool) for tool in tools]
     kept = [
