@@ -13,6 +13,7 @@ interface, in a context in which LangChain's listeners are switched off: an empt
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._children.cache import cache_of
@@ -42,17 +43,27 @@ if TYPE_CHECKING:
 class ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_adapter", "_callbacks", "_kwargs", "_model", "sends_finish")
+    __slots__ = ("_adapter", "_callbacks", "_kwargs", "_model", "_sent", "sends_finish")
 
     def __init__(
         self,
         model: BaseChatModel,
         kwargs: Mapping[str, Any],
         callbacks: ChildCallbacks | None,
+        sent: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
+        """Take a model in.
+
+        Args:
+            model: Whom to ask.
+            kwargs: Keywords bound to it.
+            callbacks: Its own, if it has any.
+            sent: What is sent along for its client, and shapes no answer.
+        """
         self._model = model
         self._kwargs = kwargs
         self._callbacks = callbacks
+        self._sent = sent
         self._adapter = MessageAdapter(model)
         self.sends_finish = partner_of(model).sends_finish
 
@@ -72,7 +83,9 @@ class ChatChild:
         prepared = self._bound(request)
         chunks = iter(
             prepared.model._stream(
-                prepared.messages, stop=prepared.stop, **prepared.kwargs
+                prepared.messages,
+                stop=prepared.stop,
+                **{**self._sent, **prepared.kwargs},
             )
         )
         if self._makes_blocks and not request.as_events:
@@ -86,7 +99,7 @@ class ChatChild:
             return self._in_one_chunk(request)
         prepared = self._bound(request)
         chunks = prepared.model._astream(
-            prepared.messages, stop=prepared.stop, **prepared.kwargs
+            prepared.messages, stop=prepared.stop, **{**self._sent, **prepared.kwargs}
         )
         if self._makes_blocks and not request.as_events:
             chunks = ain_blocks(chunks)
@@ -129,14 +142,14 @@ class ChatChild:
 
     def _asked(self, prepared: PreparedRequest) -> ChatResult:
         result = prepared.model._generate(
-            prepared.messages, stop=prepared.stop, **prepared.kwargs
+            prepared.messages, stop=prepared.stop, **{**self._sent, **prepared.kwargs}
         )
         return result_in_blocks(result) if self._makes_blocks else result
 
     async def _aasked(self, prepared: PreparedRequest) -> ChatResult:
         generate = prepared.model._agenerate
         result = await generate(
-            prepared.messages, stop=prepared.stop, **prepared.kwargs
+            prepared.messages, stop=prepared.stop, **{**self._sent, **prepared.kwargs}
         )
         return result_in_blocks(result) if self._makes_blocks else result
 

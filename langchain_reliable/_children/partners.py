@@ -36,12 +36,18 @@ class Partner:
         sends_finish: Whether its streams end with a finish reason: all complete
             recordings of them do, and a cut stream ends without one and without any
             exception.
-        retries_off: Fields that turn its own retries off when set on a copy, read at
-            each request or when clients are built later.
-        retries_advice: What its user can write where that can't be done from here.
-        timeout_field: The field that holds the read time-out of clients built later.
+        retries_off: Where its own retries are turned off on a copy, and by which value:
+            names of fields and attributes, with dots between.
+        read_timeouts: Where its time-outs stand that are read when a request is made
+            or clients are built later, and how much of it a second is.
+        stale: What was made of these before, and is made anew if it is not there.
+        keywords_off: What turns retries off where it is sent with each request.
+        timeout_keyword: The keyword of a request that limits it, and the field that
+            holds the usual limit.
+        client: What its client is, where that is fixed when built.
         model_fields: Fields that name the model, in the order to look.
-        key_fields: How the names of the fields end that hold the key.
+        key_fields: Fields that hold the key, in the order to look.
+        arguments: What its constructor takes and keeps elsewhere: name and place.
         endpoint_fields: Fields that say where it calls, URLs and regions.
         built: Fields that it fills by itself when it is built.
         unknown_settings: Settings beside tools that its API does not have, and that it
@@ -56,16 +62,20 @@ class Partner:
     providers: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     sends_finish: bool = False
-    retries_off: Mapping[str, Any] = field(default_factory=dict)
-    retries_advice: str | None = None
-    timeout_field: str | None = None
+    retries_off: Mapping[str, Any] = field(default_factory=lambda: {"max_retries": 0})
+    read_timeouts: Mapping[str, float] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
+    keywords_off: Mapping[str, Any] = field(default_factory=dict)
+    timeout_keyword: tuple[str, str] | None = None
+    client: Literal["botocore"] | None = None
     model_fields: tuple[str, ...] = (
         "model_name",
         "model",
         "model_id",
         "deployment_name",
     )
-    key_fields: tuple[str, ...] = ("api_key", "auth_token")
+    key_fields: tuple[str, ...] = ()
+    arguments: Mapping[str, str] = field(default_factory=dict)
     endpoint_fields: tuple[str, ...] = (
         "openai_api_base",
         "azure_endpoint",
@@ -92,8 +102,29 @@ _OPENAI = Partner(
     providers=("openai",),
     hosts=("api.openai.com", ".azure.com", ".azure-api.net"),
     sends_finish=True,
+    key_fields=("openai_api_key",),
     tool_call_ids=re.compile(r".{0,40}", re.DOTALL),
     tool_call_prefix="call_",
+)
+
+_GOOGLE = Partner(
+    name="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
+    family="google",
+    providers=("google_genai",),
+    sends_finish=True,
+    # Sent with each request: attempts, not retries (langchain-google-genai 4.4.3).
+    retries_off={"max_retries": 1},
+    read_timeouts={"timeout": 1},
+    key_fields=("google_api_key",),
+    unknown_settings=frozenset({"strict", "parallel_tool_calls"}),
+    shows_media=True,
+)
+
+_BEDROCK = Partner(
+    name="langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse",
+    sends_finish=True,
+    client="botocore",
+    key_fields=("bedrock_api_key",),
 )
 
 _PARTNERS = (
@@ -103,6 +134,25 @@ _PARTNERS = (
         name="langchain_openai.chat_models.azure.AzureChatOpenAI",
         providers=("azure",),
         model_fields=("deployment_name",),
+        key_fields=("openai_api_key", "azure_ad_token"),
+    ),
+    replace(  # it keeps its key beside the inherited field
+        _OPENAI,
+        name="langchain_deepseek.chat_models.ChatDeepSeek",
+        key_fields=("api_key",),
+        endpoint_fields=("api_base",),
+    ),
+    replace(
+        _OPENAI,
+        name="langchain_xai.chat_models.ChatXAI",
+        key_fields=("xai_api_key",),
+        endpoint_fields=("xai_api_base",),
+    ),
+    replace(
+        _OPENAI,
+        name="langchain_together.chat_models.ChatTogether",
+        key_fields=("together_api_key",),
+        endpoint_fields=("together_api_base",),
     ),
     Partner(
         name="langchain_anthropic.chat_models.ChatAnthropic",
@@ -110,59 +160,103 @@ _PARTNERS = (
         providers=("anthropic",),
         sends_finish=True,
         # Clients are built later, from the fields (langchain-anthropic 1.7.7).
-        retries_off={"max_retries": 0},
-        timeout_field="default_request_timeout",
+        read_timeouts={"default_request_timeout": 1},
+        stale=("_client_params",),
+        key_fields=("anthropic_api_key",),
         # What ChatAnthropic makes of others, too.
         tool_call_ids=re.compile(r"[a-zA-Z0-9_-]*"),
         tool_call_prefix="toolu_",
     ),
-    Partner(
-        name="langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
-        family="google",
-        providers=("google_genai",),
-        sends_finish=True,
-        # Sent with each request: attempts, not retries (langchain-google-genai 4.4.3).
-        retries_off={"max_retries": 1},
-        timeout_field="timeout",
-        unknown_settings=frozenset({"strict", "parallel_tool_calls"}),
-        shows_media=True,
-    ),
-    Partner(
+    _GOOGLE,
+    replace(
+        _GOOGLE,
         name="langchain_google_vertexai.chat_models.ChatVertexAI",
-        family="google",
         providers=("google_vertexai",),
-        sends_finish=True,
         # tenacity's stop_after_attempt (langchain-google-vertexai 3)
-        retries_off={"max_retries": 1},
-        unknown_settings=frozenset({"strict", "parallel_tool_calls"}),
-        shows_media=True,
+        read_timeouts={},
+        key_fields=(),
+    ),
+    _BEDROCK,
+    replace(
+        _BEDROCK,
+        name="langchain_aws.chat_models.bedrock.ChatBedrock",
+        sends_finish=False,  # what its models send differs
     ),
     Partner(
         name="langchain_groq.chat_models.ChatGroq",
         sends_finish=True,
+        key_fields=("groq_api_key",),
     ),
     Partner(
         name="langchain_mistralai.chat_models.ChatMistralAI",
         sends_finish=True,
         # tenacity's stop_after_attempt (langchain-mistralai 1.1.6)
         retries_off={"max_retries": 1},
-    ),
-    Partner(
-        name="langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse",
-        sends_finish=True,
-        retries_advice=(
-            'pass config=botocore.config.Config(retries={"total_max_attempts": 1})'
-        ),
-    ),
-    Partner(
-        name="langchain_aws.chat_models.bedrock.ChatBedrock",
-        retries_advice=(
-            'pass config=botocore.config.Config(retries={"total_max_attempts": 1})'
-        ),
+        key_fields=("mistral_api_key",),
     ),
     Partner(
         name="langchain_fireworks.chat_models.ChatFireworks",
         sends_finish=True,
+        key_fields=("fireworks_api_key",),
+        endpoint_fields=("fireworks_api_base",),
+    ),
+    Partner(
+        name="langchain_cohere.chat_models.ChatCohere",
+        sends_finish=True,
+        # The SDK knows no switch but this one (cohere 5.21).
+        keywords_off={"request_options": {"max_retries": 0}},
+        timeout_keyword=("request_options.timeout_in_seconds", "timeout_seconds"),
+        key_fields=("cohere_api_key",),
+    ),
+    Partner(
+        name="langchain_ollama.chat_models.ChatOllama",
+        sends_finish=True,
+        read_timeouts={
+            "_client._client.timeout": 1,
+            "_async_client._client.timeout": 1,
+        },
+    ),
+    Partner(
+        name="langchain_openrouter.chat_models.ChatOpenRouter",
+        sends_finish=True,
+        # `None` is off for the SDK; without a word it retries for an hour, and that is
+        # what the class makes of max_retries=0 (langchain-openrouter 0.2.9).
+        retries_off={"client.sdk_configuration.retry_config": None},
+        read_timeouts={"client.sdk_configuration.timeout_ms": 1000},
+        stale=("client.chat",),
+        key_fields=("openrouter_api_key",),
+        endpoint_fields=("openrouter_api_base",),
+    ),
+    Partner(
+        name="langchain_litellm.chat_models.litellm.ChatLiteLLM",
+        # The class's own are attempts; beneath it litellm hands max_retries on to the
+        # SDK that it uses (langchain-litellm 0.11.2).
+        retries_off={
+            "max_retries": 1,
+            "model_kwargs.max_retries": 0,
+            "model_kwargs.num_retries": 0,
+        },
+        read_timeouts={"request_timeout": 1},
+        key_fields=("api_key",),
+        endpoint_fields=("api_base", "custom_llm_provider"),
+    ),
+    Partner(
+        name="langchain_huggingface.chat_models.huggingface.ChatHuggingFace",
+        read_timeouts={"llm.client.timeout": 1, "llm.async_client.timeout": 1},
+    ),
+    Partner(
+        name="langchain_perplexity.chat_models.ChatPerplexity",
+        key_fields=("pplx_api_key",),
+    ),
+    Partner(
+        name="langchain_nvidia_ai_endpoints.chat_models.ChatNVIDIA",
+        read_timeouts={"_client.timeout": 1, "_async_client.timeout": 1},
+        key_fields=("api_key",),
+        arguments={
+            "api_key": "_client.api_key",
+            "timeout": "_client.timeout",
+            "verify_ssl": "_client.verify_ssl",
+        },
     ),
 )
 
@@ -187,6 +281,11 @@ _PACKAGE: Final = re.compile(r"langchain_(?!reliable\.)")
 def _row_of(cls: type) -> Partner:
     names = (f"{one.__module__}.{one.__qualname__}" for one in cls.__mro__)
     return next((PARTNERS[name] for name in names if name in PARTNERS), UNLISTED)
+
+
+def names_of(cls: type) -> set[str]:
+    """Return the qualified names of a class and all it is made of."""
+    return {f"{one.__module__}.{one.__qualname__}" for one in cls.__mro__}
 
 
 def partner_of(model: object) -> Partner:

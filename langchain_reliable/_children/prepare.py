@@ -11,9 +11,14 @@ from langchain_reliable._children.callbacks import callbacks_of
 from langchain_reliable._children.chat_model import ChatChild
 from langchain_reliable._children.rebuild import model_field, rebuilt_for_model
 from langchain_reliable._children.runnable import RunnableChild
-from langchain_reliable._children.sdk_retries import without_sdk_retries
+from langchain_reliable._children.sdk_retries import (
+    request_keywords,
+    without_sdk_retries,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_reliable._children.base import Child, ChildConfig
@@ -55,9 +60,14 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
         if (rebuilt := rebuilt_for_model(model, how.model)) is None:
             kwargs["model"] = how.model
         model = rebuilt or model
+    sent: Mapping[str, Any] = {}
     if how.manage_retries:
+        sent = {
+            name: {**kwargs.pop(name, {}), **value}
+            for name, value in request_keywords(model, how.read_timeout).items()
+        }
         model = without_sdk_retries(model, how.read_timeout)
-    return ChatChild(model, kwargs, callbacks_of(model, configs))
+    return ChatChild(model, kwargs, callbacks_of(model, configs), sent)
 
 
 def _unwrapped(
