@@ -61,6 +61,8 @@ def without_sdk_retries(
     if partner.client == "botocore":
         return _of_bedrock(model, read_timeout)
     made = _with_quiet_clients(model, read_timeout)
+    if partner is UNLISTED:
+        return _of_unlisted(model, made, read_timeout)
     for path, off in partner.retries_off.items():
         made = changed(made, path, partial(_always, off))
     if read_timeout is not None:
@@ -68,12 +70,7 @@ def without_sdk_retries(
             made = changed(made, path, partial(shorter, seconds=read_timeout * unit))
     for path in partner.stale:
         made = without(made, path)
-    if partner is not UNLISTED:
-        return made
-    reached = made is not model or read_timeout is None
-    if lacks := shortcomings(model, reached=reached):
-        _warn_once(model, lacks)
-    return managed_by_fields(model, made, read_timeout)
+    return made
 
 
 def request_keywords(
@@ -184,6 +181,15 @@ def _of_bedrock(model: BaseChatModel, read_timeout: float | None) -> BaseChatMod
     if made is None and not bedrock.is_quiet(model):
         _warn_once(model, f"it retries by itself: {bedrock.ADVICE}")
     return made or model
+
+
+def _of_unlisted(
+    model: BaseChatModel, made: BaseChatModel, read_timeout: float | None
+) -> BaseChatModel:
+    reached = made is not model or read_timeout is None
+    if lacks := shortcomings(model, reached=reached):
+        _warn_once(model, lacks)
+    return managed_by_fields(model, made, read_timeout)
 
 
 def _warn_once(model: BaseChatModel, lacks: str) -> None:
