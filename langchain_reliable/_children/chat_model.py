@@ -13,8 +13,11 @@ interface, in a context in which LangChain's listeners are switched off: an empt
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from langchain_core.language_models import BaseChatModel
 
 from langchain_reliable._children.cache import cache_of
 from langchain_reliable._children.callbacks import PreparedRequest
@@ -31,19 +34,34 @@ from langchain_reliable._children.tools import bind_for_child
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_reliable._children.base import Request
     from langchain_reliable._children.callbacks import ChildCallbacks
     from langchain_reliable._children.structured_output import ChildOutput, OutputSpec
+    from langchain_reliable._runtime.own_threads import OwnThreads
+
+
+def blocks_in_streams(cls: type[BaseChatModel]) -> bool:
+    """Return whether a class streams, and in async only as LangChain makes it."""
+    native = cls._astream is not BaseChatModel._astream
+    return not native and cls._stream is not BaseChatModel._stream
 
 
 class ChatChild:
     """A chat model, called through its implementation hooks."""
 
-    __slots__ = ("_adapter", "_callbacks", "_kwargs", "_model", "_sent", "sends_finish")
+    __slots__ = (
+        "_adapter",
+        "_answer_threads",
+        "_callbacks",
+        "_kwargs",
+        "_model",
+        "_sent",
+        "_stream_threads",
+        "sends_finish",
+    )
 
     def __init__(
         self,
@@ -51,6 +69,7 @@ class ChatChild:
         kwargs: Mapping[str, Any],
         callbacks: ChildCallbacks | None,
         sent: Mapping[str, Any] = MappingProxyType({}),
+        threads: OwnThreads | None = None,
     ) -> None:
         """Take a model in.
 
@@ -59,7 +78,12 @@ class ChatChild:
             kwargs: Keywords bound to it.
             callbacks: Its own, if it has any.
             sent: What is sent along for its client, and shapes no answer.
+            threads: Where it is asked in async if it has no async code of its own.
         """
+        cls = type(model)
+        blocks = cls._agenerate is BaseChatModel._agenerate
+        self._answer_threads = threads if blocks else None
+        self._stream_threads = threads if blocks_in_streams(cls) else None
         self._model = model
         self._kwargs = kwargs
         self._callbacks = callbacks
@@ -98,9 +122,11 @@ class ChatChild:
         if not self.streams(request, async_api=True):
             return self._in_one_chunk(request)
         prepared = self._bound(request)
-        chunks = prepared.model._astream(
-            prepared.messages, stop=prepared.stop, **{**self._sent, **prepared.kwargs}
-        )
+        keywords = {**self._sent, **prepared.kwargs}
+        open_ = prepared.model._astream
+        if (threads := self._stream_threads) is not None:
+            open_ = partial(threads.stream, prepared.model._stream)
+        chunks = open_(prepared.messages, stop=prepared.stop, **keywords)
         if self._makes_blocks and not request.as_events:
             chunks = ain_blocks(chunks)
         return (
@@ -147,7 +173,10 @@ class ChatChild:
         return result_in_blocks(result) if self._makes_blocks else result
 
     async def _aasked(self, prepared: PreparedRequest) -> ChatResult:
+        threads = self._answer_threads
         generate = prepared.model._agenerate
+        if threads is not None:
+            generate = partial(threads.call, prepared.model._generate)
         result = await generate(
             prepared.messages, stop=prepared.stop, **{**self._sent, **prepared.kwargs}
         )

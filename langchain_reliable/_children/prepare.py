@@ -8,13 +8,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 
 from langchain_reliable._children.callbacks import callbacks_of
-from langchain_reliable._children.chat_model import ChatChild
+from langchain_reliable._children.chat_model import ChatChild, blocks_in_streams
 from langchain_reliable._children.rebuild import model_field, rebuilt_for_model
 from langchain_reliable._children.runnable import RunnableChild
 from langchain_reliable._children.sdk_retries import (
     request_keywords,
     without_sdk_retries,
 )
+from langchain_reliable._runtime.own_threads import OwnThreads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,16 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
             for name, value in request_keywords(model, how.read_timeout).items()
         }
         model = without_sdk_retries(model, how.read_timeout)
-    return ChatChild(model, kwargs, callbacks_of(model, configs), sent)
+    callbacks = callbacks_of(model, configs)
+    return ChatChild(model, kwargs, callbacks, sent, _threads_for(candidate, model))
+
+
+def _threads_for(candidate: Candidate, model: BaseChatModel) -> OwnThreads | None:
+    """Return a candidate's threads, if its model has no async code of its own."""
+    cls = type(model)
+    if cls._agenerate is not BaseChatModel._agenerate and not blocks_in_streams(cls):
+        return None
+    return cast("OwnThreads", candidate._kept.setdefault("threads", OwnThreads()))
 
 
 def _unwrapped(
