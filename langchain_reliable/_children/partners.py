@@ -229,6 +229,7 @@ _PARTNERS = (
     ),
     Partner(
         name="langchain_litellm.chat_models.litellm.ChatLiteLLM",
+        sends_finish=True,
         # The class's own are attempts; beneath it litellm hands max_retries on to the
         # SDK that it uses (langchain-litellm 0.11.2).
         retries_off={
@@ -242,14 +243,17 @@ _PARTNERS = (
     ),
     Partner(
         name="langchain_huggingface.chat_models.huggingface.ChatHuggingFace",
+        sends_finish=True,
         read_timeouts={"llm.client.timeout": 1, "llm.async_client.timeout": 1},
     ),
     Partner(
         name="langchain_perplexity.chat_models.ChatPerplexity",
+        sends_finish=True,
         key_fields=("pplx_api_key",),
     ),
     Partner(
         name="langchain_nvidia_ai_endpoints.chat_models.ChatNVIDIA",
+        sends_finish=True,
         read_timeouts={"_client.timeout": 1, "_async_client.timeout": 1},
         key_fields=("api_key",),
         arguments={

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
+import warnings
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from partner_classes import PARTNER_CLASSES
 from partner_table import written
+from real_clients import CACHES
 
 from langchain_reliable.testing import simulator
 
@@ -82,3 +85,14 @@ def asked() -> Iterator[Callable[[Any, str], AIMessage]]:
 def sim() -> Iterator[Simulator]:
     with simulator() as running:
         yield running
+
+
+@pytest.fixture(autouse=True, scope="module")
+def leave_nothing_to_others() -> Iterator[None]:
+    """Collect what the clients leave open: most of them can't be closed."""
+    yield
+    for cached in CACHES:
+        cached.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,8 +38,7 @@ class PartnerClass:
         fields: Makes the fields that point it at a simulator.
         key: The field of its key, if one can be rotated.
         model: What its requests call the model.
-        methods: The ways in which it gives structured output.
-        lacks: What it can't be asked to do, and why.
+        unseen: Faults that its SDK passes over without a word.
     """
 
     name: str
@@ -47,7 +46,7 @@ class PartnerClass:
     fields: Callable[[Simulator], dict[str, Any]]
     key: str | None = "api_key"
     model: str = "m"
-    lacks: dict[str, str] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
 
     def make(self, sim: Simulator, key: str = KEY, **fields: Any) -> BaseChatModel:
         """Return a model that asks the simulator; skip where it is not installed."""
@@ -129,6 +128,7 @@ PARTNER_CLASSES = (
         "langchain_cohere",
         lambda sim: {"base_url": sim.cohere_url},
         key="cohere_api_key",
+        unseen=("malformed",),
     ),
     PartnerClass(
         "ChatOllama",
@@ -158,7 +158,13 @@ PARTNER_CLASSES = (
         "langchain_litellm",
         lambda sim: {"model": "openai/m", "api_base": sim.openai_url},
     ),
-    PartnerClass("ChatHuggingFace", "langchain_huggingface", hugging_face, key=None),
+    PartnerClass(
+        "ChatHuggingFace",
+        "langchain_huggingface",
+        hugging_face,
+        key=None,
+        model="dummy",  # where it is given an address
+    ),
     PartnerClass("ChatPerplexity", "langchain_perplexity", perplexity),
     PartnerClass(
         "ChatNVIDIA",

@@ -42,6 +42,9 @@ COLUMNS = (
 )
 
 END = """
+The SDK of `ChatCohere` (5.21) passes over an event of a stream that it can't read, and
+says so in its own log alone: nobody above can see that a word is missing.
+
 A class that is not listed is managed by its fields: `max_retries` is set to 0 and a
 time-out in seconds (`timeout`, `request_timeout`, ...) is lowered on a copy, clients of
 httpx and of SDKs made like OpenAI's are replaced by ones that share the connections,
