@@ -61,6 +61,7 @@ class ChatChild:
         "_sent",
         "_stream_threads",
         "sends_finish",
+        "streams_inside",
     )
 
     def __init__(
@@ -89,7 +90,9 @@ class ChatChild:
         self._callbacks = callbacks
         self._sent = sent
         self._adapter = MessageAdapter(model)
-        self.sends_finish = partner_of(model).sends_finish
+        partner = partner_of(model)
+        self.sends_finish = partner.sends_finish
+        self.streams_inside = partner.streams_inside
 
     marks_its_end = True
 

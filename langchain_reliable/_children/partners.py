@@ -36,6 +36,7 @@ class Partner:
         sends_finish: Whether its streams end with a finish reason: all complete
             recordings of them do, and a cut stream ends without one and without any
             exception.
+        streams_inside: Whether its whole answers are made of a stream, too.
         retries_off: Where its own retries are turned off on a copy, and by which value:
             names of fields and attributes, with dots between.
         read_timeouts: Where its time-outs stand that are read when a request is made
@@ -62,6 +63,7 @@ class Partner:
     providers: tuple[str, ...] = ()
     hosts: tuple[str, ...] | None = None
     sends_finish: bool = False
+    streams_inside: bool = False
     retries_off: Mapping[str, Any] = field(default_factory=lambda: {"max_retries": 0})
     read_timeouts: Mapping[str, float] = field(default_factory=dict)
     stale: tuple[str, ...] = ()
@@ -211,6 +213,7 @@ _PARTNERS = (
     Partner(
         name="langchain_ollama.chat_models.ChatOllama",
         sends_finish=True,
+        streams_inside=True,
         read_timeouts={
             "_client._client.timeout": 1,
             "_async_client._client.timeout": 1,

@@ -50,6 +50,7 @@ class RunnableChild:
         return True
 
     is_rate_limited = False
+    streams_inside = False  # or nobody knows
     marks_its_end = False  # LangChain does, of whatever a model in it has come to
 
     def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - as above
