@@ -39,6 +39,7 @@ class PartnerClass:
         key: The field of its key, if one can be rotated.
         model: What its requests call the model.
         unseen: Faults that its SDK passes over without a word.
+        reads_pieces: Whether it reads a tool call that is streamed in pieces.
     """
 
     name: str
@@ -47,6 +48,7 @@ class PartnerClass:
     key: str | None = "api_key"
     model: str = "m"
     unseen: tuple[str, ...] = ()
+    reads_pieces: bool = True
 
     def make(self, sim: Simulator, key: str = KEY, **fields: Any) -> BaseChatModel:
         """Return a model that asks the simulator; skip where it is not installed."""
@@ -121,7 +123,10 @@ PARTNER_CLASSES = (
     ),
     PartnerClass("ChatGroq", "langchain_groq", lambda sim: {"base_url": sim.url}),
     PartnerClass(
-        "ChatMistralAI", "langchain_mistralai", lambda sim: {"base_url": sim.openai_url}
+        "ChatMistralAI",
+        "langchain_mistralai",
+        lambda sim: {"base_url": sim.openai_url},
+        reads_pieces=False,  # its provider sends them whole, our simulator does not
     ),
     PartnerClass(
         "ChatCohere",

@@ -167,6 +167,8 @@ def test_it_says_and_calls_what_it_does_alone(
     model = reliable(child)
     sim.script(partner.model, says(WORDS))
     assert told(asked(model, surface)) == told(asked(child, surface))
+    if "stream" in surface and not partner.reads_pieces:
+        return
     sim.script(partner.model, in_form)
     alone = of_tools(asked, child, surface)
     assert of_tools(asked, model, surface) == alone
