@@ -47,6 +47,15 @@ _LIMIT_FIELDS = {
 }
 
 
+_OF_THE_CALL = frozenset(
+    {
+        *("model", "messages", "stop", "tools", "tool_choice", "response_format"),
+        *("stream", "reliable"),
+    }
+)
+"""Keywords that would take from a call what it is about."""
+
+
 class _Setting(BaseModel):
     model_config = ConfigDict(
         frozen=True,
@@ -80,7 +89,8 @@ class Candidate(_Setting):
     """Further model names that it serves: a call-time `model=` that is among them goes
     to this candidate."""
     kwargs: dict[str, Any] = Field(default_factory=dict, repr=False)
-    """Call keywords that only this child understands; the call's own win."""
+    """Call keywords for this child alone. They win over the call's and over what is
+    bound to the child; `None` removes one for this child."""
     max_retries: int | None = Field(default=None, ge=0)
     """Retries here, instead of the model's `max_retries`."""
     first_chunk_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -109,6 +119,20 @@ class Candidate(_Setting):
     @classmethod
     def _is_a_model(cls, value: Any) -> Any:
         return _child(value)
+
+    @field_validator("kwargs")
+    @classmethod
+    def _are_not_of_the_call(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if refused := [name for name in value if name in _OF_THE_CALL]:
+            how = (
+                "bind_tools([...])" if "tools" in refused else f"bind({refused[0]}=...)"
+            )
+            msg = (
+                f"kwargs= can't hold {', '.join(refused)}, which every call decides; "
+                f"what is this child's own is bound to it: Candidate(model.{how})"
+            )
+            raise ValueError(msg)
+        return value
 
     def timeouts(self, common: Timeouts) -> Timeouts:
         """Return its time limits: its own where given, else the common ones."""

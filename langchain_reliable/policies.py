@@ -6,8 +6,9 @@ beyond looking a rule up. State never does.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -73,6 +74,16 @@ class RetryBudget(_Setting):
     """What a retry costs after a rate limit: the provider itself asked for it."""
     success_credit: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     """What a call that needed no retry puts back."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_its_old_name(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "thanks" in values:
+            told = "RetryBudget(thanks=...) is called success_credit=... since 0.2"
+            warnings.warn(told, DeprecationWarning, stacklevel=3)
+            renamed = {**values, "success_credit": values["thanks"]}
+            return {name: one for name, one in renamed.items() if name != "thanks"}
+        return values
 
 
 class CallOptions(_Setting):

@@ -5,17 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableBinding
+
+from langchain_reliable._children.rebuild import model_field
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Hashable,
+        Iterator,
+        Mapping,
+    )
 
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_reliable._children.structured_output import (
         ChildOutput,
         OutputReader,
         OutputSpec,
     )
+    from langchain_reliable.candidates import Candidate
 
 
 class Request(NamedTuple):
@@ -28,6 +41,10 @@ class Request(NamedTuple):
         output: What becomes of its structured output, if that was asked for.
         as_events: Whether LangChain makes protocol events of the chunks, for which it
             takes them as the child made them.
+        given: The messages as they were given, whatever becomes of the list.
+        contents: What they held then.
+        config: The config of the call, where a child may read it.
+        account_of: Tells whose account a candidate uses, by its name.
     """
 
     messages: list[BaseMessage]
@@ -35,6 +52,22 @@ class Request(NamedTuple):
     kwargs: Mapping[str, Any]
     output: OutputReader | None = None
     as_events: bool = False
+    given: tuple[BaseMessage, ...] = ()
+    contents: tuple[Any, ...] = ()
+    config: RunnableConfig | None = None
+    account_of: Callable[[str], Hashable | None] | None = None
+
+    def afresh(self) -> Request:
+        """Return the request for a further attempt: nobody has edited its messages.
+
+        The first attempt is handed the caller's own, as a bare model is. A message is
+        copied, and what it holds is shared.
+        """
+        messages = [
+            message.model_copy(update={"content": content})
+            for message, content in zip(self.given, self.contents, strict=True)
+        ]
+        return self._replace(messages=messages)
 
 
 class Child(Protocol):
@@ -77,7 +110,9 @@ class Child(Protocol):
     async def aanswer(self, request: Request) -> ChatResult:
         """Return its answer in one piece; the twin of `answer`."""
 
-    def output_for(self, spec: OutputSpec) -> ChildOutput:
+    def output_for(
+        self, spec: OutputSpec, config: RunnableConfig | None = None
+    ) -> ChildOutput:
         """Return how it is asked for structured output, and how that is read."""
 
     def ls_params(self, request: Request) -> Mapping[str, Any]:
@@ -101,3 +136,41 @@ class ChildConfig:
     model: str | None = None
     manage_retries: bool = True
     read_timeout: float | None = None
+
+
+def with_own(kwargs: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return call keywords as a candidate wants them: its own win, `None` removes."""
+    merged = {**kwargs, **own}
+    return {n: v for n, v in merged.items() if v is not None or n not in own}
+
+
+# --- what a user wrote in `models` --------------------------------------------------
+
+
+def own_model(candidate: Candidate) -> str | None:
+    """Return the name of a candidate's own model, where it has one."""
+    model, kwargs, _ = unwrapped(candidate.model)
+    if isinstance(bound := kwargs.get("model"), str):
+        return bound
+    if not isinstance(model, BaseChatModel):
+        return None
+    name = getattr(model, model_field(model) or "model_name", None)
+    return name if isinstance(name, str) and name else None
+
+
+def bare_model(candidate: Candidate) -> Runnable[Any, Any]:
+    """Return a candidate's child without the bindings around it."""
+    return unwrapped(candidate.model)[0]
+
+
+def unwrapped(
+    model: Runnable[Any, Any],
+) -> tuple[Runnable[Any, Any], dict[str, Any], list[RunnableConfig]]:
+    """Take plain bindings off a model; one with listeners is left as it is."""
+    kwargs: dict[str, Any] = {}
+    configs: list[RunnableConfig] = []
+    while isinstance(model, RunnableBinding) and not model.config_factories:
+        kwargs = {**model.kwargs, **kwargs}
+        configs.insert(0, model.config)
+        model = model.bound
+    return model, kwargs, configs

@@ -1,8 +1,7 @@
-"""An answer in words that every model understands.
+"""Tells an answer, block by block, in words that every model understands.
 
-Translating, block by block, what the model of one provider said for a model of another
-lives here. Whose answer it is never does. The same answer always becomes the same
-words, or a provider that remembers what came before would not know it again.
+The same answer always becomes the same words, or a provider that remembers what came
+before would not know it again.
 """
 
 from __future__ import annotations
@@ -31,7 +30,10 @@ def in_common_words(
         answered: Ids of the tool calls that have a result: one whose arguments did not
             parse is only known by it.
     """
-    content = _joined(list(_said(answer, shows_media=shows_media)))
+    said = list(_said(answer, shows_media=shows_media))
+    content = (
+        _joined(said) or answer.text.strip()
+    )  # LangChain drops lists of some providers
     invalid = [one for one in answer.invalid_tool_calls if one["id"] in answered]
     if not content and not answer.tool_calls and not invalid:
         return None

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from langchain_core.language_models import BaseChatModel
-
 Family: TypeAlias = Literal["openai", "anthropic", "google"]
 """Classes that share one API, and so read each other's messages and tools."""
 
@@ -280,9 +278,6 @@ _FAMILIES: Mapping[str, Family] = {
     for provider in one.providers
 }
 
-_PACKAGE: Final = re.compile(r"langchain_(?!reliable\.)")
-"""How the modules of partner packages begin; a model of ours asks others in turn."""
-
 
 @lru_cache(maxsize=256)
 def _row_of(cls: type) -> Partner:
@@ -324,21 +319,3 @@ def asks_its_provider(model: object) -> bool:
 def asks_openai(model: object) -> bool:
     """Return whether a chat model asks OpenAI or Azure itself."""
     return family_of(model) == "openai" and asks_its_provider(model)
-
-
-def is_foreign(author: object, model: BaseChatModel) -> bool:
-    """Return whether an answer may hold what only another provider understands.
-
-    Args:
-        author: The answer's `model_provider`, if it tells one.
-        model: Who is to read it. A class of the user's own may understand whatever it
-            likes, and a partner class reads what its own provider said.
-    """
-    cls = f"{type(model).__module__}.{type(model).__qualname__}".lower()
-    if not isinstance(author, str) or not _PACKAGE.match(cls):
-        return False
-    reader, family = family_of(model), family_named(author)
-    if family is not None:
-        return family != reader if reader else family not in cls
-    own = model._get_ls_params().get("ls_provider")
-    return reader is not None and author != own

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.runnables import RunnableBinding
 
+from langchain_reliable._children.base import bare_model, own_model, unwrapped
 from langchain_reliable._children.callbacks import callbacks_of
 from langchain_reliable._children.chat_model import ChatChild, blocks_in_streams
-from langchain_reliable._children.rebuild import model_field, rebuilt_for_model
-from langchain_reliable._children.runnable import RunnableChild
+from langchain_reliable._children.identity import account_key
+from langchain_reliable._children.rebuild import rebuilt_for_model
+from langchain_reliable._children.runnable import (
+    Built,
+    ConfiguredChild,
+    RunnableChild,
+    ending,
+    may_become_a_model,
+)
 from langchain_reliable._children.sdk_retries import (
     request_keywords,
     without_sdk_retries,
 )
 from langchain_reliable._runtime.own_threads import OwnThreads
+from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from langchain_core.runnables import Runnable, RunnableConfig
 
     from langchain_reliable._children.base import Child, ChildConfig
     from langchain_reliable.candidates import Candidate
+
+logger = logging.getLogger("langchain_reliable")
+
+_warned = LogOnce()
+
+__all__ = ["bare_model", "child_of", "own_model"]
 
 
 def child_of(candidate: Candidate, how: ChildConfig) -> Child:
@@ -34,28 +50,35 @@ def child_of(candidate: Candidate, how: ChildConfig) -> Child:
     return cast("Child", child)
 
 
-def own_model(candidate: Candidate) -> str | None:
-    """Return the name of a candidate's own model, where it has one."""
-    model, kwargs, _ = _unwrapped(candidate.model)
-    if isinstance(bound := kwargs.get("model"), str):
-        return bound
-    if not isinstance(model, BaseChatModel):
-        return None
-    name = getattr(model, model_field(model) or "model_name", None)
-    return name if isinstance(name, str) and name else None
-
-
-def bare_model(candidate: Candidate) -> Runnable[Any, Any]:
-    """Return a candidate's child without the bindings around it."""
-    return _unwrapped(candidate.model)[0]
-
-
 def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
-    model, kwargs, configs = _unwrapped(candidate.model)
-    kwargs = {**kwargs, **candidate.kwargs}
-    if not isinstance(model, BaseChatModel):
-        asked = {"model": how.model} if how.model else {}
-        return RunnableChild(model, {**kwargs, **asked})
+    account = partial(account_key, candidate)
+    own = candidate.kwargs
+    model, kwargs, _ = unwrapped(candidate.model)
+    if isinstance(model, BaseChatModel):
+        return _chat_child(candidate, candidate.model, how, account)
+    asked = {"model": how.model} if how.model else {}
+    as_it_is = RunnableChild(model, {**kwargs, **asked}, own)
+    if not may_become_a_model(model):
+        _warn_once(model, how)
+        return as_it_is
+
+    def build(config: RunnableConfig) -> Built | None:
+        if (found := ending(candidate.model, config)) is None:
+            _warn_once(model, how)
+            return None
+        return Built(found[0], _chat_child(candidate, found[1], how, account))
+
+    return ConfiguredChild(build, as_it_is)
+
+
+def _chat_child(
+    candidate: Candidate,
+    runnable: Runnable[Any, Any],
+    how: ChildConfig,
+    account: Callable[[], Hashable],
+) -> ChatChild:
+    found, kwargs, configs = unwrapped(runnable)
+    model = cast("BaseChatModel", found)
     if how.model is not None:
         kwargs.pop("model", None)
         if (rebuilt := rebuilt_for_model(model, how.model)) is None:
@@ -69,7 +92,8 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
         }
         model = without_sdk_retries(model, how.read_timeout)
     callbacks = callbacks_of(model, configs)
-    return ChatChild(model, kwargs, callbacks, sent, _threads_for(candidate, model))
+    threads = _threads_for(candidate, model)
+    return ChatChild(model, kwargs, candidate.kwargs, callbacks, account, sent, threads)
 
 
 def _threads_for(candidate: Candidate, model: BaseChatModel) -> OwnThreads | None:
@@ -80,14 +104,10 @@ def _threads_for(candidate: Candidate, model: BaseChatModel) -> OwnThreads | Non
     return cast("OwnThreads", candidate._kept.setdefault("threads", OwnThreads()))
 
 
-def _unwrapped(
-    model: Runnable[Any, Any],
-) -> tuple[Runnable[Any, Any], dict[str, Any], list[RunnableConfig]]:
-    """Take plain bindings off a model; one with listeners is left as it is."""
-    kwargs: dict[str, Any] = {}
-    configs: list[RunnableConfig] = []
-    while isinstance(model, RunnableBinding) and not model.config_factories:
-        kwargs = {**model.kwargs, **kwargs}
-        configs.insert(0, model.config)
-        model = model.bound
-    return model, kwargs, configs
+def _warn_once(runnable: Runnable[Any, Any], how: ChildConfig) -> None:
+    if how.manage_retries and _warned.is_first(type(runnable)):
+        logger.warning(
+            "%s is called as it is: if a model in it retries by itself, its retries "
+            "multiply with ours; set max_retries=0 on that model",
+            type(runnable).__name__,
+        )

@@ -278,6 +278,13 @@ class OutputReader:
             return False
         return True
 
+    def fits(self, result: ChatResult, form: ChildOutput) -> bool:
+        """Return whether a form finds the wish in an answer."""
+        try:
+            return not self.spec.is_missing(form.read(as_message(result)))
+        except Exception:  # noqa: BLE001 - as above
+            return False
+
     def judging(
         self, judge: Callable[[Exception], Failure | None]
     ) -> Callable[[Exception], Failure | None]:

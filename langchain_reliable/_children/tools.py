@@ -1,28 +1,29 @@
-"""Tools, bound per child when it is asked.
-
-Carrying a tool in a form that everybody can read, and binding the original with the
-child's own `bind_tools`, lives here. Calling a child never does.
-"""
+"""Tools: carried in a form that everybody can read, bound by each child in its own."""
 
 from __future__ import annotations
 
 import inspect
 import logging
 import re
+from copy import deepcopy
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
+from langchain_reliable._children.identity import spelled
 from langchain_reliable._children.partners import partner_of
 from langchain_reliable._text.log_once import LogOnce
 from langchain_reliable.errors import ToolsNotSupported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from langchain_reliable._children.partners import Family
+
+    _Kept = tuple[list[Any], list[Any], dict[str, Any]]
 
 logger = logging.getLogger("langchain_reliable")
 
@@ -47,6 +48,11 @@ _GOOGLE_TOOLS = frozenset(
 )
 """Keys that are Gemini's built-in tools (langchain-google-genai 4.4.3)."""
 
+_LOOK = attrgetter("description", "args_schema")
+
+_MOST_KEPT = 16
+"""Sets of tools that are kept in a child's own form."""
+
 _warned = LogOnce()
 
 
@@ -60,6 +66,12 @@ class PortableTool(dict[str, Any]):
     def __init__(self, original: Any) -> None:
         super().__init__(_readable(original))
         self.original = original
+
+
+def original_of(tool: Any) -> Any:
+    """Return what OpenAI's form leaves out of a tool: settings of one provider."""
+    original = getattr(tool, "original", None)
+    return original if isinstance(original, dict) else getattr(original, "extras", None)
 
 
 def bind_for_child(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,6 +101,85 @@ def bind_for_child(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str,
     except Exception as error:
         _warn_once(model, error)
         raise ToolsNotSupported(type(model).__name__) from error
+
+
+class ToolBinder:
+    """Binds tools for one child, and keeps the latest as long as they do not change.
+
+    Converting a hundred tools takes twenty times as long as a whole call without them.
+    """
+
+    __slots__ = ("_kept", "_model", "_settings")
+
+    def __init__(self, model: BaseChatModel) -> None:
+        """Find out what the child's `bind_tools` takes."""
+        self._model = model
+        named = set(inspect.signature(model.bind_tools).parameters) - {"tools"}
+        self._settings = named | partner_of(model).unknown_settings
+        self._kept: dict[Hashable, _Kept] = {}
+
+    def bound(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return call keywords in which the tools are in the child's own form.
+
+        Raises:
+            ToolsNotSupported: The child can't bind them.
+        """
+        if not (tools := kwargs.get("tools")):
+            return bind_for_child(self._model, kwargs)
+        given = [one.original if type(one) is PortableTool else one for one in tools]
+        names = sorted(self._settings & kwargs.keys())
+        settings = {name: kwargs[name] for name in names}
+        key = _key_of(given, settings)
+        looks = _looks_of(given)
+        known = self._kept.get(key)
+        if known is None or known[1] != looks:
+            known = self._bind(key, given, looks, tools, settings)
+        rest = {n: v for n, v in kwargs.items() if n != "tools" and n not in names}
+        return {**known[2], **rest}
+
+    def _bind(
+        self,
+        key: Hashable,
+        given: list[Any],
+        looks: list[Any],
+        tools: Sequence[Any],
+        settings: dict[str, Any],
+    ) -> _Kept:
+        bound = bind_for_child(self._model, {"tools": tools, **settings})
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        # Objects are kept with their ids, so that none of these comes again.
+        kept = [given, settings], list(map(_snapshot, looks)), bound
+        self._kept[key] = kept
+        return kept
+
+
+def _key_of(tools: list[Any], settings: dict[str, Any]) -> Hashable:
+    ids = tuple(map(id, tools))
+    said: Any = tuple(settings.items())
+    try:
+        hash(said)
+    except TypeError:
+        said = spelled(settings, lambda value: f"object {id(value)}")
+    return ids, said
+
+
+def _snapshot(look: Any) -> Any:
+    """Return what a tool looked like, whatever becomes of the dicts in it."""
+    if isinstance(look, tuple):
+        return tuple(map(_snapshot, look))
+    return deepcopy(look) if isinstance(look, dict) else look
+
+
+def _looks_of(tools: list[Any]) -> list[Any]:
+    """Return what would show that a tool was edited since."""
+    try:
+        return list(map(_LOOK, tools))
+    except AttributeError:  # functions, classes and dicts are among them
+        return [
+            one if type(one) is dict else getattr(one, "description", None)
+            for one in tools
+        ]
 
 
 def _bound(

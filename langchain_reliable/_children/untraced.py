@@ -1,18 +1,36 @@
-"""A context in which LangChain finds nobody to tell.
-
-Keeping the caller's listeners away from what a child runs by itself lives here. What
-is run there is never known.
-"""
+"""Runs what a child runs by itself where the caller's listeners do not hear it."""
 
 from __future__ import annotations
 
 from contextvars import copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 
 if TYPE_CHECKING:
     from contextvars import Context
+
+_FOR_CHILDREN = (
+    "configurable",
+    "metadata",
+    "tags",
+    "max_concurrency",
+    "recursion_limit",
+)
+"""What of a call's config a child gets: all but who listens, and the run's names."""
+
+
+def config_for_child(given: RunnableConfig | None) -> RunnableConfig:
+    """Return what a child gets of a call's config: all but its callbacks.
+
+    Args:
+        given: The call's own config; what runs around it (a chain, a node of a graph)
+            is found in the context.
+    """
+    config = cast("dict[str, object]", ensure_config(given))
+    told = {name: config[name] for name in _FOR_CHILDREN if config.get(name)}
+    return cast("RunnableConfig", told)
 
 
 def untraced_context() -> Context:

@@ -148,6 +148,7 @@ _HELPERS: Final = frozenset(
 )
 """Libraries that SDKs call: a frame of theirs says nothing."""
 
+_STDLIB: Final = sys.stdlib_module_names
 _FRAMES_AT_MOST: Final = 5_000
 _LOOKED_AT: Final = 100
 
@@ -185,6 +186,8 @@ _ANSWERING: Final = (
     "create_chat_result",
     "generation_info",
     "model_construct",
+    "construct_type",
+    "extract_",
     "result",
     "chunk",
     "response",
@@ -198,6 +201,9 @@ _ANSWERING: Final = (
 )
 
 
+_ASKING: Final = frozenset({"_generate", "_agenerate"})
+_MISSING: Final = "'nonetype' object"
+"""What Python says of an answer that lacks a part, in the hook that asked for it."""
 _PARSING_FORMS: Final = frozenset({"_parse_content", "parse_text", "parse_response"})
 """Functions of the OpenAI SDK that read an answer as the form that was asked for."""
 
@@ -246,25 +252,24 @@ def kind_of_mistake(exception: BaseException, text: str) -> Kind | None:
             return Kind.BAD_REQUEST
         if any(part in name for part in _ANSWERING):
             return Kind.BAD_STREAM
-    return Kind.UNKNOWN
+    missing = _MISSING in text and place[0] in _ASKING
+    return Kind.BAD_STREAM if missing else Kind.UNKNOWN
 
 
 def is_foreign(exception: BaseException) -> bool:
-    """Say whether an error of Python's was raised outside SDKs and LangChain.
+    """Say whether an error of Python's was raised outside SDKs and libraries.
 
     Its words are the user's own then. Where there is no traceback nothing is known.
     """
     if exception.__traceback__ is None or type(exception).__module__ != "builtins":
         return False
-    return _place_in_sdk(exception) is None and not _is_langchains(exception)
+    return _place_in_sdk(exception) is None and not _is_librarys(exception)
 
 
-def _is_langchains(exception: BaseException) -> bool:
-    for frame in reversed(_frames(exception)):
-        root = _module(frame).split(".", 1)[0]
-        if root not in sys.stdlib_module_names:
-            return root == "langchain_core"
-    return False
+def _is_librarys(exception: BaseException) -> bool:
+    """Say whether a library of `_HELPERS` raised it, LangChain's core among them."""
+    roots = (_module(frame).split(".", 1)[0] for frame in reversed(_frames(exception)))
+    return next(filter(lambda root: root not in _STDLIB, roots), "") in _HELPERS
 
 
 def _place_in_sdk(exception: BaseException) -> tuple[str, ...] | None:
@@ -318,4 +323,4 @@ def _is_sdk(module: str) -> bool:
 
 def _is_helper(module: str) -> bool:
     root = module.split(".", 1)[0]
-    return root in _HELPERS or root in sys.stdlib_module_names
+    return root in _HELPERS or root in _STDLIB

@@ -122,9 +122,10 @@ ROWS: Final = (
         "(?:(?:api|access|auth|secret) )?(?:key|credentials?|(?:access|api) token)\\b",
         "(?:missing|no) (?:api|access|auth\\w*) (?:key|token|credentials?)",
         "(?:(?:api|access|auth) key|credentials?|account|organi[sz]ation|org|project|"
-        "user|team|workspace) "
+        "user|owner|member|team|workspace) "
         "(?:has )?(?:been )?(?:revoked|disabled|deactivated|suspended|expired|deleted|"
-        "archived|blocked|banned|terminated|inactive|invalid)",
+        "archived|blocked|banned|terminated|inactive|invalid|removed)",
+        "not (?:a )?member",
         "access terminated",
         "auth(?:entication)? (?:failed|failure|error|required)",
         "unauthenticated",

@@ -1,7 +1,7 @@
-"""Words for what was tried and what went wrong, for errors, notes and logs.
+"""Words for what was tried and what went wrong, for errors, notes, logs and chats.
 
-One line for a failure, a table for the attempts of a call, and advice where a person
-can do something; never a key, a prompt or a completion.
+One line for a failure, a table for the attempts of a call, advice where a person can do
+something, and sentences for a chat; never a key, a prompt or a completion.
 """
 
 from __future__ import annotations
@@ -29,27 +29,12 @@ _NARROWEST: Final = 32
 _HANGING: Final = " " * 6
 """Before the rest of a line that was folded; `folded_table` knows it."""
 _OVERLOADED: Final = frozenset({503, 529})
-
-
-def said_of(name: str, failure: Failure | None) -> str:
-    """Return what became of a model, as the beginning of a sentence for a person."""
-    return f"{name} {'failed' if failure is None else failure_phrase(failure)}"
-
-
-_PASSED_OVER = {
+_PASSED_OVER: Final = {
     "health": "is left alone",
     "full": "has used up its limits",
     "fit": "cannot take this request",
     "tags": "lacks a tag that the call asks for",
 }
-
-
-def said_of_passed_over(event: PassedOver) -> str:
-    """Return why a model is not asked, as the beginning of a sentence for a person."""
-    said = f"{event.candidate} {_PASSED_OVER.get(event.reason, 'is passed over')}"
-    if event.seconds is None:
-        return said
-    return f"{said} for another {seconds(event.seconds)}"
 
 
 def describe_failure(failure: Failure) -> str:
@@ -165,6 +150,19 @@ def failure_phrase(failure: Failure) -> str:
     if failure.kind is FailureKind.SERVER_ERROR and failure.status in _OVERLOADED:
         return "is overloaded"
     return words_for(failure.kind).phrase
+
+
+def said_of(name: str, failure: Failure | None) -> str:
+    """Return what became of a model, as the beginning of a sentence for a person."""
+    return f"{name} {'did not answer' if failure is None else failure_phrase(failure)}"
+
+
+def said_of_passed_over(event: PassedOver) -> str:
+    """Return why a model is not asked, as the beginning of a sentence for a person."""
+    said = f"{event.candidate} {_PASSED_OVER.get(event.reason, 'is passed over')}"
+    if event.seconds is None:
+        return said
+    return f"{said} for another {seconds(event.seconds)}"
 
 
 def seconds(span: float) -> str:

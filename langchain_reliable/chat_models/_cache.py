@@ -1,4 +1,4 @@
-"""The wrapper's view of a cache: answers of its first entry, without an old trail."""
+"""The model's view of a cache: whole answers of its first entry, without old trails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class FirstTierCache(BaseCache):
-    """What the wrapper sees of a cache: answers of its first item, without a trail."""
+    """What a model sees of a cache: whole answers of its first entry."""
 
     def __init__(self, cache: BaseCache) -> None:
         """Stand before a cache."""
@@ -29,14 +29,14 @@ class FirstTierCache(BaseCache):
 
     @override
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
-        if _is_of_the_first(return_val):
+        if all(map(_may_be_kept, return_val)):
             self._cache.update(prompt, llm_string, return_val)
 
     @override
     async def aupdate(
         self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE
     ) -> None:
-        if _is_of_the_first(return_val):
+        if all(map(_may_be_kept, return_val)):
             await self._cache.aupdate(prompt, llm_string, return_val)
 
     @override
@@ -66,10 +66,17 @@ def _retold_one(generation: Any) -> Any:
     return generation.model_copy(update={"message": copy})
 
 
-def _is_of_the_first(answers: RETURN_VAL_TYPE) -> bool:
-    trails = [
-        one.message.response_metadata.get("reliable", {})
-        for one in answers
-        if isinstance(one, ChatGeneration)
-    ]
-    return not any(trail.get("failed_over") for trail in trails)
+def _may_be_kept(generation: Any) -> bool:
+    """Return whether an answer is the first entry's, and not only the least bad one.
+
+    What nobody could better (it was empty, or did not fit) stands in its trail as the
+    failure that it is.
+    """
+    if not isinstance(generation, ChatGeneration):
+        return True
+    trail = generation.message.response_metadata.get("reliable", {})
+    attempts, served_by = trail.get("attempts", ()), trail.get("served_by")
+    answered = (
+        one["candidate"] == served_by and one["kind"] is None for one in attempts
+    )
+    return not trail.get("failed_over") and (not attempts or any(answered))

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_reliable._children.base import Request
+from langchain_core.language_models import BaseChatModel
+
+from langchain_reliable._children.base import Request, bare_model
 from langchain_reliable._classify.answer import AnswerJudge
 from langchain_reliable._classify.classifier import classifier_with
 from langchain_reliable._core.call import Call
@@ -18,7 +21,7 @@ from langchain_reliable._core.plan import plan_for
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._runtime.peek import CommitPolicy
 from langchain_reliable.chat_models._execution import Execution
-from langchain_reliable.chat_models._keywords import OPTIONS, OUTPUT, STACK
+from langchain_reliable.chat_models._keywords import CONFIG, OPTIONS, OUTPUT, STACK
 from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._secrets import hiding_secrets
 from langchain_reliable.chat_models._validation import checked_name, checked_options
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from langchain_reliable._children.structured_output import OutputReader
     from langchain_reliable._core.steps import Plan
     from langchain_reliable._runtime.clock import Clock
+    from langchain_reliable.candidates import Candidate
     from langchain_reliable.chat_models.settings import ModelSettings
 
 _LOG = LoggingObserver()
@@ -39,6 +43,7 @@ AUTO_ANSWER_TIMEOUT = 300.0
 """What `answer_timeout="auto"` means: half of what the big SDKs wait for by themselves,
 and longer than all but the longest answers take."""
 
+_CONTENT = attrgetter("content")
 _CALL_NUMBERS = itertools.count(1)
 
 
@@ -83,7 +88,9 @@ class CallFactory:
         self._health = model.health
         budget = model.retry_budget
         self._bucket = None if budget is None else model.health.bucket(budget)
+        self._account_of = self.router.account_of
         self._require_streaming = model.require_streaming
+        self.shows_config = any(map(_may_read_config, self.router.candidates))
         self._classifier = hiding_secrets(
             classifier_with(model.classify), lambda: self.router.candidates
         )
@@ -128,7 +135,19 @@ class CallFactory:
         classifier = self._classifier
         if output is not None:
             classifier = output.judging(classifier)
-        request = Request(messages, stop, kwargs, output, as_events)
+        given, contents = tuple(messages), tuple(map(_CONTENT, messages))
+        config = kwargs.pop(CONFIG, None)
+        request = Request(
+            messages,
+            stop,
+            kwargs,
+            output,
+            as_events,
+            given,
+            contents,
+            config,
+            self._account_of,
+        )
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
         policy = self._policy
@@ -157,3 +176,8 @@ class CallFactory:
 
 def _seconds(answer_timeout: float | Literal["auto"] | None) -> float | None:
     return AUTO_ANSWER_TIMEOUT if answer_timeout == "auto" else answer_timeout
+
+
+def _may_read_config(candidate: Candidate) -> bool:
+    """Return whether a child may look at a call's config: no chat model does."""
+    return not isinstance(bare_model(candidate), BaseChatModel)

@@ -110,12 +110,13 @@ class Execution:
             return self._read_whole(child, opened)
         if child.is_rate_limited and not attempt.has_turn:
             self._limited(child.take_turn, attempt.timeouts.of_the_call)
+        request = self._request if attempt.number == 1 else self._request.afresh()
         if attempt.timeouts.bounds_answers:
-            work = partial(child.answer, self._request)
+            work = partial(child.answer, request)
             answer = self._limited(work, attempt.timeouts)
         else:
             try:
-                answer = child.answer(self._request)
+                answer = child.answer(request)
             except Exception as error:
                 if self._is_answer_timeout(error, attempt):
                     raise AnswerTimeout(attempt.timeouts.answer or 0.0) from error
@@ -131,7 +132,8 @@ class Execution:
             return self._read_whole(child, opened)
         if child.is_rate_limited and not attempt.has_turn:
             await self._alimited(child.atake_turn(), attempt.timeouts.of_the_call)
-        answer = await self._alimited(child.aanswer(self._request), attempt.timeouts)
+        request = self._request if attempt.number == 1 else self._request.afresh()
+        answer = await self._alimited(child.aanswer(request), attempt.timeouts)
         return self._checked(child, attempt, answer)
 
     def _child_for(self, attempt: Attempt, *, streams: bool) -> Child:
@@ -146,7 +148,8 @@ class Execution:
         if child.is_rate_limited and not attempt.has_turn:
             self._limited(child.take_turn, attempt.timeouts.of_the_call)
         reading = self._reading(child, attempt, commit_policy)
-        request, clock = self._request, self.clock
+        request = self._request if attempt.number == 1 else self._request.afresh()
+        clock = self.clock
         if not reading.timer.limited:
             return open_stream(child.chunks(request), reading, clock)
         opening = Peek(reading, clock)
@@ -160,7 +163,8 @@ class Execution:
         if child.is_rate_limited and not attempt.has_turn:
             await self._alimited(child.atake_turn(), attempt.timeouts.of_the_call)
         reading = self._reading(child, attempt, commit_policy)
-        return await aopen_stream(child.achunks(self._request), reading, self.clock)
+        request = self._request if attempt.number == 1 else self._request.afresh()
+        return await aopen_stream(child.achunks(request), reading, self.clock)
 
     def _reading(
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
@@ -195,7 +199,7 @@ class Execution:
         output = self._request.output
         if output is None:
             return answer
-        return output.read(answer, child.output_for(output.spec))
+        return output.read(answer, child.output_for(output.spec, self._request.config))
 
     def _read_held(
         self, child: Child, opened: PeekedStream | AsyncPeekedStream
@@ -254,7 +258,7 @@ class Execution:
         if (winner := self.call.trail.winner) is not None:
             child = self._children[winner.number]
             if output is not None:
-                output.form = child.output_for(output.spec)
+                output.form = child.output_for(output.spec, self._request.config)
             if traced is not None:
                 traced.answered_by(child.ls_params(self._request), winner.route)
 

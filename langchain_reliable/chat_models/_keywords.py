@@ -20,7 +20,10 @@ STACK: Final = "reliable_bottom"
 TRACED: Final = "reliable_traced"
 """The run that tracers keep, on its way to hooks that get no run manager."""
 
-_OURS: Final = frozenset((OPTIONS, OUTPUT, STACK, TRACED))
+CONFIG: Final = "reliable_config"
+"""The config of a call; LangChain does not show it to the hooks."""
+
+_OURS: Final = frozenset((OPTIONS, OUTPUT, STACK, TRACED, CONFIG))
 
 
 def child_keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
-"""The part of the front door that looks at LangChain: tools, forms, identity.
+"""What LangChain asks a chat model before it calls it.
 
-What others ask a chat model before they call it lives here: binding tools and schemas,
-who it says it is, what it can do, how it counts. Calling never does.
+Binding tools and schemas, who it says it is, what it can do, how it counts, and under
+which key its answers are kept.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Self, cast
 
@@ -31,15 +31,16 @@ from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 from typing_extensions import override
 
-from langchain_reliable._children.base import Child, Request
-from langchain_reliable._children.prepare import bare_model
+from langchain_reliable._children.base import Child, Request, bare_model
+from langchain_reliable._children.cache import answer_key, digest, object_token
+from langchain_reliable._children.identity import spelled
 from langchain_reliable._children.profile import common_profile
 from langchain_reliable._children.structured_output import (
     ChildOutput,
     OutputSpec,
     validate_schema,
 )
-from langchain_reliable._children.tools import PortableTool
+from langchain_reliable._children.tools import PortableTool, original_of
 from langchain_reliable._core.plan import plan_for
 from langchain_reliable._runtime.clock import Clock, SystemClock
 from langchain_reliable.candidates import members_of
@@ -56,6 +57,9 @@ from langchain_reliable.chat_models._structured_output import StructuredOutput
 from langchain_reliable.chat_models._tracing import TracedRun, traced_run
 from langchain_reliable.chat_models.settings import ModelSettings
 from langchain_reliable.policies import CallOptions
+
+_NOT_TOLD_BY_NAME = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+"""Keywords that change nothing of what tracers are told of a model."""
 
 
 class LangChainInterface(ModelSettings):
@@ -144,7 +148,7 @@ class LangChainInterface(ModelSettings):
         if run_manager is not None and run_manager.handlers:
             self._hand_on(kwargs, traced_run(run_manager))
         return BaseChatModel._generate_with_cache(
-            self._behind_veil(), messages, stop, run_manager, **kwargs
+            self._with_its_cache(kwargs), messages, stop, run_manager, **kwargs
         )
 
     @override
@@ -158,7 +162,7 @@ class LangChainInterface(ModelSettings):
         if run_manager is not None and run_manager.handlers:
             self._hand_on(kwargs, traced_run(run_manager))
         return await BaseChatModel._agenerate_with_cache(
-            self._behind_veil(), messages, stop, run_manager, **kwargs
+            self._with_its_cache(kwargs), messages, stop, run_manager, **kwargs
         )
 
     def _hand_on(self, kwargs: dict[str, Any], traced: TracedRun | None) -> None:
@@ -171,14 +175,25 @@ class LangChainInterface(ModelSettings):
     def _hooks_are_ours(self) -> bool:
         """Whether no subclass has hooks of its own."""
 
-    def _behind_veil(self) -> Self:
+    def _with_its_cache(self, kwargs: Mapping[str, Any]) -> Self:
         """Return this model as it may use its cache; itself where it has none."""
         if self.cache is False:
             return self
         cache = self.cache if isinstance(self.cache, BaseCache) else get_llm_cache()
         if cache is None:
             return self
-        return self.model_copy(update={"cache": FirstTierCache(cache)})
+        seen = FirstTierCache(cache) if self._can_be_cached(kwargs) else False
+        return self.model_copy(update={"cache": seen})
+
+    def _can_be_cached(self, kwargs: Mapping[str, Any]) -> bool:
+        """Return whether everybody whose answer would be kept can be told from others.
+
+        That is the first entry, or whoever the call names in its place.
+        """
+        anybody = {"model", OPTIONS} & kwargs.keys()
+        first = self.models if anybody else self.models[:1]
+        members = [one for item in first for one in members_of(item)]
+        return all(answer_key(one) is not None for one in members)
 
     @override
     def _combine_llm_outputs(
@@ -222,7 +237,7 @@ class LangChainInterface(ModelSettings):
         """
         router, options = self._router, kwargs.get(OPTIONS)
         theirs = child_keywords(kwargs) if kwargs else kwargs
-        if not (stop or theirs or options):
+        if not (stop or options or theirs.keys() - _NOT_TOLD_BY_NAME):
             first = router.first_route
             healthy = self.health.admission_if_healthy(first) is not None
             if healthy and (told := router.first_ls_params):
@@ -255,8 +270,17 @@ class LangChainInterface(ModelSettings):
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return what an answer depends on besides the prompt: a cache's key."""
-        params = self._get_invocation_params(stop=stop, **kwargs)
-        return str(sorted(params.items())) + cache_key_part(kwargs)
+        members = [one for item in self.models for one in members_of(item)]
+        tools = kwargs.get("tools") or ()
+        told = [
+            [answer_key(one) for one in members],
+            self.model_fallbacks,
+            self.output_version,
+            {**child_keywords(kwargs), "stop": stop},
+            [original_of(tool) for tool in tools],
+        ]
+        key = digest(spelled(told, object_token))
+        return f"{self.model_name}---{key}{cache_key_part(kwargs)}"
 
     @override
     def get_num_tokens(self, text: str) -> int:

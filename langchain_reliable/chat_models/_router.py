@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 
 from langchain_reliable._children.base import ChildConfig
-from langchain_reliable._children.identity import identity
+from langchain_reliable._children.identity import account_key, identity
 from langchain_reliable._children.prepare import bare_model, child_of, own_model
 from langchain_reliable._core.circuit import MAX_PROBE
 from langchain_reliable._core.plan import plan_of, planned
@@ -23,7 +23,7 @@ from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from langchain_reliable._children.base import Child, Request
     from langchain_reliable._children.identity import CandidateKey
@@ -123,6 +123,18 @@ class Router:
             ),
             self._turns_of,
         )
+
+    def account_of(self, name: str) -> Hashable | None:
+        """Return whose account a candidate uses, by its name; `None` if nobody knows.
+
+        A name out of a call's `model=` may be that of several.
+        """
+        for plans in ([self.plan()], list(self._plans.values())):
+            routes = [route for plan in plans for route in plan.routes]
+            found = {account_key(one.candidate) for one in routes if one.name == name}
+            if len(found) == 1:
+                return found.pop()
+        return None
 
     def _turns_of(self, entry: int) -> Turns | None:
         group = self._entries[entry]

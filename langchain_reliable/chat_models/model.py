@@ -23,7 +23,7 @@ from langchain_core.callbacks import (
     CallbackManagerForLLMRun,
 )
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import RunnableConfig
 from pydantic import (
@@ -37,7 +37,7 @@ from langchain_reliable._runtime.driver import adrive, drive
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, members_of
-from langchain_reliable.chat_models._keywords import STACK, TRACED
+from langchain_reliable.chat_models._keywords import CONFIG, STACK, TRACED
 from langchain_reliable.chat_models._langchain import LangChainInterface
 from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._token_listeners import wants_tokens
@@ -151,6 +151,34 @@ class ReliableChatModel(LangChainInterface):
         return _areported(chunks, run_manager) if run_manager else chunks
 
     @override
+    def invoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Return the answer; children that read a call's config are shown it."""
+        if config is not None and self._factory.shows_config:
+            kwargs[CONFIG] = config
+        return super().invoke(input, config, stop=stop, **kwargs)
+
+    @override
+    async def ainvoke(
+        self,
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> AIMessage:
+        """Return the answer; the twin of `invoke`."""
+        if config is not None and self._factory.shows_config:
+            kwargs[CONFIG] = config
+        return await super().ainvoke(input, config, stop=stop, **kwargs)
+
+    @override
     def stream(
         self,
         input: LanguageModelInput,
@@ -159,7 +187,9 @@ class ReliableChatModel(LangChainInterface):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> Iterator[AIMessageChunk]:
-        """Stream the answer."""
+        """Stream the answer; children that read a call's config are shown it."""
+        if config is not None and self._factory.shows_config:
+            kwargs[CONFIG] = config
         config, traced = traced_stream(config, self.callbacks, CallbackManager)
         if traced is not None:
             self._hand_on(kwargs, traced)
@@ -185,6 +215,8 @@ class ReliableChatModel(LangChainInterface):
         stack, tells = GeneratorStack(), self._tells_its_stack
         if tells:
             kwargs[STACK] = stack
+        if config is not None and self._factory.shows_config:
+            kwargs[CONFIG] = config
         chunks = super().astream(input, config, stop=stop, **kwargs)
         try:
             if (

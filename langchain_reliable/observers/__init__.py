@@ -1,7 +1,10 @@
-"""Observers that come with the package, one file each.
+"""Observers that come with the package: a log, a picture, custom events, traces.
 
-What hears a call's events and passes them on to people lives here. Observers never
-change what a call does.
+A call hands each of its events (`langchain_reliable.events`) to those who want it, in
+its own thread or task and between its steps; `_dispatch` sees to it that an observer
+that raises is logged once and never breaks a call. Observers keep what they need by the
+call's number and the attempt's, because calls run side by side and so may two attempts
+of one call. None of them changes what a call does, and none keeps a prompt.
 """
 
 from typing import TYPE_CHECKING

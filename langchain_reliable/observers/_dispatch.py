@@ -1,7 +1,6 @@
 """Passing a call's events on to those who observe.
 
-The fan-out lives here, and the promise that an observer that raises is logged once and
-never breaks a call. What an event means never does.
+An observer that raises is logged once per class and never breaks a call.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class ObserverDispatch:
     """Tells all observers of an event.
 
     Attributes:
-        hears: The events that somebody wants to hear of; `None` for all.
+        event_types: The events that somebody wants to hear of; `None` for all.
     """
 
     def __init__(self, observers: Sequence[Observer]) -> None:

@@ -1,7 +1,6 @@
 """Names of a package that are loaded when they are first asked for (PEP 562).
 
-Keeping what most programs never use out of the price of an import lives here. Which
-names those are, each package says for itself.
+So what most programs never use is no part of the price of an import.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Test doubles for chat models: one that follows a script, one that is a server.
 
 `ScriptedChatModel` needs no wire; `simulator()` is a loopback server for the real
-clients: it speaks OpenAI's, Anthropic's, Google's, Bedrock's, Cohere's, Ollama's and
-OpenRouter's APIs. Both follow the same scripts. This package imports no provider's SDK,
-and `h11` only when a simulator is started.
+clients: it speaks OpenAI's, Anthropic's, Google's, Bedrock's, Cohere's, Mistral's,
+Ollama's and OpenRouter's APIs. Both follow the same scripts. This package imports no
+provider's SDK, and `h11` only when a simulator is started.
 """
 
 from langchain_reliable.testing._answers import (

@@ -226,6 +226,23 @@ def test_a_cached_answer_is_read_all_the_same(reliable, clients):
     assert model.with_structured_output(JokeDict).invoke("?") == TOLD
 
 
+@pytest.mark.parametrize("whose", ["the model's", "the child's"])
+def test_a_misfit_is_not_kept(reliable, clients, whose):
+    fits, misfit = says(WHOLE), says("in prose")
+    clients.sim.script("m", misfit, misfit, fits)
+    cache = InMemoryCache()
+    own = {"cache": cache} if whose == "the child's" else {}
+    of_all = {} if own else {"cache": cache}
+    model = reliable(clients.openai("m", **own), max_retries=1, **of_all)
+    asked = model.with_structured_output(
+        JokeDict, include_raw=True, method="json_schema"
+    )
+    assert asked.invoke("?")["parsed"] is None
+    assert asked.invoke("?")["parsed"] == TOLD
+    assert asked.invoke("?")["parsed"] == TOLD
+    assert clients.sim.count("m") == 3
+
+
 def test_two_schemas_of_one_name_share_no_answers(reliable, clients):
     def joke(field):
         fields = {field: (str, ...), "__doc__": "A joke."}

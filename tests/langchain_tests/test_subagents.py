@@ -17,7 +17,7 @@ from langchain_reliable.testing import overloaded, reset, says, tool_call
 QUESTION: Any = {"messages": [("user", "how is it in Rome?")]}
 ASKS = says(calls=[tool_call("weather_desk", question="Rome?")])
 LOOKS = says(calls=[tool_call("thermometer", city="Rome")])
-SWITCH = "gpt has trouble of its own; asking claude"
+SWITCH = "gpt is overloaded; asking claude"
 
 
 @tool
@@ -134,7 +134,7 @@ def test_all_stream_modes_of_an_agent_in_an_agent(seen, agent, clients):
         *("model", "model", "tools", "model"),
         *("tools", "model"),
     ]
-    assert story.texts[:2] == ["gpt has trouble of its own", SWITCH]
+    assert story.texts[:2] == ["gpt is overloaded", SWITCH]
     assert clients.sim.count("claude") == 2
 
 
@@ -142,7 +142,7 @@ def test_all_stream_modes_of_an_agent_in_a_graph(seen, graph):
     story = seen(graph.compile())
     assert story.words == "It is hot."
     assert story.steps == ["model", "tools", "model", "desk"]
-    assert story.texts == ["gpt has trouble of its own", SWITCH]
+    assert story.texts == ["gpt is overloaded", SWITCH]
 
 
 @pytest.mark.parametrize(

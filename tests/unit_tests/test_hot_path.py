@@ -53,6 +53,17 @@ class Instant(BaseChatModel):
             yield ChatGenerationChunk(message=AIMessageChunk(content="word "))
 
 
+BOUND = []
+
+
+class Binds(Instant):
+    """An instant model that notes which tools it binds."""
+
+    def bind_tools(self, tools, **kwargs):
+        BOUND.append([one["function"]["name"] for one in tools])
+        return self.bind(tools=tools, **kwargs)
+
+
 def our_model(words=1, **settings):
     children = [Instant(words=words), Instant(words=words)]
     return ReliableChatModel(models=children, **settings)
@@ -164,6 +175,33 @@ def test_a_healthy_invoke_costs_a_bounded_number_of_frames():
     with counted() as found:
         model.invoke("Hi")
     assert found["frames"] <= 102
+
+
+def tools(number):
+    properties = {"city": {"type": "string"}}
+    parameters = {"type": "object", "properties": properties}
+    return [
+        {"type": "function", "function": {"name": f"f{n}", "parameters": parameters}}
+        for n in range(number)
+    ]
+
+
+def called_with(number):
+    model = ReliableChatModel(models=[Binds(), Binds()]).bind_tools(tools(number))
+    model.invoke("Hi")
+    with counted() as found:
+        model.invoke("Hi")
+    return found
+
+
+def test_tools_that_stay_the_same_are_bound_once():
+    BOUND.clear()
+    one, ten, hundred = (called_with(number) for number in (1, 10, 100))
+    assert [len(names) for names in BOUND] == [1, 10, 100]
+    assert one["frames"] <= 112
+    assert ten["frames"] == one["frames"]
+    assert hundred["frames"] <= one["frames"]
+    assert hundred["C calls"] <= one["C calls"] + 2 * 99
 
 
 async def test_a_healthy_ainvoke_costs_a_bounded_number_of_frames():

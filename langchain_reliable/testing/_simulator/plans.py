@@ -77,7 +77,7 @@ def _document(
 ) -> tuple[Step, ...]:
     """Plan a JSON body; once all of it is sent, nothing is left to go wrong."""
     body = compact(dialect.document(answer, request))
-    head = Head(_OK, _headers(dialect, request, _JSON))
+    head = Head(_OK, _headers(dialect, request, _JSON, answer))
     score = _score(answer, head, _cut_up(body, len(answer.fragments(""))))
     steps = score.steps
     if fault and not _too_late(fault):
@@ -222,10 +222,15 @@ def _error(
     return Head(status, tuple(named.items())), Send(body)
 
 
-def _headers(dialect: Dialect, request: SimulatedRequest, kind: str) -> Headers:
+def _headers(
+    dialect: Dialect,
+    request: SimulatedRequest,
+    kind: str,
+    answer: Answer | None = None,
+) -> Headers:
     return (
         ("content-type", kind),
         ("date", formatdate(usegmt=True)),
         ("server", "langchain-reliable-simulator"),
-        *dialect.headers(request),
+        *dialect.headers(request, answer),
     )

@@ -14,8 +14,10 @@ from urllib.parse import parse_qs, unquote
 
 from langchain_reliable.testing._simulator.dialects.anthropic import Anthropic
 from langchain_reliable.testing._simulator.dialects.bedrock import Bedrock
+from langchain_reliable.testing._simulator.dialects.bedrock_invoke import BedrockInvoke
 from langchain_reliable.testing._simulator.dialects.cohere import Cohere
 from langchain_reliable.testing._simulator.dialects.gemini import Gemini
+from langchain_reliable.testing._simulator.dialects.mistral import Mistral
 from langchain_reliable.testing._simulator.dialects.ollama import Ollama
 from langchain_reliable.testing._simulator.dialects.openai import OpenAI
 from langchain_reliable.testing._simulator.dialects.openrouter import OpenRouter
@@ -54,6 +56,11 @@ _ROUTES: Final = (
         OpenRouter(),
     ),
     _Route(
+        "/mistral/v1/chat/completions",
+        re.compile(r"/mistral/v1/chat/completions"),
+        Mistral(),
+    ),
+    _Route(
         "/openai/deployments/{model}/chat/completions",
         re.compile(r"/openai/deployments/(?P<model>[^/]+)/chat/completions"),
         OPENAI,
@@ -72,6 +79,14 @@ _ROUTES: Final = (
         "/model/{id}/converse",
         re.compile(r"/model/(?P<model>[^/]+)/((?P<streams>converse-stream)|converse)"),
         Bedrock(),
+    ),
+    _Route(
+        "/model/{id}/invoke",
+        re.compile(
+            r"/model/(?P<model>[^/]+)"
+            r"/((?P<streams>invoke-with-response-stream)|invoke)"
+        ),
+        BedrockInvoke(),
     ),
     _Route("/v2/chat", re.compile(r"/v2/chat"), Cohere()),
     _Route("/api/chat", re.compile(r"/api/chat"), Ollama(), streams=True),

@@ -126,6 +126,11 @@ class Simulator:
         return self.url
 
     @property
+    def mistral_url(self) -> str:
+        """The `base_url` for `ChatMistralAI`."""
+        return f"{self.url}/mistral/v1"
+
+    @property
     def ollama_url(self) -> str:
         """The `base_url` for `ChatOllama`."""
         return self.url

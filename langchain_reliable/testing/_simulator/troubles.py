@@ -12,16 +12,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+KINDS: Final = (
+    "bad_request",
+    "context_overflow",
+    "content_policy",
+    "auth",
+    "billing",
+    "forbidden",
+    "not_found",
+    "timeout",
+    "conflict",
+    "too_large",
+    "unprocessable",
+    "rate_limited",
+    "quota_exhausted",
+    "server_error",
+    "overloaded",
+    "unavailable",
+    "gateway_timeout",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
     """One error of a provider.
 
     Attributes:
-        kind: What it is, the same for every API: `bad_request`, `context_overflow`,
-            `content_policy`, `auth`, `billing`, `forbidden`, `not_found`, `timeout`,
-            `conflict`, `too_large`, `unprocessable`, `rate_limited`,
-            `quota_exhausted`, `server_error`, `overloaded`, `unavailable` or
-            `gateway_timeout`.
+        kind: What it is, the same for every API: one of `KINDS`.
         status: HTTP status, where it differs from the usual one.
         message: Text of the error, where it differs from the usual one.
         code: The API's word for the error, where it differs: OpenAI's `code`,
@@ -34,6 +51,11 @@ class Trouble:
     message: str | None = None
     code: str | None = None
     retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a kind for which no API has words."""
+        if self.kind not in KINDS:
+            raise ValueError(f"kind={self.kind!r} is none of {', '.join(KINDS)}")
 
 
 @dataclass(frozen=True, slots=True)

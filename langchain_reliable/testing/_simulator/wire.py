@@ -130,8 +130,13 @@ class Dialect(Protocol):
     def waits_in_body(self) -> bool:
         """Whether it says in an error's body, not in a header, how long to wait."""
 
-    def headers(self, request: SimulatedRequest) -> Headers:
-        """Return the headers of any response, but its content type."""
+    def headers(
+        self, request: SimulatedRequest, answer: Answer | None = None, /
+    ) -> Headers:
+        """Return the headers of a response, but its content type.
+
+        A whole `answer` is given along: some APIs count its tokens there.
+        """
 
     def stream(self, answer: Answer, request: SimulatedRequest) -> Tape:
         """Return the answer as the parts of a stream."""

@@ -567,3 +567,18 @@ def test_a_listener_of_a_child_that_raises_is_no_failure_of_it(surface, reliable
     if surface.streams or at != "token":
         assert str(outcome.error) == "not in my shift"
     assert other.request_count == 0
+
+
+def test_what_a_child_does_to_its_list_is_its_own_business(surface, reliable):
+    seen = []
+
+    def edits(messages):
+        seen.append([one.text for one in messages])
+        messages.clear()
+        raise ConnectionError
+
+    first, second = RunnableLambda(edits), scripted("second", "hello")
+    assert surface(reliable(first, second, max_retries=1)).text == "hello"
+    seen.append([one.text for one in second.requests[0].messages])
+    assert seen == [seen[0]] * 3
+    assert seen[0]

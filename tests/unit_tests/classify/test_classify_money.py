@@ -741,3 +741,48 @@ def test_401_with_a_retry_after_is_auth(answered):
     assert (
         classify(answered(401, {"message": "no"}, {"retry-after": "12"})).kind == AUTH
     )
+
+
+MORE = [
+    (
+        "an outstanding balance",
+        403,
+        error("Your account has an outstanding balance"),
+        QUOTA,
+    ),
+    ("a cancelled subscription", 403, error("Your subscription was cancelled"), QUOTA),
+    ("a plan's limit", 403, error("Plan limit reached: 500 requests"), QUOTA),
+    ("a weekly cap", 429, error("You have used your weekly cap"), QUOTA),
+    ("a day of tokens", 429, error("Daily token limit exceeded"), QUOTA),
+    (
+        "a usage quota with a pace",
+        429,
+        error("Usage quota exceeded for requests per-minute"),
+        RATE,
+    ),
+    (
+        "limits of plans that are only mentioned",
+        429,
+        error("Rate limit exceeded, see your plan limits"),
+        RATE,
+    ),
+    (
+        "a code of a quota of tokens",
+        429,
+        {"code": "EXCEED_TOKEN_QUOTA_LIMIT", "message": "no"},
+        QUOTA,
+    ),
+    (
+        "a plan that ended, in Chinese",
+        403,
+        error("GLM Coding Plan 套餐已到期"),
+        QUOTA,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"), [r[1:] for r in MORE], ids=[r[0] for r in MORE]
+)
+def test_more_of_money_and_pace(answered, status, body, kind):
+    assert classify(answered(status, body)).kind == kind

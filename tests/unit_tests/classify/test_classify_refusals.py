@@ -827,3 +827,57 @@ NOT_SO = [
 )
 def test_what_only_sounds_like_it(answered, status, body, kind):
     assert classify(answered(status, body)).kind == kind
+
+
+OWNERS = [
+    (
+        "an owner who is gone, by code",
+        400,
+        error("no", None, "owner_deactivated"),
+        AUTH,
+    ),
+    (
+        "a user who is no member, by code",
+        400,
+        error("no", None, "user_not_member_of_org"),
+        AUTH,
+    ),
+    (
+        "an owner who is gone, in words",
+        400,
+        error("The owner of this API key is no longer active", INVALID),
+        AUTH,
+    ),
+    ("a key that is suspended", 400, error("The API key was suspended", INVALID), AUTH),
+    (
+        "OpenRouter's canonical type of a refusal",
+        400,
+        error("no", None, 400, metadata={"error_type": "refusal"}),
+        POLICY,
+    ),
+    (
+        "OpenRouter's canonical type of load",
+        429,
+        error("no", None, 429, metadata={"error_type": "provider_overloaded"}),
+        SERVER,
+    ),
+    (
+        "a sequence longer than the model's",
+        400,
+        error("Sequence length 9000 exceeds max_model_len 8192"),
+        OVERFLOW,
+    ),
+    (
+        "tokens of a request, which no wait makes fewer",
+        429,
+        error("Requested tokens exceed the maximum tokens per request"),
+        REQUEST,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"), [r[1:] for r in OWNERS], ids=[r[0] for r in OWNERS]
+)
+def test_more_refusals(answered, status, body, kind):
+    assert classify(answered(status, body)).kind == kind

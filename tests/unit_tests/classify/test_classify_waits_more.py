@@ -145,6 +145,7 @@ def varint(number):
 
 DURATION = field(1, 300) + field(2, 500_000_000)
 RETRY_INFO = field(1, DURATION)
+WIDE = bytes([2 << 3 | 1]) + b"8 bytes." + bytes([3 << 3 | 5]) + b"four"
 TYPE = b"type.googleapis.com/google.rpc.RetryInfo"
 OTHER = field(1, b"type.googleapis.com/google.rpc.Help") + field(2, b"x" * 300)
 STATUS = (
@@ -161,6 +162,12 @@ GRPC = [
     ("details cut short", [("grpc-status-details-bin", STATUS[:-6])], None),
     ("details of nonsense", [("grpc-status-details-bin", TYPE + b"\xff\xff")], None),
     ("no details", [("grpc-status-details-bin", b"")], None),
+    ("a type that no detail has", [("x-bin", field(2, TYPE))], None),
+    ("a delay that is no number", [("x-bin", field(1, field(1, b"soon")))], None),
+    ("a delay that is none", [("x-bin", field(1, 7))], None),
+    ("fields of other widths", [("x-bin", WIDE + RETRY_INFO)], 300.5),
+    ("a number without end", [("x-bin", b"\xff" * 12)], None),
+    ("no bytes", [("x-bin", "text")], None),
     ("a push back", [("grpc-retry-pushback-ms", "250")], 0.25),
 ]
 

@@ -633,6 +633,11 @@ PARSING = [
         "def _convert_chunk_to_generation_chunk():\n {}['delta']\ndef run(): _convert_chunk_to_generation_chunk()",
     ),
     (
+        "a part that is missing, in the hook that asked",
+        "langchain_cohere.chat_models",
+        "def _generate():\n None.content\ndef run(): _generate()",
+    ),
+    (
         "a parser that raises ValueError",
         "openai._streaming",
         "def run():\n raise ValueError('expected value at line 1 column 1')",
@@ -834,3 +839,9 @@ def test_a_form_that_did_not_parse_is_invalid_output():
     )
     raised = raised_in("openai.lib._parsing._completions", source, ValidationError=made)
     assert classify(raised).kind == "invalid_output"
+
+
+def test_words_that_a_library_wrote_count_beneath_the_users_own_code():
+    source = "def run(): raise RuntimeError('Event loop is closed')"
+    assert classify(raised_in("httpcore._async.connection", source)).kind == CONNECTION
+    assert classify(raised_in("some_users_app", source)).kind == UNKNOWN

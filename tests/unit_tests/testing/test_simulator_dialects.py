@@ -25,6 +25,7 @@ from langchain_reliable.testing import (
     done_only,
     error_first,
     error_status,
+    keep_alives_then_silence,
     malformed_event,
     no_finish,
     overloaded,
@@ -35,12 +36,14 @@ from langchain_reliable.testing import (
     says_nothing,
     tool_call,
 )
+from langchain_reliable.testing._simulator.troubles import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from langchain_reliable.testing import Simulator
 
+BEDROCK = ("bedrock", "bedrock_invoke")
 everywhere = pytest.mark.parametrize("name", APIS)
 both_ways = pytest.mark.parametrize("way", ["whole", "stream"])
 
@@ -82,6 +85,13 @@ class Client:
                 api.read(told, event)
             return told, error
         raise AssertionError("the stream has come to its end")
+
+
+def read(name: str, sent: bytes) -> Told:
+    told, api = Told(), APIS[name]
+    for event in api.events(sent):
+        api.read(told, event)
+    return told
 
 
 @pytest.fixture
@@ -169,12 +179,11 @@ def test_a_gate_holds_the_stream(client, sim, name):
         body = {"model": "m", "stream": True}
         with client._http.stream("POST", api.stream, json=body) as response:
             parts, sent = response.iter_raw(), b""
-            while b"one" not in sent:
+            while read(name, sent).text != "one":
                 sent += next(parts)
             gate.wait_reached()
-            assert b"two" not in sent
             gate.open()
-            assert b"two" in b"".join(parts)
+            assert read(name, sent + b"".join(parts)).text == "one two"
 
 
 # --- errors before an answer ------------------------------------------------------
@@ -204,6 +213,9 @@ def test_every_status_has_a_body_in_the_words_of_the_api(client, name, way):
         ("cohere", "auth", 401, "invalid api token"),
         ("cohere", "content_policy", 498, "blocked"),
         ("cohere", "quota_exhausted", 429, "month"),
+        ("mistral", "auth", 401, '{"detail":"Unauthorized"}'),
+        ("mistral", "overloaded", 429, "service_tier_capacity_exceeded"),
+        ("mistral", "rate_limited", 429, '"1300"'),
         ("ollama", "not_found", 404, "model 'm' not found"),
         ("ollama", "overloaded", 503, "server busy"),
         ("openrouter", "rate_limited", 429, "m is temporarily rate-limited upstream"),
@@ -261,6 +273,23 @@ def test_gemini_blocks_a_prompt_with_a_200(client, way):
     assert client.hear("gemini", way).error == "PROHIBITED_CONTENT"
 
 
+@pytest.mark.parametrize("name", [*APIS, "openai", "anthropic"])
+def test_each_api_has_words_for_every_kind_of_trouble(client, name):
+    others = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
+    path = others.get(name) or APIS[name].whole
+    for kind in KINDS:
+        client._sim.script("m", ErrorReply(trouble=Trouble(kind=kind)))
+        response = client._http.post(path, json={"model": "m"})
+        blocks_with_200 = (name, kind) == ("gemini", "content_policy")
+        assert response.is_error != blocks_with_200
+        assert response.json()
+
+
+def test_a_kind_that_no_api_has_words_for():
+    with pytest.raises(ValueError, match="kind='tired' is none of bad_request, "):
+        Trouble(kind="tired")
+
+
 # --- errors inside a stream -------------------------------------------------------
 
 
@@ -276,7 +305,7 @@ def test_an_error_inside_a_stream(client, name):
 @everywhere
 def test_an_error_inside_a_stream_is_a_status_without_one(client, name):
     response = client.ask(name, "whole", content_then_error("a b c"))
-    assert response.status_code == 503
+    assert response.status_code == (429 if name == "mistral" else 503)
 
 
 def test_bedrock_passes_on_what_no_stream_knows_as_the_models_own_error(client):
@@ -300,15 +329,16 @@ def test_a_cut_inside_a_tool_call_leaves_no_whole_call(client, name):
     assert all(not text.endswith("}") for text in told.arguments.values())
 
 
-@pytest.mark.parametrize("name", sorted(APIS.keys() - {"bedrock"}))
+@pytest.mark.parametrize("name", sorted(APIS.keys() - set(BEDROCK)))
 def test_a_malformed_event_is_no_json(client, name):
     with pytest.raises(json.JSONDecodeError):
         client.hear(name, "stream", malformed_event("a b c"))
 
 
-def test_a_malformed_message_fails_its_checksum(client):
+@pytest.mark.parametrize("name", BEDROCK)
+def test_a_malformed_message_fails_its_checksum(client, name):
     with pytest.raises(ChecksumMismatch):
-        client.hear("bedrock", "stream", malformed_event("a b c"))
+        client.hear(name, "stream", malformed_event("a b c"))
 
 
 @everywhere
@@ -338,6 +368,47 @@ def test_every_fault_of_the_catalogue_is_spoken(client, name, way):
             client.ask(name, way, reply)
         except httpx.TransportError:
             assert "cut" in fault or fault == "reset"
+
+
+KEEP_ALIVES = {
+    "gemini": b"\r\n",
+    "bedrock": b"\0",
+    "bedrock_invoke": b"\0",
+    "cohere": b": keep-alive\n\n",
+    "mistral": b": keep-alive\n\n",
+    "ollama": b" ",
+    "openrouter": b": OPENROUTER PROCESSING\n\n",
+}
+
+
+@everywhere
+def test_what_only_keeps_a_connection_alive(client, sim, name):
+    sim.script("m", keep_alives_then_silence())
+    body = {"model": "m", "stream": True}
+    with client._http.stream("POST", APIS[name].stream, json=body) as response:
+        sent, parts = b"", response.iter_raw()
+        while len(sent) < 3 * len(KEEP_ALIVES[name]):
+            sent += next(parts)
+    assert sent == 3 * KEEP_ALIVES[name]
+    sim.wait_closed()
+    assert sim.abandoned == 1
+
+
+@pytest.mark.parametrize("told", [1, 2, 3])
+def test_usage_is_counted_up_at_gemini(client, told):
+    usage = Usage(input_tokens=7, output_tokens=3)
+    answer = says("a b c", usage=usage)
+    body = client.ask("gemini", "stream", answer).content
+    counted = list(APIS["gemini"].events(body))[told - 1]["usageMetadata"]
+    assert counted["candidatesTokenCount"] == told
+    assert counted["totalTokenCount"] == 7 + told
+
+
+@everywhere
+@both_ways
+def test_usage_can_be_withheld(client, name, way):
+    told = client.hear(name, way, says("one", usage=False))
+    assert told.usage == ((0, 0) if "bedrock" in name else None)
 
 
 # --- the requests -----------------------------------------------------------------
@@ -397,6 +468,11 @@ def test_openrouter_repeats_the_finish_in_the_models_own_words(client, model, na
     answer = client._http.post(APIS["openrouter"].whole, json=body).json()
     choice = answer["choices"][0]
     assert (choice["finish_reason"], choice["native_finish_reason"]) == ("stop", native)
+
+
+def test_mistral_gives_its_calls_ids_of_nine_characters(client):
+    told = client.hear("mistral", "stream", says(calls=[tool_call("add", a=1)]))
+    assert [len(id_) for id_ in told.calls] == [9]
 
 
 def test_openrouter_sends_comments_while_it_waits(client):

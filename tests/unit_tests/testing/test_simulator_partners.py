@@ -59,10 +59,31 @@ def bedrock(sim: Simulator) -> BaseChatModel:
     )
 
 
+def bedrock_invoke(sim: Simulator) -> BaseChatModel:
+    partner = pytest.importorskip("langchain_aws")
+    config = pytest.importorskip("botocore.config")
+    once = config.Config(retries={"total_max_attempts": 1})
+    return partner.ChatBedrock(
+        model=CLAUDE,
+        region_name="us-east-1",
+        endpoint_url=sim.bedrock_url,
+        aws_access_key_id="AKIATEST",
+        aws_secret_access_key="test",
+        config=once,
+    )
+
+
 def cohere(sim: Simulator) -> BaseChatModel:
     partner = pytest.importorskip("langchain_cohere")
     return partner.ChatCohere(
         model="m", cohere_api_key="test", base_url=sim.cohere_url, max_retries=0
+    )
+
+
+def mistral(sim: Simulator) -> BaseChatModel:
+    partner = pytest.importorskip("langchain_mistralai")
+    return partner.ChatMistralAI(
+        model="m", api_key="test", base_url=sim.mistral_url, max_retries=1
     )
 
 
@@ -90,8 +111,17 @@ def deepseek(sim: Simulator) -> BaseChatModel:
     )
 
 
-PARTNERS = (bedrock, cohere, ollama, openrouter, groq, deepseek)
-COUNTS_STREAMS = {bedrock, ollama, openrouter}
+PARTNERS = (
+    bedrock,
+    bedrock_invoke,
+    cohere,
+    mistral,
+    ollama,
+    openrouter,
+    groq,
+    deepseek,
+)
+COUNTS_STREAMS = {bedrock, bedrock_invoke, mistral, ollama, openrouter}
 
 
 @pytest.fixture(autouse=True)
@@ -116,13 +146,13 @@ def model(build: Any, sim: Simulator, caplog: pytest.LogCaptureFixture) -> Any:
 
 @pytest.fixture
 def script(build: Any, sim: Simulator) -> Callable[..., None]:
-    name = CLAUDE if build is bedrock else "m"
+    name = CLAUDE if build in (bedrock, bedrock_invoke) else "m"
     return lambda *replies: sim.script(name, *replies)
 
 
 def finish(message: Any) -> Any:
     meta = message.response_metadata
-    names = ("finish_reason", "stopReason", "done_reason")
+    names = ("finish_reason", "stop_reason", "stopReason", "done_reason")
     return next((meta[name] for name in names if meta.get(name)), None)
 
 

@@ -291,5 +291,10 @@ def test_bedrock_reads_a_conversation_with_thoughts_and_tools():
     assert complaint("bedrock", {"model": "m", "messages": messages, **tools}) is None
 
 
+def test_bedrock_names_a_field_that_it_does_not_know():
+    said = complaint("bedrock", {"messages": [HELLO], "max_tokens": 9})
+    assert "extraneous key [max_tokens]" in str(said)
+
+
 def test_an_api_without_rules_reads_everything():
     assert complaint("cohere", {"anything": "goes"}) is None

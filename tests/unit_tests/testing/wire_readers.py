@@ -7,6 +7,7 @@ both, and every dialect, with what the script says.
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,49 @@ def read_bedrock(told: Told, event: dict[str, Any]) -> None:
             told.error = payload["message"]
 
 
+def read_chunk(told: Told, event: dict[str, Any]) -> None:
+    """Read Claude's event out of a chunk of Bedrock's older API."""
+    if "chunk" not in event:
+        read_bedrock(told, event)
+        return
+    read_claude(told, json.loads(b64decode(event["chunk"]["bytes"])))
+
+
+def read_claude(told: Told, event: dict[str, Any]) -> None:
+    match event:
+        case {
+            "type": "content_block_start",
+            "content_block": {"id": id_, "name": name},
+        }:
+            told.begin_call(id_, name)
+        case {"delta": {"text": text}}:
+            told.text += text
+        case {"delta": {"thinking": text}}:
+            told.thoughts += text
+        case {"delta": {"partial_json": arguments}}:
+            told.go_on_with_call(arguments)
+        case {
+            "type": "message_delta",
+            "delta": {"stop_reason": reason},
+            "usage": usage,
+        }:
+            told.finish = reason
+            told.usage = usage["input_tokens"], usage["output_tokens"]
+
+
+def read_claude_whole(told: Told, answer: dict[str, Any]) -> None:
+    if answer.get("type") != "message":
+        told.error = answer["message"]
+        return
+    told.finish = answer["stop_reason"]
+    told.usage = answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]
+    for block in answer["content"]:
+        told.text += block.get("text", "")
+        told.thoughts += block.get("thinking", "")
+        if block["type"] == "tool_use":
+            told.begin_call(block["id"], block["name"], json.dumps(block["input"]))
+
+
 def read_bedrock_whole(told: Told, answer: dict[str, Any]) -> None:
     told.error = answer.get("message")
     told.finish = answer.get("stopReason")
@@ -205,6 +249,26 @@ class Api:
     """Its words for `stop`, `length` and `tool_calls`."""
 
 
+def read_mistral(told: Told, event: dict[str, Any]) -> None:
+    if event.get("object") == "error" or "detail" in event:
+        told.error = event.get("message") or event["detail"]
+    for choice in event.get("choices", ()):
+        told.finish = choice["finish_reason"] or told.finish
+        said = choice.get("delta") or choice.get("message")
+        content = said.get("content") or ""
+        if isinstance(content, str):
+            content = [{"type": "text", "text": content}]
+        for block in content:
+            told.text += block.get("text", "")
+            thoughts = block.get("thinking", ())
+            told.thoughts += "".join(thought["text"] for thought in thoughts)
+        for call in said.get("tool_calls") or ():
+            function = call["function"]
+            told.begin_call(call["id"], function["name"], function["arguments"])
+    if usage := event.get("usage"):
+        told.usage = usage["prompt_tokens"], usage["completion_tokens"]
+
+
 APIS = {
     "gemini": Api(
         whole="/v1beta/models/m:generateContent",
@@ -222,6 +286,14 @@ APIS = {
         read_whole=read_bedrock_whole,
         finish=("end_turn", "max_tokens", "tool_use"),
     ),
+    "bedrock_invoke": Api(
+        whole="/model/m/invoke",
+        stream="/model/m/invoke-with-response-stream",
+        events=event_stream,
+        read=read_chunk,
+        read_whole=read_claude_whole,
+        finish=("end_turn", "max_tokens", "tool_use"),
+    ),
     "cohere": Api(
         whole="/v2/chat",
         stream="/v2/chat",
@@ -237,6 +309,14 @@ APIS = {
         read=read_ollama,
         read_whole=read_ollama,
         finish=("stop", "length", "stop"),
+    ),
+    "mistral": Api(
+        whole="/mistral/v1/chat/completions",
+        stream="/mistral/v1/chat/completions",
+        events=sse,
+        read=read_mistral,
+        read_whole=read_mistral,
+        finish=("stop", "length", "tool_calls"),
     ),
     "openrouter": Api(
         whole="/api/v1/chat/completions",

@@ -129,7 +129,9 @@ class Anthropic:
     stream_type = sse.STREAM_TYPE
     waits_in_body = False
 
-    def headers(self, request: SimulatedRequest) -> Headers:
+    def headers(
+        self, request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return what Anthropic sends with every response."""
         return (
             ("anthropic-ratelimit-requests-limit", "20000"),

@@ -120,7 +120,9 @@ class Bedrock:
     stream_type = event_stream.STREAM_TYPE
     waits_in_body = False
 
-    def headers(self, request: SimulatedRequest) -> Headers:
+    def headers(
+        self, request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return what AWS sends with every response."""
         return (("x-amzn-requestid", f"00000000-0000-4000-8000-{request.number:012}"),)
 

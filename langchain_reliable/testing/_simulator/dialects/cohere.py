@@ -75,7 +75,9 @@ class Cohere:
     stream_type = "text/event-stream"
     waits_in_body = False
 
-    def headers(self, request: SimulatedRequest) -> Headers:
+    def headers(
+        self, request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return what Cohere sends with every response."""
         return (("x-debug-trace-id", f"{request.number:032x}"),)
 

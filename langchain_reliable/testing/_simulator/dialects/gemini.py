@@ -113,7 +113,9 @@ class Gemini:
     stream_type = "text/event-stream"
     waits_in_body = True
 
-    def headers(self, _request: SimulatedRequest, /) -> Headers:
+    def headers(
+        self, _request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return what Google sends with every response."""
         return (("x-gemini-service-tier", "standard"), ("vary", "Origin"))
 

@@ -61,7 +61,9 @@ class Ollama:
     stream_type = "application/x-ndjson"
     waits_in_body = False
 
-    def headers(self, _request: SimulatedRequest, /) -> Headers:
+    def headers(
+        self, _request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return nothing: Ollama adds no headers."""
         return ()
 

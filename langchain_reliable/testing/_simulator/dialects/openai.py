@@ -152,7 +152,9 @@ class OpenAI:
     stream_type = sse.STREAM_TYPE
     waits_in_body = False
 
-    def headers(self, request: SimulatedRequest) -> Headers:
+    def headers(
+        self, request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return what OpenAI sends with every response."""
         return (
             ("openai-processing-ms", "12"),

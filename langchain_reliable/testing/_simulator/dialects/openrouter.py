@@ -103,7 +103,9 @@ class OpenRouter:
     stream_type = "text/event-stream"
     waits_in_body = False
 
-    def headers(self, _request: SimulatedRequest, /) -> Headers:
+    def headers(
+        self, _request: SimulatedRequest, _answer: Answer | None = None, /
+    ) -> Headers:
         """Return nothing: OpenRouter adds no headers that matter."""
         return ()
 

@@ -1,4 +1,4 @@
-"""Answers for APIs that never cut a tool call up: Gemini and Ollama."""
+"""Answers for APIs that never cut a tool call up: Gemini, Mistral and Ollama."""
 
 from __future__ import annotations
 
