@@ -6,9 +6,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The versions that all of this was seen to work with; `CONSTRAINTS=` takes the newest.
 CONSTRAINTS ?= .ci/constraints.txt
 INSTALL := $(PIP) install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) --editable
+# langchain-groq wants another groq than the tests, so these have a place of their own.
+PARTNERS ?= .venv-partners
+PARTNER_CONSTRAINTS ?= $(and $(CONSTRAINTS),.ci/constraints-partners.txt)
 
 .PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
-	conformance notebooks newest lock clean
+	conformance partners notebooks newest lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -51,6 +54,9 @@ soak: $(VENV)/.dev  ## Minutes of every fault, breaks, leaks (`SOAK="--seed 2"`)
 conformance: $(VENV)/.dev  ## The partner packages' own suites with the model wrapped
 	$(BIN)/python tests/conformance/run.py
 
+partners: $(PARTNERS)/.done  ## Every partner class at the simulator; writes docs/partners.md
+	$(PARTNERS)/bin/python -m pytest tests/partner_tests -q --partners-table=docs/partners.md
+
 notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
 	$(BIN)/python notebooks/execute.py
 
@@ -61,7 +67,7 @@ lock: newest  ## If those pass: make them the versions that are installed from n
 	.venv-newest/bin/python -m pip freeze --exclude-editable > .ci/constraints.txt
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .venv-newest .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-newest .venv-partners .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
@@ -69,6 +75,12 @@ $(VENV)/.python:
 
 $(VENV)/.demo: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
 	$(INSTALL) ".[demo]"
+	touch $@
+
+$(PARTNERS)/.done: pyproject.toml $(PARTNER_CONSTRAINTS)
+	$(PYTHON) -m venv $(PARTNERS)
+	$(PARTNERS)/bin/python -m pip --disable-pip-version-check install --quiet \
+		$(addprefix --constraint ,$(PARTNER_CONSTRAINTS)) --editable ".[partners]"
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml $(CONSTRAINTS)

@@ -1,7 +1,7 @@
-"""Several keys for one model.
+"""Several keys for one model, as a group of candidates.
 
-Building a group of one model with different keys lives here. What a group does, and
-that each key has a health of its own, follows from their identities.
+Each key has a health of its own, since a candidate's key is part of what tells it from
+others.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def rotate_keys(
     once; each has a health of its own. No key is in any name, log or repr.
 
     Args:
-        model: A model of OpenAI, Azure, Anthropic, Google, Groq or Mistral (or any with
-            one secret field for its key); it is not changed.
+        model: A model of a partner class with a key (docs/partners.md), or of any other
+            that has one secret field for its key; it is not changed.
         keys: The keys, in the order to use them.
         order: Which is used first: always the first (`"ordered"`), each in turn
             (`"round_robin"`).

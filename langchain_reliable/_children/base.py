@@ -76,6 +76,9 @@ class Child(Protocol):
     sends_finish: bool
     """Whether its streams are known to end with a finish reason; learned as well."""
 
+    streams_inside: bool
+    """Whether its whole answers are made of a stream that ends with a finish reason."""
+
     marks_its_end: bool
     """Whether a chunk that is marked as the last is so by the provider's own word."""
 

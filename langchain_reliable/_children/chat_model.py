@@ -10,7 +10,10 @@ from __future__ import annotations
 import logging
 from contextlib import aclosing, closing
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.language_models import BaseChatModel
 
 from langchain_reliable._children.base import with_own
 from langchain_reliable._children.cache import cache_of
@@ -22,7 +25,7 @@ from langchain_reliable._children.convert import (
     result_in_blocks,
 )
 from langchain_reliable._children.messages import MessageAdapter
-from langchain_reliable._children.sdk_retries import sends_finish
+from langchain_reliable._children.partners import partner_of
 from langchain_reliable._children.tools import ToolBinder
 
 if TYPE_CHECKING:
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
         Mapping,
     )
 
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import RunnableConfig
@@ -45,8 +47,15 @@ if TYPE_CHECKING:
     from langchain_reliable._children.cache import ChildCache
     from langchain_reliable._children.callbacks import ChildCallbacks
     from langchain_reliable._children.structured_output import ChildOutput, OutputSpec
+    from langchain_reliable._runtime.own_threads import OwnThreads
 
 logger = logging.getLogger("langchain_reliable")
+
+
+def blocks_in_streams(cls: type[BaseChatModel]) -> bool:
+    """Return whether a class streams, and in async only as LangChain makes it."""
+    native = cls._astream is not BaseChatModel._astream
+    return not native and cls._stream is not BaseChatModel._stream
 
 
 class ChatChild:
@@ -54,12 +63,16 @@ class ChatChild:
 
     __slots__ = (
         "_adapter",
+        "_answer_threads",
         "_callbacks",
         "_kwargs",
         "_model",
         "_own",
+        "_sent",
+        "_stream_threads",
         "_tools",
         "sends_finish",
+        "streams_inside",
     )
 
     def __init__(
@@ -69,6 +82,8 @@ class ChatChild:
         own: Mapping[str, Any],
         callbacks: ChildCallbacks | None,
         account: Callable[[], Hashable] | None = None,
+        sent: Mapping[str, Any] = MappingProxyType({}),
+        threads: OwnThreads | None = None,
     ) -> None:
         """Take a model in.
 
@@ -78,14 +93,23 @@ class ChatChild:
             own: What its candidate was given for it, which wins over the call's.
             callbacks: Who listens to it.
             account: Tells whose account it uses.
+            sent: What is sent along for its client, and shapes no answer.
+            threads: Where it is asked in async if it has no async code of its own.
         """
+        cls = type(model)
+        blocks = cls._agenerate is BaseChatModel._agenerate
+        self._answer_threads = threads if blocks else None
+        self._stream_threads = threads if blocks_in_streams(cls) else None
+        self._sent = sent
         self._model = model
         self._kwargs = kwargs
         self._own = own
         self._callbacks = callbacks
         self._tools = ToolBinder(model)
         self._adapter = MessageAdapter(model, account)
-        self.sends_finish = sends_finish(model)
+        partner = partner_of(model)
+        self.sends_finish = partner.sends_finish
+        self.streams_inside = partner.streams_inside
 
     marks_its_end = True
 
@@ -104,7 +128,7 @@ class ChatChild:
         if self._adapter.may_be_refused(prepared):
             chunks = self._streamed_or_again(prepared)
         else:
-            chunks = _streamed(prepared)
+            chunks = self._streamed(prepared)
         if self._model.output_version == "v1" and not request.as_events:
             chunks = in_blocks(chunks)
         return (
@@ -118,7 +142,7 @@ class ChatChild:
         if self._adapter.may_be_refused(prepared):
             chunks = self._astreamed_or_again(prepared)
         else:
-            chunks = _astreamed(prepared)
+            chunks = self._astreamed(prepared)
         if self._model.output_version == "v1" and not request.as_events:
             chunks = ain_blocks(chunks)
         return (
@@ -167,28 +191,49 @@ class ChatChild:
     def _asked(self, prepared: PreparedRequest) -> ChatResult:
         model, messages, stop, kwargs = prepared
         try:
-            result = model._generate(messages, stop=stop, **kwargs)
+            result = model._generate(messages, stop=stop, **{**self._sent, **kwargs})
         except Exception as error:
             if not self._adapter.is_refused(prepared, error):
                 raise
             model, messages, stop, kwargs = self._in_common_words(prepared)
-            result = model._generate(messages, stop=stop, **kwargs)
+            result = model._generate(messages, stop=stop, **{**self._sent, **kwargs})
         if self._model.output_version == "v1":  # as LangChain would do
             return result_in_blocks(result)
         return result
 
     async def _aasked(self, prepared: PreparedRequest) -> ChatResult:
         model, messages, stop, kwargs = prepared
+        kwargs = {**self._sent, **kwargs}
+        threads = self._answer_threads
         try:
-            result = await model._agenerate(messages, stop=stop, **kwargs)
+            if threads is None:
+                result = await model._agenerate(messages, stop=stop, **kwargs)
+            else:
+                ask = model._generate
+                result = await threads.call(ask, messages, stop=stop, **kwargs)
         except Exception as error:
             if not self._adapter.is_refused(prepared, error):
                 raise
             model, messages, stop, kwargs = self._in_common_words(prepared)
+            kwargs = {**self._sent, **kwargs}
             result = await model._agenerate(messages, stop=stop, **kwargs)
         if self._model.output_version == "v1":  # as LangChain would do
             return result_in_blocks(result)
         return result
+
+    def _streamed(self, prepared: PreparedRequest) -> Iterator[ChatGenerationChunk]:
+        model, messages, stop, kwargs = prepared
+        keywords = {**self._sent, **kwargs}
+        return iter(model._stream(messages, stop=stop, **keywords))
+
+    def _astreamed(
+        self, prepared: PreparedRequest
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        model, messages, stop, kwargs = prepared
+        keywords = {**self._sent, **kwargs}
+        if (threads := self._stream_threads) is not None:
+            return threads.stream(model._stream, messages, stop=stop, **keywords)
+        return model._astream(messages, stop=stop, **keywords)
 
     # --- where a provider refuses what another account has made -----------------------
 
@@ -196,13 +241,13 @@ class ChatChild:
         self, prepared: PreparedRequest
     ) -> Iterator[ChatGenerationChunk]:
         """Stream an answer; once more in common words if it is refused at once."""
-        stream = _streamed(prepared)
+        stream = self._streamed(prepared)
         try:
             first = next(stream, None)
         except Exception as error:
             if not self._adapter.is_refused(prepared, error):
                 raise
-            stream = _streamed(self._in_common_words(prepared))
+            stream = self._streamed(self._in_common_words(prepared))
             first = next(stream, None)
         with closing(cast("Generator[ChatGenerationChunk]", stream)):
             if first is not None:
@@ -213,13 +258,13 @@ class ChatChild:
         self, prepared: PreparedRequest
     ) -> AsyncIterator[ChatGenerationChunk]:
         """Stream an answer, maybe once more; the twin of `_streamed_or_again`."""
-        stream = _astreamed(prepared)
+        stream = self._astreamed(prepared)
         try:
             first = await anext(stream, None)
         except Exception as error:
             if not self._adapter.is_refused(prepared, error):
                 raise
-            stream = _astreamed(self._in_common_words(prepared))
+            stream = self._astreamed(self._in_common_words(prepared))
             first = await anext(stream, None)
         async with aclosing(cast("AsyncGenerator[ChatGenerationChunk]", stream)):
             if first is not None:
@@ -287,13 +332,3 @@ class ChatChild:
     async def atake_turn(self) -> None:
         if self._model.rate_limiter is not None:
             await self._model.rate_limiter.aacquire(blocking=True)
-
-
-def _streamed(prepared: PreparedRequest) -> Iterator[ChatGenerationChunk]:
-    model, messages, stop, kwargs = prepared
-    return iter(model._stream(messages, stop=stop, **kwargs))
-
-
-def _astreamed(prepared: PreparedRequest) -> AsyncIterator[ChatGenerationChunk]:
-    model, messages, stop, kwargs = prepared
-    return model._astream(messages, stop=stop, **kwargs)

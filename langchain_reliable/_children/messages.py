@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,11 @@ from pydantic import ValidationError
 
 from langchain_reliable._children.neutral_messages import in_common_words
 from langchain_reliable._children.partners import (
+    asks_its_provider,
     asks_openai,
     family_named,
     family_of,
+    partner_of,
 )
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 _MARKER = "cache_control"
 """Anthropic's mark on a content block; OpenAI refuses a request that holds one."""
-
-_OPENAI_ID = re.compile(r".{0,40}", re.DOTALL)
-_ANTHROPIC_ID = re.compile(r"[a-zA-Z0-9_-]*")
 
 _BOUND_TO_ACCOUNTS = frozenset({"openai", "google"})
 """Families that take what they made only from the account that they made it for."""
@@ -65,22 +63,6 @@ _PARTNER = re.compile(r"langchain_(?!reliable\.)")
 """How the modules of partner packages begin; a model of ours asks others in turn."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ids:
-    """Tool-call ids that an API takes, and how one of ours begins."""
-
-    known: re.Pattern[str]
-    prefix: str
-
-
-def _ids_of(model: BaseChatModel) -> _Ids | None:
-    if asks_openai(model):
-        return _Ids(_OPENAI_ID, "call_")
-    if family_of(model) == "anthropic":
-        return _Ids(_ANTHROPIC_ID, "toolu_")  # what ChatAnthropic makes of it, too
-    return None
-
-
 class MessageAdapter:
     """What one child can read of a conversation."""
 
@@ -95,9 +77,10 @@ class MessageAdapter:
         """
         self._model = model
         self._account = account
-        self._family = family_of(model)
+        self._partner = partner_of(model)
+        self._family = self._partner.family
         self._takes_markers = not asks_openai(model)
-        self._ids = _ids_of(model)
+        self._ids = self._partner.tool_call_ids if asks_its_provider(model) else None
         self.has_settings = self._family == "anthropic"
 
     def adapt(
@@ -150,7 +133,7 @@ class MessageAdapter:
             message: BaseMessage | None = given
             if is_anothers and isinstance(given, AIMessage):
                 message = in_common_words(
-                    given, shows_media=self._family == "google", answered=answered
+                    given, shows_media=self._partner.shows_media, answered=answered
                 )
             if message is not None:
                 yield self._with_ids(self._unmarked(message))
@@ -219,12 +202,15 @@ class MessageAdapter:
         return [{**one, "id": self._fitting(one["id"])} for one in calls]
 
     def _takes(self, given: str | None) -> bool:
-        return not given or self._ids is None or bool(self._ids.known.fullmatch(given))
+        return not given or self._ids is None or bool(self._ids.fullmatch(given))
 
     def _fitting(self, given: str | None) -> str | None:
         if not given or self._ids is None or self._takes(given):
             return given
-        return self._ids.prefix + hashlib.sha256(given.encode()).hexdigest()[:24]
+        return (
+            self._partner.tool_call_prefix
+            + hashlib.sha256(given.encode()).hexdigest()[:24]
+        )
 
     # --- settings -------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 
 from langchain_reliable._children.base import bare_model, own_model, unwrapped
 from langchain_reliable._children.callbacks import callbacks_of
-from langchain_reliable._children.chat_model import ChatChild
+from langchain_reliable._children.chat_model import ChatChild, blocks_in_streams
 from langchain_reliable._children.identity import account_key
 from langchain_reliable._children.rebuild import rebuilt_for_model
 from langchain_reliable._children.runnable import (
@@ -20,7 +20,11 @@ from langchain_reliable._children.runnable import (
     ending,
     may_become_a_model,
 )
-from langchain_reliable._children.sdk_retries import without_sdk_retries
+from langchain_reliable._children.sdk_retries import (
+    request_keywords,
+    without_sdk_retries,
+)
+from langchain_reliable._runtime.own_threads import OwnThreads
 from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
@@ -51,7 +55,7 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
     own = candidate.kwargs
     model, kwargs, _ = unwrapped(candidate.model)
     if isinstance(model, BaseChatModel):
-        return _chat_child(candidate.model, own, how, account)
+        return _chat_child(candidate, candidate.model, how, account)
     asked = {"model": how.model} if how.model else {}
     as_it_is = RunnableChild(model, {**kwargs, **asked}, own)
     if not may_become_a_model(model):
@@ -62,14 +66,14 @@ def _prepared(candidate: Candidate, how: ChildConfig) -> Child:
         if (found := ending(candidate.model, config)) is None:
             _warn_once(model, how)
             return None
-        return Built(found[0], _chat_child(found[1], own, how, account))
+        return Built(found[0], _chat_child(candidate, found[1], how, account))
 
     return ConfiguredChild(build, as_it_is)
 
 
 def _chat_child(
+    candidate: Candidate,
     runnable: Runnable[Any, Any],
-    own: Mapping[str, Any],
     how: ChildConfig,
     account: Callable[[], Hashable],
 ) -> ChatChild:
@@ -80,9 +84,24 @@ def _chat_child(
         if (rebuilt := rebuilt_for_model(model, how.model)) is None:
             kwargs["model"] = how.model
         model = rebuilt or model
+    sent: Mapping[str, Any] = {}
     if how.manage_retries:
+        sent = {
+            name: {**kwargs.pop(name, {}), **value}
+            for name, value in request_keywords(model, how.read_timeout).items()
+        }
         model = without_sdk_retries(model, how.read_timeout)
-    return ChatChild(model, kwargs, own, callbacks_of(model, configs), account)
+    callbacks = callbacks_of(model, configs)
+    threads = _threads_for(candidate, model)
+    return ChatChild(model, kwargs, candidate.kwargs, callbacks, account, sent, threads)
+
+
+def _threads_for(candidate: Candidate, model: BaseChatModel) -> OwnThreads | None:
+    """Return a candidate's threads, if its model has no async code of its own."""
+    cls = type(model)
+    if cls._agenerate is not BaseChatModel._agenerate and not blocks_in_streams(cls):
+        return None
+    return cast("OwnThreads", candidate._kept.setdefault("threads", OwnThreads()))
 
 
 def _warn_once(runnable: Runnable[Any, Any], how: ChildConfig) -> None:

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from langchain_reliable._children.partners import names_of
+from langchain_reliable._children.partners import partner_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.language_models import BaseChatModel
-
-
-_CLIENTS = frozenset({"client", "async_client", "root_client", "root_async_client"})
-"""Fields that partner classes fill by themselves when they are built."""
-
-
-_MODEL_FIELDS = ("model_name", "model", "model_id", "deployment_name")
-"""Fields that name the model, in the order to look."""
-
-
-_KEY_FIELDS = ("api_key", "auth_token")
-"""How partner packages end the name of the field that holds the key."""
-
-
-_AZURE = "langchain_openai.chat_models.azure.AzureChatOpenAI"
 
 
 def rebuilt_for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
@@ -38,13 +24,22 @@ def rebuilt_for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
     field = model_field(model)
     if field is None:
         return None
-    cls = type(model)
-    own = {name: getattr(model, name) for name in _own_fields(model)}
+    cls, own = type(model), _own(model)
     try:
         given = _without_derived(cls, own, field)
         return cls(**_by_alias(cls, {**given, field: name}))
     except Exception:  # noqa: BLE001 - whatever its validators raise: not rebuildable
         return None
+
+
+def rebuilt(model: BaseChatModel, fields: Mapping[str, Any]) -> BaseChatModel:
+    """Return a model built anew with some fields changed.
+
+    Raises:
+        Exception: Whatever its class says against it.
+    """
+    cls = type(model)
+    return cls(**_by_alias(cls, {**_own(model), **fields}))
 
 
 def rebuilt_with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
@@ -53,32 +48,47 @@ def rebuilt_with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
     Raises:
         ValueError: The field of its key can't be told.
     """
-    cls = type(model)
-    fields = [
+    field = key_field(model)
+    if field is None:
+        msg = f"the key of {type(model).__name__} can't be told from its fields"
+        raise ValueError(msg)
+    is_text = isinstance(getattr(model, field, None), str)  # ChatLiteLLM's are
+    return rebuilt(model, {field: key.get_secret_value() if is_text else key})
+
+
+def key_field(model: BaseChatModel) -> str | None:
+    """Return the field that holds the key, or would: a known one, else the only one."""
+    if known := [n for n in partner_of(model).key_fields if _can_have(model, n)]:
+        return next((n for n in known if getattr(model, n, None)), known[0])
+    found = [
         name
         for name, value in model.__dict__.items()
-        if name.endswith(_KEY_FIELDS)
+        if name.endswith(("api_key", "auth_token"))
         and (isinstance(value, SecretStr) or callable(value))
     ]
-    if len(fields) != 1:
-        msg = f"the key of {cls.__name__} can't be told from its fields: {fields}"
-        raise ValueError(msg)
-    own = {name: getattr(model, name) for name in _own_fields(model)}
-    return cls(**_by_alias(cls, {**own, fields[0]: key}))
+    return found[0] if len(found) == 1 else None
+
+
+def _can_have(model: BaseChatModel, name: str) -> bool:
+    return name in type(model).model_fields or name in partner_of(model).arguments
 
 
 def model_field(model: BaseChatModel) -> str | None:
     """Return the field that names the model; for Azure that is the deployment."""
-    if _AZURE in names_of(type(model)):
-        return "deployment_name"
     fields = type(model).model_fields
-    return next((name for name in _MODEL_FIELDS if name in fields), None)
+    known = [name for name in partner_of(model).model_fields if name in fields]
+    given = (name for name in known if getattr(model, name, None))
+    return next(given, known[0] if known else None)
 
 
-def _own_fields(model: BaseChatModel) -> set[str]:
-    """Return the fields that make this model this one: set, or made for it alone."""
+def _own(model: BaseChatModel) -> dict[str, Any]:
+    """Return what makes this model this one: fields set, or made for it alone."""
+    partner = partner_of(model)
     made = {name for name, of in type(model).model_fields.items() if of.default_factory}
-    return (model.model_fields_set | made) - _CLIENTS
+    names = (model.model_fields_set | made) - partner.built
+    own = {name: getattr(model, name) for name in names}
+    kept = {name: attrgetter(path)(model) for name, path in partner.arguments.items()}
+    return {**own, **kept}
 
 
 def _without_derived(

@@ -78,6 +78,7 @@ class RunnableChild:
         return True
 
     is_rate_limited = False
+    streams_inside = False  # or nobody knows
     marks_its_end = False  # LangChain does, of whatever a model in it has come to
 
     def answers_in_pieces(self, request: Request, *, async_api: bool) -> bool:  # noqa: ARG002 - as above
@@ -152,7 +153,14 @@ class ConfiguredChild:
     model: its retries are off, tools and forms are its own.
     """
 
-    __slots__ = ("_build", "_built", "_or_else", "marks_its_end", "sends_finish")
+    __slots__ = (
+        "_build",
+        "_built",
+        "_or_else",
+        "marks_its_end",
+        "sends_finish",
+        "streams_inside",
+    )
 
     is_rate_limited = False
 
@@ -169,6 +177,7 @@ class ConfiguredChild:
         self._or_else = or_else
         self._built: dict[str, Built] = {}
         self.sends_finish = False
+        self.streams_inside = False
         self.marks_its_end = False
         with suppress(Exception):  # some need a config to be anything
             self._for(None)
@@ -244,6 +253,7 @@ class ConfiguredChild:
                 self._built.clear()
             self._built[key] = built
             self.sends_finish = built.child.sends_finish
+            self.streams_inside = built.child.streams_inside
             self.marks_its_end = built.child.marks_its_end
         return built._replace(config=config)
 

@@ -1,72 +1,45 @@
-"""Copies of children: with their SDK's own retries off, or for another model.
-
-What is known of partner classes (which field, which client, which value means off)
-lives here. The caller's objects are read and never changed.
+"""Copies of children whose SDK neither retries nor waits by itself.
 
 `langchain_reliable` owns the retries, and an SDK that retries on its own multiplies
-them and sleeps where nobody sees it. Changing the field of a LangChain model alone
-leaves the client that was built from it as it was (seen in langchain-openai 1.7.3), so
-clients are replaced too.
+them and sleeps where nobody sees it; a client that waits longer than our limits keeps
+a socket, and in sync a thread, that nobody listens to any more. The caller's objects
+are read and never changed.
+
+Where a class keeps these things stands in its row of `partners`. Two kinds of clients
+are known wherever they are found: those of the generator that OpenAI, Anthropic, Groq
+and others share (Stainless), and plain ones of httpx.
 """
 
 from __future__ import annotations
 
 import logging
+from copy import copy
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from langchain_reliable._children.partners import names_of
+from pydantic import BaseModel
+
+from langchain_reliable._children.clients import bedrock
+from langchain_reliable._children.clients.copies import changed, without
+from langchain_reliable._children.clients.unlisted import (
+    managed_by_fields,
+    shortcomings,
+)
+from langchain_reliable._children.partners import UNLISTED, names_of, partner_of
 from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.language_models import BaseChatModel
 
 logger = logging.getLogger("langchain_reliable")
 
-_FIELD_IS_ENOUGH = {
-    # Clients are built later, from the field (langchain-anthropic 1.7.7).
-    "langchain_anthropic.chat_models.ChatAnthropic": 0,
-    # Sent with each request: attempts, not retries (langchain-google-genai 4.4.3)
-    "langchain_google_genai.chat_models.ChatGoogleGenerativeAI": 1,
-    # tenacity's stop_after_attempt (langchain-mistralai 1.1.6, -google-vertexai 3)
-    "langchain_mistralai.chat_models.ChatMistralAI": 1,
-    "langchain_google_vertexai.chat_models.ChatVertexAI": 1,
-}
-"""Classes whose `max_retries` field is read at each request, and its value for off."""
-
-_NOT_FROM_HERE = {
-    "langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse": (
-        'pass config=botocore.config.Config(retries={"total_max_attempts": 1})'
-    ),
-    "langchain_aws.chat_models.bedrock.ChatBedrock": (
-        'pass config=botocore.config.Config(retries={"total_max_attempts": 1})'
-    ),
-}
-"""Classes whose client can't be told any more, and what their user can write."""
-
-_SENDS_FINISH = frozenset(
-    {
-        "langchain_openai.chat_models.base.BaseChatOpenAI",
-        "langchain_anthropic.chat_models.ChatAnthropic",
-        "langchain_google_genai.chat_models.ChatGoogleGenerativeAI",
-        "langchain_google_vertexai.chat_models.ChatVertexAI",
-        "langchain_groq.chat_models.ChatGroq",
-        "langchain_mistralai.chat_models.ChatMistralAI",
-        "langchain_aws.chat_models.bedrock_converse.ChatBedrockConverse",
-        "langchain_fireworks.chat_models.ChatFireworks",
-    }
+_HTTPX = frozenset(
+    f"{package}.{name}"
+    for package in ("httpx", "httpx2", "httpx._client", "httpx2._client")
+    for name in ("Client", "AsyncClient")
 )
-"""Families whose streams end with a finish reason; all complete recordings of them do.
-A cut stream of theirs ends without one and without any exception."""
-
-_TIMEOUT_FIELD = {
-    "langchain_anthropic.chat_models.ChatAnthropic": "default_request_timeout",
-    "langchain_google_genai.chat_models.ChatGoogleGenerativeAI": "timeout",
-}
-"""Classes whose clients take their time-out from a field when they are built."""
-
-_DERIVED_CACHES = ("_client_params",)
-"""Cached properties made from `max_retries` (langchain-anthropic 1.7.7)."""
-
 
 _warned = LogOnce()
 
@@ -76,95 +49,108 @@ def without_sdk_retries(
 ) -> BaseChatModel:
     """Return a copy of a model whose SDK does not retry by itself.
 
-    A model that has no retries of its own is returned as it is. Where they can't be
-    turned off, the model is returned as it is with one warning per class.
+    A model with nothing to change is returned as it is. What can't be changed from
+    here is told in one warning per class.
 
     Args:
         model: The caller's model; it is not changed.
         read_timeout: Seconds after which the copy's clients give up a silent socket,
             where their own time-out is longer.
     """
-    clients = _quiet_clients(model, read_timeout)
-    off = _field_value_for_off(model)
-    if clients or off is not None:
-        copy = model.model_copy(update=_fields(model, off or 0, read_timeout))
-        copy.__dict__.update(clients)
-        for name in _DERIVED_CACHES:
-            copy.__dict__.pop(name, None)
-        return copy
-    if getattr(model, "max_retries", None) or _advice(model):
-        _warn_once(model)
-    return model
+    partner = partner_of(model)
+    if partner.client == "botocore":
+        return _of_bedrock(model, read_timeout)
+    made = _with_quiet_clients(model, read_timeout)
+    if partner is UNLISTED:
+        return _of_unlisted(model, made, read_timeout)
+    for path, off in partner.retries_off.items():
+        made = changed(made, path, partial(_always, off))
+    if read_timeout is not None:
+        for path, unit in partner.read_timeouts.items():
+            made = changed(made, path, partial(shorter, seconds=read_timeout * unit))
+    for path in partner.stale:
+        made = without(made, path)
+    return made
 
 
-def sends_finish(model: BaseChatModel) -> bool:
-    """Return whether a model's streams are known to end with a finish reason."""
-    return not names_of(type(model)).isdisjoint(_SENDS_FINISH)
+def request_keywords(
+    model: BaseChatModel, read_timeout: float | None = None
+) -> Mapping[str, Any]:
+    """Return what is sent with each request where retries are switched there."""
+    partner = partner_of(model)
+    keywords = dict(partner.keywords_off)
+    if read_timeout is not None and partner.timeout_keyword is not None:
+        own = getattr(model, partner.timeout_keyword[1])
+        limit = shorter(own, read_timeout)
+        keywords = changed(
+            keywords, partner.timeout_keyword[0], partial(_always, limit)
+        )
+    return keywords
 
 
-def _field_value_for_off(model: BaseChatModel) -> int | None:
-    names = names_of(type(model))
-    return next(
-        (off for known, off in _FIELD_IS_ENOUGH.items() if known in names), None
-    )
+def _always(value: object, _: object) -> object:
+    return value
 
 
-def _advice(model: BaseChatModel) -> str | None:
-    names = names_of(type(model))
-    return next((say for known, say in _NOT_FROM_HERE.items() if known in names), None)
+def shorter(own: Any, seconds: float) -> Any:
+    """Return a time-out whose wait for bytes lasts no longer than this.
+
+    Args:
+        own: A number, `None` for none, httpx's or httpx2's object, or the pair of
+            connect and read that `requests` takes.
+        seconds: The longest wait.
+    """
+    if hasattr(own, "read"):
+        read = min(own.read, seconds) if own.read is not None else seconds
+        return type(own)(**{**own.as_dict(), "read": read})
+    if isinstance(own, tuple):
+        return (*own[:-1], shorter(own[-1], seconds))
+    return min(own, seconds) if isinstance(own, (int, float)) else seconds
 
 
-def _fields(
-    model: BaseChatModel, off: int, read_timeout: float | None
-) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if "max_retries" in type(model).model_fields:
-        fields["max_retries"] = off
-    known = names_of(type(model)) & _TIMEOUT_FIELD.keys()
-    if read_timeout is not None and known:
-        name = _TIMEOUT_FIELD[known.pop()]
-        own = getattr(model, name)
-        fields[name] = min(own, read_timeout) if own else read_timeout
-    return fields
+# --- clients ------------------------------------------------------------------------
+
+
+def _with_quiet_clients(
+    model: BaseChatModel, read_timeout: float | None
+) -> BaseChatModel:
+    """Return a copy whose clients, in fields and private attributes, are replaced."""
+    fields = _quiet_clients(model.__dict__, read_timeout)
+    private = _quiet_clients(model.__pydantic_private__ or {}, read_timeout)
+    if not fields and not private:
+        return model
+    made = model.model_copy()
+    made.__dict__.update(fields)
+    (made.__pydantic_private__ or {}).update(private)
+    return made
 
 
 def _quiet_clients(
-    model: BaseChatModel, read_timeout: float | None = None
+    values: Mapping[str, Any], read_timeout: float | None
 ) -> dict[str, Any]:
-    """Return the model's SDK clients, each replaced by one that does not retry.
-
-    OpenAI, Anthropic, Groq and others share one generator (Stainless): a client has
-    `with_options(max_retries=...)`, and a resource such as `chat.completions` is built
-    from its client.
-    """
-    found = {
-        name: _quiet(value, read_timeout) for name, value in model.__dict__.items()
-    }
+    found = {name: _quiet(value, read_timeout) for name, value in values.items()}
     return {name: client for name, client in found.items() if client is not None}
 
 
 def _quiet(value: Any, read_timeout: float | None) -> Any:
+    """Return a client that does not retry; `None` for what is no client.
+
+    A client of Stainless has `with_options(max_retries=...)`, and a resource such as
+    `chat.completions` is built from its client.
+    """
     if _is_client(value):
-        options = {"max_retries": 0, **_lowered(value, read_timeout)}
+        options: dict[str, Any] = {"max_retries": 0}
+        if read_timeout is not None:
+            options["timeout"] = shorter(getattr(value, "timeout", None), read_timeout)
         return value.with_options(**options)
     owner: Any = getattr(value, "_client", None) if _is_sdk_resource(value) else None
     if _is_client(owner):
         return type(value)(_quiet(owner, read_timeout))
+    if read_timeout is not None and _is_plain_httpx(value):
+        made = copy(value)  # it shares the connections
+        made.timeout = shorter(value.timeout, read_timeout)
+        return made
     return None
-
-
-def _lowered(client: Any, read_timeout: float | None) -> dict[str, Any]:
-    """Return the option that lowers a client's read time-out, where it is longer."""
-    own: Any = getattr(client, "timeout", None)
-    if read_timeout is None:
-        return {}
-    if hasattr(own, "read"):  # httpx.Timeout, httpx2.Timeout
-        read = min(own.read, read_timeout) if own.read is not None else read_timeout
-        whole = {**own.as_dict(), "read": read}
-        return {"timeout": type(own)(**whole)}
-    if isinstance(own, (int, float)):
-        return {"timeout": min(own, read_timeout)}
-    return {"timeout": read_timeout}
 
 
 def _is_client(value: object) -> bool:
@@ -175,13 +161,38 @@ def _is_sdk_resource(value: object) -> bool:
     return ".resources." in type(value).__module__
 
 
-def _warn_once(model: BaseChatModel) -> None:
-    cls = type(model)
-    if not _warned.is_first(cls):
-        return
-    logger.warning(
-        "%s retries by itself and that can't be turned off from here, so its own "
-        "retries multiply with ours: %s",
-        cls.__name__,
-        _advice(model) or "set max_retries=0 on it",
+def _is_plain_httpx(value: object) -> bool:
+    """Return whether it is httpx's own client, and closes nothing when it is dropped.
+
+    (Those of the SDKs do, and a copy would close the connections that it shares.)
+    """
+    return type(value).__name__.endswith("Client") and (
+        not isinstance(value, BaseModel)
+        and not hasattr(type(value), "__del__")
+        and not names_of(type(value)).isdisjoint(_HTTPX)
     )
+
+
+# --- where it can't be done ---------------------------------------------------------
+
+
+def _of_bedrock(model: BaseChatModel, read_timeout: float | None) -> BaseChatModel:
+    made = bedrock.without_retries(model, read_timeout)
+    if made is None and not bedrock.is_quiet(model):
+        _warn_once(model, f"it retries by itself: {bedrock.ADVICE}")
+    return made or model
+
+
+def _of_unlisted(
+    model: BaseChatModel, made: BaseChatModel, read_timeout: float | None
+) -> BaseChatModel:
+    reached = made is not model or read_timeout is None
+    if lacks := shortcomings(model, reached=reached):
+        _warn_once(model, lacks)
+    return managed_by_fields(model, made, read_timeout)
+
+
+def _warn_once(model: BaseChatModel, lacks: str) -> None:
+    cls = type(model)
+    if _warned.is_first(cls):
+        logger.warning("%s can't be managed from here: %s", cls.__name__, lacks)

@@ -7,9 +7,10 @@ does, and no answer is ever read with another child's parser.
 
 from __future__ import annotations
 
+import inspect
 import json
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
@@ -30,7 +31,7 @@ from langchain_reliable.errors import OutputNotParsed, SchemaNotBound
 from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
@@ -165,17 +166,23 @@ class OutputSpec:
         first: Exception | None = None
         for settings in (self.settings, _portable(self.settings)):
             try:
-                return _taken_apart(self._asked(model, settings), model)
+                return self._asked(model, settings)
             except Exception as error:  # noqa: BLE001 - told as the cause
                 first = first or error
         raise SchemaNotBound(type(model).__name__) from first
 
-    def _asked(
-        self, model: BaseChatModel, settings: Mapping[str, Any]
-    ) -> Runnable[Any, Any]:
-        return model.with_structured_output(
-            self.schema, include_raw=self.include_raw, **settings
-        )
+    def _asked(self, model: BaseChatModel, settings: Mapping[str, Any]) -> ChildOutput:
+        """Ask for a form; only who knows `include_raw` is told of it.
+
+        Others hand on what they do not know, and their API refuses it (ChatCohere).
+        """
+        if not self.include_raw or "include_raw" in _names(model):
+            raw = {"include_raw": True} if self.include_raw else {}
+            form = model.with_structured_output(self.schema, **raw, **settings)
+            return _taken_apart(form, model)
+        form = model.with_structured_output(self.schema, **settings)
+        output = _taken_apart(form, model)
+        return replace(output, parsers=[_beside_the_raw(output.parsers)])
 
     def is_missing(self, read: Any) -> bool:
         """Return whether what was read is no answer to the wish."""
@@ -184,6 +191,22 @@ class OutputSpec:
         if (misfit := read["parsing_error"]) is not None:
             return not _is_refusal(misfit)  # which no other try would change
         return read["parsed"] is None and not self.settings.get("tools")
+
+
+def _names(model: BaseChatModel) -> Collection[str]:
+    return inspect.signature(model.with_structured_output).parameters
+
+
+def _beside_the_raw(parsers: Sequence[Runnable[Any, Any]]) -> Runnable[Any, Any]:
+    """Return what LangChain makes of `include_raw`: the message, and what it says."""
+    parse: Any = reduce(operator.or_, parsers)
+    read = RunnablePassthrough.assign(
+        parsed=operator.itemgetter("raw") | parse, parsing_error=lambda _: None
+    )
+    failed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableParallel(raw=RunnablePassthrough()) | read.with_fallbacks(
+        [failed], exception_key="parsing_error"
+    )
 
 
 def _portable(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableBinding
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from langchain_reliable._children.identity import spelled
-from langchain_reliable._children.partners import family_of
+from langchain_reliable._children.partners import partner_of
 from langchain_reliable._text.log_once import LogOnce
 from langchain_reliable.errors import ToolsNotSupported
 
@@ -47,11 +47,6 @@ _GOOGLE_TOOLS = frozenset(
     }
 )
 """Keys that are Gemini's built-in tools (langchain-google-genai 4.4.3)."""
-
-_UNKNOWN_SETTINGS: Mapping[Family, frozenset[str]] = {
-    "google": frozenset({"strict", "parallel_tool_calls"}),
-}
-"""Settings that a family's API does not have, and its class hands on all the same."""
 
 _LOOK = attrgetter("description", "args_schema")
 
@@ -91,8 +86,9 @@ def bind_for_child(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str,
     rest = dict(kwargs)
     if (tools := rest.pop("tools", None)) is None:
         return rest
-    family = family_of(model)
-    for name in _UNKNOWN_SETTINGS.get(family, ()) if family else ():
+    partner = partner_of(model)
+    family = partner.family
+    for name in partner.unknown_settings:
         rest.pop(name, None)
     originals = [getattr(tool, "original", tool) for tool in tools]
     kept = [
@@ -119,9 +115,7 @@ class ToolBinder:
         """Find out what the child's `bind_tools` takes."""
         self._model = model
         named = set(inspect.signature(model.bind_tools).parameters) - {"tools"}
-        family = family_of(model)
-        unknown = _UNKNOWN_SETTINGS.get(family, frozenset()) if family else frozenset()
-        self._settings = named | unknown
+        self._settings = named | partner_of(model).unknown_settings
         self._kept: dict[Hashable, _Kept] = {}
 
     def bound(self, kwargs: dict[str, Any]) -> dict[str, Any]:

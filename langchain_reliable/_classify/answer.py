@@ -92,6 +92,7 @@ _SEND_TEXT: Final = frozenset(
 """Providers, by their `model_provider`, whose arguments are text even where LangChain
 shows them read. Of all others a mapping may have been completed after it was cut."""
 
+_NO_FINISH: Final = "was cut: no finish reason (or require_finish_reason=False)"
 _BROKEN: Final = "the arguments of a tool call are cut or broken"
 
 
@@ -126,7 +127,7 @@ class AnswerJudge(NamedTuple):
             answer: What to return of an empty one if nobody says more.
         """
         if finish is None and expects_finish:
-            return IncompleteStream()
+            return IncompleteStream(_NO_FINISH)
         if finish in PROVIDER_BROKE:
             return FinishedWithError(finish)
         pieces = _pieces_of(chunks)
@@ -153,13 +154,20 @@ class AnswerJudge(NamedTuple):
         reasoned = any(has_payload(one.message) for one in chunks)
         return None if self.accepts_empty and reasoned else IncompleteStream()
 
-    def fault_of_result(self, result: ChatResult) -> AnswerRejected | None:
-        """Return what is wrong with an answer in one piece; `None` if nothing is."""
+    def fault_of_result(
+        self, result: ChatResult, *, expects_finish: bool = False
+    ) -> AnswerRejected | None:
+        """Return what is wrong with an answer in one piece; `None` if nothing is.
+
+        Args:
+            result: The answer.
+            expects_finish: Whether it was made of a stream that says why it ends.
+        """
         if not result.generations:
             return IncompleteStream("ended without an answer")
         finish = _finish_of(result)
-        if finish in PROVIDER_BROKE:
-            return FinishedWithError(finish)
+        if finish in PROVIDER_BROKE or (finish is None and expects_finish):
+            return FinishedWithError(finish) if finish else IncompleteStream(_NO_FINISH)
         if self.passes_filtered_on and finish in _FILTERED:
             message = cast("AIMessage", result.generations[0].message)
             return FilteredAnswer(finish, message)

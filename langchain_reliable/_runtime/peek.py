@@ -83,7 +83,9 @@ class Judge(Protocol):
     ) -> AnswerRejected | None:
         """Return what is wrong with a stream that has ended; `None` if nothing is."""
 
-    def fault_of_result(self, result: ChatResult) -> AnswerRejected | None:
+    def fault_of_result(
+        self, result: ChatResult, *, expects_finish: bool = ...
+    ) -> AnswerRejected | None:
         """Return what is wrong with an answer in one piece; `None` if nothing is."""
 
 

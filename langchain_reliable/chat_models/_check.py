@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from langchain_core.runnables.config import var_child_runnable_config
 
+from langchain_reliable._children.partners import partner_of
 from langchain_reliable._children.prepare import bare_model
 from langchain_reliable._text.kinds import words_for
 from langchain_reliable._text.redact import redact_line
@@ -194,11 +195,8 @@ def _endpoint(child: object) -> str:
     """Return where a child calls, without path, user and password."""
     client = getattr(child, "root_client", None)  # OpenAI's knows the environment's
     urls = [getattr(client, "base_url", None)]
-    urls += [getattr(child, name, None) for name in _URLS]
+    urls += [getattr(child, name, None) for name in partner_of(child).endpoint_fields]
     return next(filter(None, map(_host, filter(None, urls))), "the provider")
-
-
-_URLS: Final = ("azure_endpoint", "anthropic_api_url", "base_url")
 
 
 def _host(url: object) -> str:

@@ -188,7 +188,10 @@ class Execution:
         self, child: Child, attempt: Attempt, answer: ChatResult
     ) -> ChatResult:
         attempt.progress.parts = answer.generations[:1]
-        if (fault := self._commit_policy.judge.fault_of_result(answer)) is not None:
+        policy = self._commit_policy
+        cut = child.streams_inside and policy.require_finish_reason is not False
+        fault = policy.judge.fault_of_result(answer, expects_finish=cut)
+        if fault is not None:
             raise fault
         return answer if self._request.output is None else self._read(child, answer)
 

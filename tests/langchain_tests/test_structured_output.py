@@ -8,6 +8,7 @@ import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.exceptions import ModelRefusalError, OutputParserException
 from langchain_core.language_models import FakeListChatModel
+from langchain_core.output_parsers import PydanticOutputParser
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers.base import BaseTracer
 from pydantic import BaseModel, create_model
@@ -406,3 +407,30 @@ def test_under_a_token_listener_the_answer_is_read_too(reliable, clients, run):
     assert events[-1]["data"]["output"] == Joke(**TOLD)
     starts = [one for one in events if one["event"] == "on_chat_model_start"]
     assert len(starts) == 1
+
+
+class KnowsNoRaw(ScriptedChatModel):
+    """As `ChatCohere` (0.6.0): what it does not know is sent to its API."""
+
+    def with_structured_output(self, schema, *, method="json_mode", **kwargs):
+        return self.bind(**kwargs) | PydanticOutputParser(pydantic_object=schema)
+
+
+@pytest.mark.parametrize("include_raw", [False, True], ids=["parsed", "raw"])
+def test_keywords_of_ours_reach_nobody_who_has_no_use_for_them(reliable, include_raw):
+    child = KnowsNoRaw(script=[says(WHOLE)])
+    model = reliable(child).with_structured_output(Joke, include_raw=include_raw)
+    answer = model.invoke("tell me a joke")
+    assert "include_raw" not in child.requests[0].kwargs
+    if include_raw:
+        assert (answer["raw"].text, answer["parsing_error"]) == (WHOLE, None)
+        answer = answer["parsed"]
+    assert answer == Joke(**TOLD)
+
+
+def test_who_knows_no_raw_may_misread_it_too(reliable):
+    child = KnowsNoRaw(script=[MISFIT])
+    model = reliable(child, max_retries=0)
+    answer = model.with_structured_output(Joke, include_raw=True).invoke("a joke")
+    assert answer["parsed"] is None
+    assert isinstance(answer["parsing_error"], OutputParserException)

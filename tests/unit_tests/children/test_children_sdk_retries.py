@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import httpx
 import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_core.language_models import FakeListChatModel
 from langchain_openai import AzureChatOpenAI, ChatOpenAI
+from pydantic import PrivateAttr
 
 from langchain_reliable import CallOptions
 from langchain_reliable._children import sdk_retries
@@ -81,19 +85,67 @@ class TestWithoutRetries:
         assert without_sdk_retries(child).max_retries == 1
         assert child.max_retries == 6
 
-    def test_one_warning_where_it_cannot_be_done(self, caplog, monkeypatch):
+    def test_a_field_of_a_class_that_nobody_listed_is_set_on_a_copy(self, caplog):
+        class Unlisted(FakeListChatModel):
+            max_retries: int = 3
+            timeout: float = 60.0
+
+        child = Unlisted(responses=["hi"])
+        copy = without_sdk_retries(child, 5.0)
+        assert (copy.max_retries, copy.timeout) == (0, 5.0)
+        assert (child.max_retries, child.timeout) == (3, 60.0)
+        assert not caplog.messages
+
+    def test_one_that_made_its_client_from_the_field_is_built_anew(self):
+        class TheirClient:
+            def __init__(self, retries):
+                self.retries = retries
+
+        class Unlisted(FakeListChatModel):
+            max_retries: int = 3
+            timeout: float = 60.0
+            _their_client: TheirClient = PrivateAttr()
+
+            def model_post_init(self, context):
+                self._their_client = TheirClient(self.max_retries)
+
+        child = Unlisted(responses=["hi"])
+        assert without_sdk_retries(child)._their_client.retries == 0
+        assert child._their_client.retries == 3
+
+    def test_one_warning_where_nothing_can_be_done(self, caplog, monkeypatch):
         monkeypatch.setattr(sdk_retries, "_warned", LogOnce())
 
+        class StrangeSession:
+            pass
+
         class Stubborn(FakeListChatModel):
-            max_retries: int = 3
+            session: Any = StrangeSession()
 
         child = Stubborn(responses=["hi"])
-        assert without_sdk_retries(child) is child
-        assert without_sdk_retries(child) is child
-        assert len(caplog.messages) == 1
-        assert "set max_retries=0 on it" in caplog.messages[0]
+        assert without_sdk_retries(child, 5.0) is child
+        assert without_sdk_retries(child, 5.0) is child
+        [said] = caplog.messages
+        assert "outlives our time limits" in said
+        assert "retries by itself" in said
 
-    def test_a_class_that_needs_more_says_what(self, caplog, monkeypatch):
+    def test_a_client_of_httpx_is_replaced_wherever_it_is_kept(self):
+        class Unlisted(FakeListChatModel):
+            http: Any = None
+            _other: Any = PrivateAttr()
+
+        with httpx.Client(timeout=60) as one, httpx.Client(timeout=3) as other:
+            child = Unlisted(responses=["hi"], http=one)
+            child._other = other
+            copy = without_sdk_retries(child, 5.0)
+            assert (copy.http.timeout.read, copy._other.timeout.read) == (5.0, 3.0)
+            assert copy.http.timeout.connect == 60
+            assert copy.http._transport is one._transport
+            assert (one.timeout.read, child.http) == (60, one)
+
+    def test_bedrock_without_a_client_of_its_own_is_told_what_to_write(
+        self, caplog, monkeypatch
+    ):
         monkeypatch.setattr(sdk_retries, "_warned", LogOnce())
 
         class ChatBedrockConverse(FakeListChatModel):
@@ -101,8 +153,9 @@ class TestWithoutRetries:
 
         ChatBedrockConverse.__module__ = "langchain_aws.chat_models.bedrock_converse"
         ChatBedrockConverse.__qualname__ = "ChatBedrockConverse"
-        without_sdk_retries(ChatBedrockConverse(responses=["hi"]))
-        assert "total_max_attempts" in caplog.messages[0]
+        child = ChatBedrockConverse(responses=["hi"])
+        assert without_sdk_retries(child) is child
+        assert "max_attempts" in caplog.messages[0]
 
 
 class TestForModel:

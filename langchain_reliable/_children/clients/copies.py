@@ -1,0 +1,82 @@
+"""Copies of objects that differ in one place, however deep it lies.
+
+A caller's model is read and never changed, so whatever stands on the way to that place
+is copied, one layer each: the copy's client is its own, its connections are shared.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from inspect import ismethod
+from types import MethodType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def changed(owner: T, path: str, change: Callable[[Any], Any]) -> T:
+    """Return a copy in which one value is another; the object itself if it stays.
+
+    Args:
+        owner: An object or dictionary; it is not changed.
+        path: Names of attributes or keys, with dots between. Where a model has no such
+            field, or there is nothing on the way, nothing is changed.
+        change: Returns the new value for the old one.
+    """
+    name, _, rest = path.partition(".")
+    if isinstance(owner, BaseModel) and name not in _values(owner):
+        return owner
+    old = owner.get(name) if isinstance(owner, dict) else getattr(owner, name, None)
+    if rest and old is None:
+        return owner
+    new = changed(old, rest, change) if rest else change(old)
+    return owner if new is old or _same(new, old) else _with(owner, name, new)
+
+
+def without(owner: T, path: str) -> T:
+    """Return a copy that has not kept a value, which is then made anew."""
+    name, _, rest = path.partition(".")
+    if name not in _values(owner):
+        return owner
+    if rest:
+        return changed(owner, name, lambda inside: without(inside, rest))
+    made = _copied(owner)
+    made.__dict__.pop(name, None)
+    return made
+
+
+def _same(new: object, old: object) -> bool:
+    """Return whether two plain values are one (`0 == False`, so types count too)."""
+    return type(new) is type(old) and isinstance(new, (int, float)) and new == old
+
+
+def _values(owner: object) -> dict[str, Any]:
+    """Return the dictionary of an object's own values; a model's private ones too."""
+    if isinstance(owner, BaseModel) and (private := owner.__pydantic_private__):
+        return {**owner.__dict__, **private}
+    return owner if isinstance(owner, dict) else getattr(owner, "__dict__", {})
+
+
+def _with(owner: T, name: str, value: object) -> T:
+    made: Any = _copied(owner)
+    if isinstance(made, dict):
+        made[name] = value
+    elif isinstance(made, BaseModel) and name not in (made.__pydantic_private__ or {}):
+        made.__dict__[name] = value  # past validators of assignments
+    else:
+        setattr(made, name, value)
+    return made  # type: ignore[no-any-return] # a copy of its owner
+
+
+def _copied(owner: T) -> T:
+    made = owner.model_copy() if isinstance(owner, BaseModel) else copy(owner)
+    for name, value in list(getattr(made, "__dict__", {}).items()):
+        # An object may keep methods of its own; the copy's must see the copy.
+        if ismethod(value) and value.__self__ is owner:
+            made.__dict__[name] = MethodType(value.__func__, made)
+    return made
