@@ -80,4 +80,4 @@ def test_hung_calls_keep_nobody_from_the_healthy_region(sim):
         answers = asyncio.run(model.abatch(["hi"] * 12))
         assert [one.text for one in answers] == [f"Hello from {CLAUDE}."] * 12
         assert well.count() == 12
-    sim.wait_closed(timeout=5)
+    sim.wait_closed(timeout=15)

@@ -109,7 +109,7 @@ def test_a_silent_socket_is_given_up_soon(
     limits = {"attempt_timeout": 0.3, "first_chunk_timeout": 0.3, "idle_timeout": 0.3}
     model = reliable(partner.make(sim), backup(), **limits)
     assert asked(model, surface).text == "from the backup"
-    sim.wait_closed(timeout=4)
+    sim.wait_closed(timeout=15)
 
 
 # --- healthy ------------------------------------------------------------------------

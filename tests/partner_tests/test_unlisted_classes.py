@@ -103,7 +103,7 @@ def test_one_attempt_is_one_request(make, sim, surface, asked):
 def test_a_silent_socket_is_given_up_soon(make, sim, surface, asked, caplog):
     sim.script("m", hang_before_headers())
     assert asked(reliable(make(), **LIMITS), surface).text == "from the backup"
-    sim.wait_closed(timeout=4)
+    sim.wait_closed(timeout=15)
     assert not [one for one in caplog.messages if "managed" in one]
 
 
@@ -123,7 +123,7 @@ def test_twelve_hung_calls_keep_nobody_from_the_backup(sim, make, asked):
     model = reliable(make(), **LIMITS)
     answers = asked(AllAtOnce(model, 12), "ainvoke")
     assert [one.text for one in answers] == ["from the backup"] * 12
-    sim.wait_closed(timeout=4)
+    sim.wait_closed(timeout=15)
 
 
 class AllAtOnce:
