@@ -60,7 +60,7 @@ class _Setting(Setting):
 
 
 class _Kept(dict[Any, Any]):
-    """What lasts longer than a call: prepared copies. Filled by the hallway."""
+    """What lasts longer than a call: prepared copies. Filled by `_children`."""
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         """Begin empty in a deep or pickled copy: what was prepared is not its own."""

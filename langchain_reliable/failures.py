@@ -1,7 +1,6 @@
 """What can go wrong with one attempt, and what is done about it.
 
-The nouns that the interpreter (`_classify`) produces and the study (`_call`) acts
-on live here. Recognising an exception never does.
+The nouns that `_classify` produces and `_core` acts on.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""The house rules: frozen values that a user may decide.
-
-What the study needs to know of the user's wishes lives here, without behavior
-beyond looking a rule up. State never does.
-"""
+"""Frozen values that a user may decide, and the policy that a call is given."""
 
 from __future__ import annotations
 

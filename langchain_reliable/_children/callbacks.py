@@ -1,8 +1,8 @@
-"""Who listens to one child: the handlers it was given itself.
+"""Who listens to one child: the handlers that it was given itself.
 
-Telling them of every attempt of that child, as a chat model tells of its runs, lives
-here. The caller's listeners never do: the managers are built from the child's handlers
-alone and never with `configure`, which would find the caller's too (seen in 1.7.2).
+They are told of every attempt of that child, as a chat model tells of its runs. The
+managers are built from the child's handlers alone and never with `configure`, which
+would find the caller's too (seen in langchain-core 1.7.2).
 """
 
 from __future__ import annotations

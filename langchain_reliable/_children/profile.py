@@ -1,7 +1,4 @@
-"""What several models have in common: the profile of them all.
-
-Finding the common ground lives here. What a model can do is what its package says.
-"""
+"""The profile that several models have in common: what all of them can do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Structured output, by each child's own best way.
 
-Asking a child for a schema with its own `with_structured_output`, and reading its
-answer with the parser that belongs to that, lives here. Which child is asked never
-does, and no answer is ever read with another child's parser.
+A child is asked for a schema with its own `with_structured_output`, and its answer is
+read with the parser that belongs to that, never with another child's.
 """
 
 from __future__ import annotations

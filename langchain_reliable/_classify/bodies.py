@@ -1,7 +1,7 @@
 """Search an error body, whatever its form, for what it says.
 
-Forms only are known here: mappings, lists, JSON in strings and bytes, `repr` in a
-message, protobuf. What the words found mean is never decided here.
+Mappings, lists, JSON in strings and bytes, `repr` in a message, protobuf. What the
+words that are found mean is told by the tables.
 """
 
 from __future__ import annotations

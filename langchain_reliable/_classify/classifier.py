@@ -1,8 +1,4 @@
-"""Whose opinion of an exception counts: the user's, then ours.
-
-The order in which those are asked who may say what an exception means lives here.
-What an exception means never does: that is the interpreter's.
-"""
+"""Whose opinion of an exception counts: the user's, then ours."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Gather what one exception says of itself into one small value.
 
-Where SDKs put status, body and headers is known here, for exceptions of any shape
-and without importing one. What they mean is never decided here.
+Where SDKs put status, body and headers, for exceptions of any shape and without
+importing an SDK.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Whose exception it is: a provider's, or one that must leave untouched.
 
-Told by class and by the modules that the traceback passes through. What a provider's
-failure means is never decided here.
+Told by class and by the modules that the traceback passes through.
 """
 
 from __future__ import annotations

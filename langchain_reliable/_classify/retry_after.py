@@ -1,7 +1,6 @@
 """How long a provider asked to wait, in all the spellings there are.
 
-Headers, bodies and wording come in, seconds go out. Whether to wait is never decided
-here, and the present moment is only ever handed in.
+Headers, bodies and wording come in, seconds go out; the present moment is handed in.
 """
 
 from __future__ import annotations

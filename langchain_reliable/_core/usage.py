@@ -1,8 +1,4 @@
-"""What an answer has cost, as its messages say.
-
-Reading tokens off messages and chunks lives here. Whose they are, and whom they are
-told, never does.
-"""
+"""What an answer has cost, as its messages say: tokens read off messages and chunks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The mark on what the caller's own code raised beneath a child.
 
-Setting and finding it lives here: a listener of a child runs where the child runs, so
-its errors look like the child's.
+A listener of a child runs where the child runs, so its errors look like the child's.
 """
 
 from __future__ import annotations

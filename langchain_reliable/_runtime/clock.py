@@ -1,8 +1,4 @@
-"""The only source of time and chance.
-
-Sleeping, the monotonic clock and random numbers live here, behind a seam that tests
-replace. Rules never do.
-"""
+"""The only source of time and chance, replaced in tests."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The engine room: a pair of twins that carry out what the study says.
+"""A pair of twins that carry out what the core says.
 
-The only lines that sleep or await an attempt live here; the twins differ by `await`,
-and by cancellation, which only async knows. Rules never do.
+The only lines that sleep or await an attempt; the twins differ by `await`, and by
+cancellation, which only async knows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
     """Carry a call through in this thread.
 
     Args:
-        call: The study.
+        call: Says what is next.
         open_: Asks one candidate and returns its answer, committed.
         clock: Time and chance.
 

@@ -2,7 +2,7 @@
 
 A coroutine runs in synchronous steps between its waits. Here each step can be run in a
 surrounding (a context, a hook) that is gone while it waits, in the same task and
-without a task of its own. What the surroundings are for is never known here.
+without a task of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Daemon threads that are kept for a while for the next piece of work.
 
 Starting a thread costs more than all else that a call does (some 0.2 ms), so one that
-has nothing to do waits a few seconds before it ends. What it works at never lives here.
+has nothing to do waits a few seconds before it ends.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Execution:
         Args:
             call: The state of the call.
             request: What the caller asked for.
-            router: Who is in the house.
+            router: Finds the child of a route.
             classifier: Says what an exception means.
             clock: Time.
             commit_policy: How to read streams.

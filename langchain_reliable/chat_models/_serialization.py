@@ -1,7 +1,6 @@
 """A model written down and read again: LangChain's `dumpd` and `load`.
 
-The forms of candidates and groups on paper live here. Keys never do: each child writes
-itself down, with its secrets as names.
+Each child writes itself down, with its secrets as names; no key is ever written.
 """
 
 from __future__ import annotations

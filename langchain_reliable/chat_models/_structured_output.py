@@ -1,8 +1,8 @@
-"""The structured view of a model: what `with_structured_output` returns.
+"""What `with_structured_output` returns.
 
-Asking the model for an answer in a form, and having it read where tracers see it, as
-in `model | parser`, lives here. How to read never does: every answer brings its own
-child's parser. That it can be read was found out within the attempt, unseen.
+It asks the model for an answer in a form and has it read where tracers see it, as in
+`model | parser`. Every answer brings its own child's parser; that it can be read was
+found out within the attempt, unseen.
 """
 
 from __future__ import annotations

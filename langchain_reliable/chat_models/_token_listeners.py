@@ -1,7 +1,6 @@
 """Whether anybody hears an `invoke` token by token, as the answer is made.
 
-Knowing LangChain's marks for that lives here. What follows from it is said at the
-front door.
+LangChain's marks for that, gathered here: they are private to it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""The front door: `ReliableChatModel`, its fields and its four hooks.
-
-Greeting the caller, checking what was given and handing the call to the engine room
-live here. No rule about retries, failover or streams does.
-"""
+"""`ReliableChatModel`: its four hooks, and the methods that LangChain calls."""
 
 import inspect
 from collections.abc import (
