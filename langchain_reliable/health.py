@@ -18,6 +18,7 @@ from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, Opened
 from langchain_reliable._core.fallback_watch import FallbackWatch
 from langchain_reliable._core.retry_budget import RetryTokenBucket
 from langchain_reliable._runtime.clock import SystemClock
+from langchain_reliable._runtime.load_book import LoadBook
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable._text.wording import describe_failure
 from langchain_reliable.observers._forks import renewed_after_fork
@@ -74,6 +75,8 @@ class Health:
 
     def __init__(self) -> None:
         """Begin with nothing known: everybody is well."""
+        self.book = LoadBook()
+        """Requests in flight and what limits have used; for the calls."""
         self._buckets: dict[RetryBudget, RetryTokenBucket] = {}
         self._circuits: dict[Hashable, Circuit] = {}
         self._clock: Clock = SystemClock()
@@ -288,6 +291,7 @@ class Health:
             oldest = next(iter(self._made_up))
             for kept in (self._made_up, self._circuits, self._healthy, self._names):
                 kept.pop(oldest, None)
+            self.book.forget(oldest)
 
     def bucket(self, budget: RetryBudget) -> RetryTokenBucket:
         """Return the bucket of a retry budget."""

@@ -30,6 +30,8 @@ from langchain_reliable._core.metering.token_minute import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from langchain_reliable._core.metering.budgets import BudgetTerms, Price, Spending
     from langchain_reliable._core.metering.token_minute import TokenMinute
     from langchain_reliable._core.usage import Usage
@@ -89,6 +91,18 @@ class Demand(NamedTuple):
 
     input_tokens: int = 0
     output_tokens: int | None = None
+
+
+class Allowance(NamedTuple):
+    """The limits of a candidate, and the key by which others share them."""
+
+    key: Hashable
+    limits: RateLimits
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it has to be known what a request takes."""
+        return self.limits.tpm is not None or self.limits.budget is not None
 
 
 class Lease(NamedTuple):

@@ -8,13 +8,16 @@ all threads, tasks and event loops.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._core.balancing.load import measured, waited
 from langchain_reliable._core.rate_limits import (
     UNUSED,
+    Allowance,
     Full,
     end_failed,
     full,
@@ -24,6 +27,7 @@ from langchain_reliable._core.rate_limits import (
     used_share,
 )
 from langchain_reliable._runtime.clock import epoch
+from langchain_reliable.observers._forks import renewed_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -36,13 +40,6 @@ if TYPE_CHECKING:
         RateLimits,
     )
     from langchain_reliable._core.usage import Usage
-
-
-class Allowance(NamedTuple):
-    """The limits of a candidate, and the key by which others share them."""
-
-    key: Hashable
-    limits: RateLimits
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +57,7 @@ class InFlight:
         allowance: Which limits it counts for.
         booked: What was booked for it.
         dropped: Where to leave the note; `None` once it has ended.
+        spoke: Whether its answer has begun.
     """
 
     key: Hashable
@@ -67,16 +65,19 @@ class InFlight:
     began_at: float
     allowance: Allowance | None
     booked: Lease | None
-    dropped: deque[tuple[Hashable, Allowance | None]] | None
+    dropped: deque[InFlight] | None
+    spoke: bool = False
 
     def __del__(self) -> None:
         if (dropped := self.dropped) is not None:
-            dropped.append((self.key, self.allowance))
+            dropped.append(self)
 
 
 @dataclass(slots=True)
 class _Load:
     in_flight: int = 0
+    unspoken: int = 0  # those of them that have not begun to answer
+    limited_by: Hashable = None
     paces: dict[bool, Pace] = field(default_factory=dict)  # by whether it streams
 
 
@@ -89,11 +90,13 @@ class LoadBook:
         Args:
             wall: Seconds since 1970, for budgets.
         """
-        self._dropped: deque[tuple[Hashable, Allowance | None]] = deque()
+        self._dropped: deque[InFlight] = deque()
         self._limits: dict[Hashable, LimitState] = {}
         self._loads: defaultdict[Hashable, _Load] = defaultdict(_Load)
-        self._lock = threading.RLock()
         self._wall = wall
+        # Held weakly: what renews locks would keep the book alive for ever.
+        make = partial(_lock_of, weakref.ref(self))
+        self._lock = renewed_after_fork(make, self, "_lock")
 
     # --- questions ----------------------------------------------------------------
 
@@ -102,6 +105,12 @@ class LoadBook:
         self._read_notes()
         load = self._loads.get(key)
         return load.in_flight if load is not None else 0
+
+    def unspoken(self, key: Hashable) -> int:
+        """Return how many of these have not begun to answer."""
+        self._read_notes()
+        load = self._loads.get(key)
+        return load.unspoken if load is not None else 0
 
     def pace(self, key: Hashable, *, streams: bool) -> Pace | None:
         """Return how fast a candidate begins to answer, if that is known."""
@@ -143,16 +152,23 @@ class LoadBook:
                 if isinstance(taken, Full):
                     return taken
                 self._limits[shared], booked = taken
-            self._loads[key].in_flight += 1
-        return InFlight(key, streams, now, allowance, booked, self._dropped)
+            load = self._loads[key]
+            load.in_flight += 1
+            load.unspoken += 1
+            if allowance is not None:
+                load.limited_by = allowance.key
+            return InFlight(key, streams, now, allowance, booked, self._dropped)
 
     def spoke(self, request: InFlight, now: float) -> None:
         """An answer has begun."""
         seconds = now - request.began_at
         with self._lock:
-            paces = self._loads[request.key].paces
-            before = paces.get(request.streams)
-            paces[request.streams] = measured(before, seconds, now)
+            load = self._loads[request.key]
+            before = load.paces.get(request.streams)
+            load.paces[request.streams] = measured(before, seconds, now)
+            if request.dropped is self._dropped and not request.spoke:
+                load.unspoken -= 1
+            request.spoke = True
 
     def answered(self, request: InFlight, usage: Usage, now: float) -> None:
         """An answer is whole."""
@@ -171,7 +187,7 @@ class LoadBook:
         Args:
             request: The request.
             now: The present moment.
-            spoke: Whether its answer had begun.
+            spoke: Whether a first word had come, though nobody was told of it.
         """
         with self._lock:
             if self._has_ended(request):
@@ -180,7 +196,7 @@ class LoadBook:
             paces = self._loads[request.key].paces
             before = paces.get(request.streams)
             after = waited(before, now - request.began_at, now)
-            if after is not None and not spoke:
+            if after is not None and not (spoke or request.spoke):
                 paces[request.streams] = after
 
     def never_sent(self, request: InFlight, now: float) -> None:
@@ -196,17 +212,23 @@ class LoadBook:
     def forget(self, key: Hashable) -> None:
         """Forget a candidate that nothing is in flight of."""
         with self._lock:
-            if not self.in_flight(key):
-                self._loads.pop(key, None)
+            if not self.in_flight(key) and (load := self._loads.pop(key, None)):
+                shared = {one.limited_by for one in self._loads.values()}
+                if load.limited_by not in shared:
+                    self._limits.pop(load.limited_by, None)
 
     # --- inside -------------------------------------------------------------------
 
     def _has_ended(self, request: InFlight) -> bool:
         """End a request; return whether it had ended before."""
-        if request.dropped is None:
+        if (known := request.dropped) is None:
             return True
         request.dropped = None
-        self._loads[request.key].in_flight -= 1
+        if known is not self._dropped:  # begun before a fork, by another process
+            return True
+        load = self._loads[request.key]
+        load.in_flight -= 1
+        load.unspoken -= not request.spoke
         return False
 
     def _end_failed(self, allowance: Allowance | None) -> None:
@@ -218,11 +240,26 @@ class LoadBook:
         while self._dropped:
             with self._lock:
                 try:
-                    key, allowance = self._dropped.popleft()
+                    request = self._dropped.popleft()
                 except IndexError:  # somebody else has just read it
                     return
-                self._loads[key].in_flight -= 1
-                self._end_failed(allowance)
+                if not self._has_ended(request):
+                    self._end_failed(request.allowance)
 
     def _wall_for(self, limits: RateLimits) -> float:
         return self._wall() if limits.budget is not None else 0.0
+
+    def _begin_afresh(self) -> None:
+        """Forget what is in flight: it is another process that waits for it."""
+        self._dropped = deque()
+        for load in self._loads.values():
+            load.in_flight = load.unspoken = 0
+        for key, state in self._limits.items():
+            self._limits[key] = state._replace(in_flight=0)
+
+
+def _lock_of(book: weakref.ref[LoadBook]) -> Any:
+    """Return a lock for a new book, or for one that finds itself in a new process."""
+    if (known := book()) is not None:
+        known._begin_afresh()  # noqa: SLF001 - of this file
+    return threading.RLock()
