@@ -23,6 +23,7 @@ import math
 from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
+from weakref import ref
 
 from langchain_reliable._core.balancing.load import slow_failure
 from langchain_reliable._core.balancing.needs import NO_NEEDS
@@ -288,6 +289,9 @@ class Call(Generic[T]):
             attempt = self._attempt(
                 route, admission, now, has_turn=has_turn, request=request
             )
+            if request is None and self._health is not None:
+                noted = self._health.book.noted[route.key]
+                noted.add(ref(attempt.progress, noted.discard))
             last, self._queue.last = self._queue.last, route
             self._in_flight[attempt.number] = attempt
             self.trail.started(attempt, last, now)
@@ -369,6 +373,9 @@ class Call(Generic[T]):
         health = self._health
         if attempt.request is not None and health is not None:
             health.book.spoke(attempt.request, self._spoke_at(attempt, now))
+        elif health is not None:
+            words = health.book.first_words[route.key, self._streams]
+            words.append((now, now - attempt.started_at))
         if health is not None and health.fallback_watch.rows and attempt.number == 1:
             health.fallback_watch.answered(route, now)
         self.trail.committed(attempt, now)
@@ -515,6 +522,7 @@ class Call(Generic[T]):
         self, attempt: Attempt, failure: Failure, error: Exception, now: float
     ) -> None:
         """End a failed attempt's place among its candidate's requests."""
+        attempt.progress.is_over = True
         if attempt.request is None or self._health is None:
             return
         if failure.request_sent is False or not was_sent(error):
@@ -523,6 +531,7 @@ class Call(Generic[T]):
             self._book_lost(attempt, now)
 
     def _book_lost(self, attempt: Attempt, now: float) -> None:
+        attempt.progress.is_over = True
         if attempt.request is not None and self._health is not None:
             spoke = attempt.progress.has_spoken
             self._health.book.failed(attempt.request, now, spoke=spoke)
@@ -538,6 +547,7 @@ class Call(Generic[T]):
             likely: What limits go by, where it does not say.
         """
         winner = cast("Attempt", self.trail.winner)  # only a committed one ends
+        winner.progress.is_over = True
         self.trail.answered(now, usage)
         if self._health is not None:
             if not self._is_slow:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections import defaultdict, deque
     from collections.abc import Hashable, Iterable
+    from weakref import ref
 
     from langchain_reliable._core.balancing.load import Pace
     from langchain_reliable._core.circuit import Admission, Opened
     from langchain_reliable._core.fallback_watch import FallbackWatch
     from langchain_reliable._core.rate_limits import Allowance, Demand, Full
-    from langchain_reliable._core.steps import Route
+    from langchain_reliable._core.steps import AttemptProgress, Route
     from langchain_reliable._core.usage import Usage
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import CircuitBreaker
@@ -20,8 +22,19 @@ if TYPE_CHECKING:
 class RequestBook(Protocol):
     """Requests in flight, how fast answers begin, and what limits have used.
 
-    A request that was let out is sealed for the core.
+    A request that was let out is sealed for the core. Where neither limits nor an order
+    by load hang on a request, it is only noted: two entries in collections that are
+    read by whoever wants to know, since a call of ours costs more than all of that.
+
+    Attributes:
+        noted: What came of the attempts at each candidate, as long as somebody holds
+            it.
+        first_words: When answers began and after how many seconds, by candidate and
+            whether they stream; not read yet.
     """
+
+    noted: defaultdict[Hashable, set[ref[AttemptProgress]]]
+    first_words: defaultdict[tuple[Hashable, bool], deque[tuple[float, float]]]
 
     def in_flight(self, key: Hashable, /) -> int:
         """Return how many requests of a candidate have not ended."""

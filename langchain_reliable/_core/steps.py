@@ -146,7 +146,7 @@ class Plan:
         )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class AttemptProgress:
     """What has come of an attempt so far, written down by whoever reads its answer.
 
@@ -156,6 +156,7 @@ class AttemptProgress:
         parts: What has come before the commit: chunks, or an answer in one piece.
         broke: What broke after the last word of an answer that is whole all the same.
         timer: Its time limits, once they run.
+        is_over: Whether nothing more is to come of it.
     """
 
     opened_at: float | None = None
@@ -163,6 +164,7 @@ class AttemptProgress:
     parts: Sequence[ChatGeneration] = ()
     broke: Exception | None = None
     timer: AttemptTimer | None = None
+    is_over: bool = False
 
     @property
     def has_spoken(self) -> bool:

@@ -24,7 +24,7 @@ from langchain_reliable._core.rate_limits import (
     give_back,
     settle,
     take,
-    used_share,
+    used_shares,
 )
 from langchain_reliable._runtime.clock import epoch
 from langchain_reliable.observers._forks import renewed_after_fork
@@ -36,10 +36,15 @@ if TYPE_CHECKING:
     from langchain_reliable._core.rate_limits import (
         Demand,
         Lease,
+        LimitName,
         LimitState,
         RateLimits,
     )
+    from langchain_reliable._core.steps import AttemptProgress
     from langchain_reliable._core.usage import Usage
+
+_WORDS_KEPT = 16
+"""Answers whose beginnings are kept until somebody wants to know how fast they were."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +82,7 @@ class InFlight:
 class _Load:
     in_flight: int = 0
     unspoken: int = 0  # those of them that have not begun to answer
-    limited_by: Hashable = None
+    allowance: Allowance | None = None  # as it was at the last request
     paces: dict[bool, Pace] = field(default_factory=dict)  # by whether it streams
 
 
@@ -90,6 +95,11 @@ class LoadBook:
         Args:
             wall: Seconds since 1970, for budgets.
         """
+        self.noted: defaultdict[Hashable, set[weakref.ref[AttemptProgress]]]
+        self.noted = defaultdict(set)
+        self.first_words: defaultdict[
+            tuple[Hashable, bool], deque[tuple[float, float]]
+        ] = defaultdict(partial(deque, maxlen=_WORDS_KEPT))
         self._dropped: deque[InFlight] = deque()
         self._limits: dict[Hashable, LimitState] = {}
         self._loads: defaultdict[Hashable, _Load] = defaultdict(_Load)
@@ -104,18 +114,37 @@ class LoadBook:
         """Return how many requests of a candidate have not ended."""
         self._read_notes()
         load = self._loads.get(key)
-        return load.in_flight if load is not None else 0
+        booked = load.in_flight if load is not None else 0
+        return booked + len(self._under_way(key)) if key in self.noted else booked
 
     def unspoken(self, key: Hashable) -> int:
         """Return how many of these have not begun to answer."""
         self._read_notes()
         load = self._loads.get(key)
-        return load.unspoken if load is not None else 0
+        booked = load.unspoken if load is not None else 0
+        if key not in self.noted:
+            return booked
+        return booked + sum(not one.has_spoken for one in self._under_way(key))
+
+    def _under_way(self, key: Hashable) -> list[AttemptProgress]:
+        """Return what was only noted, and is not over."""
+        noted = [known() for known in self.noted[key].copy()]
+        return [one for one in noted if one is not None and not one.is_over]
 
     def pace(self, key: Hashable, *, streams: bool) -> Pace | None:
         """Return how fast a candidate begins to answer, if that is known."""
+        if (key, streams) in self.first_words:
+            self._read_first_words(key, streams=streams)
         load = self._loads.get(key)
         return load.paces.get(streams) if load is not None else None
+
+    def _read_first_words(self, key: Hashable, *, streams: bool) -> None:
+        """Take in how fast answers began that were only noted."""
+        with self._lock:
+            paces, words = self._loads[key].paces, self.first_words[key, streams]
+            while words:
+                at, seconds = words.popleft()
+                paces[streams] = measured(paces.get(streams), seconds, at)
 
     def full(self, allowance: Allowance, demand: Demand, now: float) -> Full | None:
         """Return what keeps a request back, and until when; `None` if nothing does."""
@@ -124,11 +153,15 @@ class LoadBook:
         state = self._limits.get(key, UNUSED)
         return full(limits, state, demand, now, self._wall_for(limits))
 
-    def used_share(self, allowance: Allowance, now: float) -> float | None:
-        """Return how full the fullest limit is, for people."""
+    def used_shares(self, key: Hashable, now: float) -> dict[LimitName, float]:
+        """Return how full each limit of a candidate is, for people."""
         self._read_notes()
-        key, limits = allowance
-        return used_share(limits, self._limits.get(key, UNUSED), now)
+        load = self._loads.get(key)
+        if load is None or load.allowance is None:
+            return {}
+        shared, limits = load.allowance
+        state = self._limits.get(shared, UNUSED)
+        return used_shares(limits, state, now, self._wall_for(limits))
 
     # --- requests -----------------------------------------------------------------
 
@@ -155,8 +188,7 @@ class LoadBook:
             load = self._loads[key]
             load.in_flight += 1
             load.unspoken += 1
-            if allowance is not None:
-                load.limited_by = allowance.key
+            load.allowance = allowance
             return InFlight(key, streams, now, allowance, booked, self._dropped)
 
     def spoke(self, request: InFlight, now: float) -> None:
@@ -212,10 +244,16 @@ class LoadBook:
     def forget(self, key: Hashable) -> None:
         """Forget a candidate that nothing is in flight of."""
         with self._lock:
-            if not self.in_flight(key) and (load := self._loads.pop(key, None)):
-                shared = {one.limited_by for one in self._loads.values()}
-                if load.limited_by not in shared:
-                    self._limits.pop(load.limited_by, None)
+            if self.in_flight(key):
+                return
+            self.noted.pop(key, None)
+            for streams in (False, True):
+                self.first_words.pop((key, streams), None)
+            load = self._loads.pop(key, None)
+            if load is not None and load.allowance is not None:
+                limits = [one.allowance for one in self._loads.values()]
+                if load.allowance.key not in [one.key for one in limits if one]:
+                    self._limits.pop(load.allowance.key, None)
 
     # --- inside -------------------------------------------------------------------
 
@@ -252,6 +290,7 @@ class LoadBook:
     def _begin_afresh(self) -> None:
         """Forget what is in flight: it is another process that waits for it."""
         self._dropped = deque()
+        self.noted.clear()
         for load in self._loads.values():
             load.in_flight = load.unspoken = 0
         for key, state in self._limits.items():
