@@ -15,7 +15,7 @@ from langchain_reliable.health import Health
 from langchain_reliable.keys import rotate_keys
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.observers._lazy import lazily
-from langchain_reliable.policies import CallOptions, CircuitBreaker, RetryBudget
+from langchain_reliable.policies import Budget, CallOptions, CircuitBreaker, RetryBudget
 
 if TYPE_CHECKING:
     from langchain_reliable.observers import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PROPAGATE",
     "AllModelsFailed",
+    "Budget",
     "CallOptions",
     "Candidate",
     "CircuitBreaker",

@@ -3,7 +3,6 @@
 import logging
 import re
 import sys
-import threading
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from langchain_core.runnables import Runnable
 from pydantic import (
     ConfigDict,
     Field,
+    NonNegativeFloat,
     PrivateAttr,
     SecretStr,
     SkipValidation,
@@ -23,11 +23,10 @@ from pydantic import (
 )
 from typing_extensions import override
 
-from langchain_reliable._core.routing import Rotation
+from langchain_reliable._core.balancing.groups import GroupTurns
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._text.redact import redact
-from langchain_reliable.observers._forks import renewed_after_fork
-from langchain_reliable.policies import Order, Setting
+from langchain_reliable.policies import Budget, Order, Setting
 
 _logger = logging.getLogger("langchain_reliable")
 _ABOUT_KEYS = re.compile(r"(?i)api[ _-]?key|credentials")
@@ -101,7 +100,26 @@ class Candidate(_Setting):
     """Tokens that fit; by default what the child's profile says. A prompt that was too
     long for one window is not sent to another known to be no larger."""
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """Its share in a `"weighted"` group."""
+    """Its share in a `"weighted"` group, of conversations that stay where they are, and
+    of what is in flight in a `"least_busy"` one."""
+    tags: tuple[str, ...] = ()
+    """What it is: `CallOptions(tags=("eu",))` asks only candidates that have all of
+    the call's tags."""
+    rpm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Requests a minute that it may be asked. When it is full, the next is asked at
+    once, and the call waits only when nobody is free."""
+    tpm: int | None = Field(default=None, gt=0)
+    """Tokens a minute, of questions and answers together."""
+    max_parallel_requests: int | None = Field(default=None, ge=1)
+    """Requests that may be in flight at one moment, until their answers are whole."""
+    limits_key: str | None = Field(default=None, min_length=1)
+    """Candidates with the same one share their use of limits. By default those do that
+    go to the same endpoint with the same key and model."""
+    budget: Budget | None = None
+    """What it may spend in a day or a month."""
+    price: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """Dollars for a million tokens, of questions and of answers: for
+    `order="cheapest"` and `Budget(usd=...)`."""
 
     _kept: _Kept = PrivateAttr(default_factory=_Kept)
 
@@ -126,6 +144,24 @@ class Candidate(_Setting):
             )
             raise ValueError(msg)
         return value
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            msg = f'write a tuple: tags=("{value}",)'
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _knows_its_price(self) -> Self:
+        if self.budget is not None and self.budget.usd is not None and not self.price:
+            msg = (
+                "Budget(usd=...) needs the candidate's price, in dollars for a million "
+                "tokens of questions and of answers: price=(1.25, 10.0)"
+            )
+            raise ValueError(msg)
+        return self
 
     def timeouts(self, common: Timeouts) -> Timeouts:
         """Return its time limits: its own where given, else the common ones."""
@@ -161,9 +197,11 @@ class Group(_Setting):
     members: tuple[Candidate, ...]
     order: Order = "ordered"
     """Who is asked first: always the first (`"ordered"`), each in turn
-    (`"round_robin"`), or in turn by `Candidate(weight=...)` (`"weighted"`)."""
+    (`"round_robin"`), in turn by `Candidate(weight=...)` (`"weighted"`), who has the
+    fewest requests in flight over its weight (`"least_busy"`), who is likely to say the
+    first word soonest (`"fastest"`), or whose `price` is lowest (`"cheapest"`)."""
 
-    _rotation: Rotation = PrivateAttr()
+    _turns: GroupTurns = PrivateAttr()
 
     def __init__(self, members: Any, /, **settings: Any) -> None:
         super().__init__(**{"members": members, **settings})
@@ -178,12 +216,18 @@ class Group(_Setting):
 
     @model_validator(mode="after")
     def _begin(self) -> Self:
+        if self.order == "cheapest" and not any(one.price for one in self.members):
+            msg = (
+                'order="cheapest" goes by prices, in dollars for a million tokens of '
+                "questions and of answers: Candidate(model, price=(1.25, 10.0))"
+            )
+            raise ValueError(msg)
         return self._at_its_start()
 
     @property
-    def turns(self) -> Rotation | None:
+    def turns(self) -> GroupTurns | None:
         """Who says which member comes first; `None` where it is always the first."""
-        return self._rotation if self._rotation.turns else None
+        return None if self.order == "ordered" else self._turns
 
     @override
     def model_copy(
@@ -193,9 +237,9 @@ class Group(_Setting):
         return copy._at_its_start() if update else copy  # noqa: SLF001 - as above
 
     def _at_its_start(self) -> Self:
-        turns = Rotation(self.order, [one.weight for one in self.members])
-        turns.lock = renewed_after_fork(threading.RLock, turns, "lock")
-        self._rotation = turns
+        weights = [one.weight for one in self.members]
+        prices = [one.price for one in self.members]
+        self._turns = GroupTurns(self.order, weights, prices)
         return self
 
 

@@ -53,10 +53,13 @@ class AllModelsFailed(ModelError):
     Attributes:
         attempts: What was tried, in order; each with its `failure` and `error`.
         retry_after: Seconds until the first candidate may be asked again, where their
-            health holds all of them back.
+            health holds all of them back, or their own limits are used up.
+        kind: `RATE_LIMITED` or `QUOTA_EXHAUSTED` where the call ended on the limits
+            that the candidates were given (`rpm=`, `budget=` and so on); else `None`.
     """
 
     is_retryable = False
+    kind: FailureKind | None = None
 
     def __init__(
         self,
@@ -324,6 +327,11 @@ def is_candidates_doing(error: Exception) -> bool:
     """
     ours = (TotalTimeout, TooManyAbandonedThreads, ToolsNotSupported)
     return not isinstance(error, ours)
+
+
+def was_sent(error: Exception) -> bool:
+    """Return whether a request went out that came to this, as far as we know."""
+    return not isinstance(error, (TooManyAbandonedThreads, ToolsNotSupported))
 
 
 def _without_our_frames(error: Exception) -> Exception:

@@ -7,24 +7,28 @@ here belongs to an event loop, so one object serves threads, tasks and loops ali
 
 from __future__ import annotations
 
-import html
 import logging
+import math
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._core import circuit as circuit_rules
+from langchain_reliable._core.balancing.load import expected
 from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, Opened
 from langchain_reliable._core.fallback_watch import FallbackWatch
 from langchain_reliable._core.retry_budget import RetryTokenBucket
 from langchain_reliable._runtime.clock import SystemClock
+from langchain_reliable._runtime.load_book import LoadBook
 from langchain_reliable._text.redact import plain_name
+from langchain_reliable._text.tables import LEFT, aligned, html_table
 from langchain_reliable._text.wording import describe_failure
 from langchain_reliable.observers._forks import renewed_after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Hashable, Iterable, Mapping
 
+    from langchain_reliable._core.balancing.load import Pace
     from langchain_reliable._core.steps import Route
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.failures import Failure
@@ -33,6 +37,22 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("langchain_reliable")
 
 _ISOLATED = "isolated"
+
+_LOOK_AGAIN = 0.05
+"""Seconds between two looks at what is in flight, while it is waited for."""
+
+_HEAD = (
+    "candidate",
+    "state",
+    "for",
+    "in flight",
+    "first word",
+    "whole answer",
+    "limits used",
+    "last failure",
+)
+_ALWAYS = 3
+"""Columns that are shown though nothing stands in them."""
 
 MADE_UP_KEPT = 256
 """Candidates kept whose model a caller named at call time and nobody declared."""
@@ -49,6 +69,10 @@ class CandidateHealth:
         seconds: For how long it is still left alone; `None` where that has no end.
         failures: Failures in a row.
         last_failure: The last failure in a few words, without prompts or keys.
+        in_flight: Requests that have not ended.
+        first_word: Seconds to the first word of its streams, as to be expected now.
+        whole_answer: Seconds to its answers in one piece.
+        limits: How much of its own limits is used, from 0 to 1, by the name of each.
     """
 
     name: str
@@ -56,6 +80,10 @@ class CandidateHealth:
     seconds: float | None
     failures: int
     last_failure: str
+    in_flight: int = 0
+    first_word: float | None = None
+    whole_answer: float | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 class Health:
@@ -74,6 +102,8 @@ class Health:
 
     def __init__(self) -> None:
         """Begin with nothing known: everybody is well."""
+        self.book = LoadBook()
+        """Requests in flight and what limits have used; for the calls."""
         self._buckets: dict[RetryBudget, RetryTokenBucket] = {}
         self._circuits: dict[Hashable, Circuit] = {}
         self._clock: Clock = SystemClock()
@@ -91,9 +121,10 @@ class Health:
         """Return what is known of each candidate that was ever asked."""
         now = self._clock.now()
         with self._lock:
-            known = [(self._names[key], one) for key, one in self._circuits.items()]
-            shut = [name for name in self._isolated if name not in dict(known)]
-        rows = [self._row(name, circuit, now) for name, circuit in known]
+            names = self._names
+            known = [(names[key], one, key) for key, one in self._circuits.items()]
+            shut = self._isolated - {name for name, *_ in known}
+        rows = [self._row(name, circuit, now, key) for name, circuit, key in known]
         return (*rows, *(self._row(name, CLOSED, now) for name in sorted(shut)))
 
     def reset(self, name: str | None = None) -> None:
@@ -125,26 +156,56 @@ class Health:
                 ", ".join(known),
             )
 
+    def drain(self, name: str, timeout: float | None = None) -> bool:
+        """Isolate a candidate, and wait until nothing of it is in flight.
+
+        Args:
+            name: The candidate.
+            timeout: Seconds to wait at most; `None` for as long as it takes.
+
+        Returns:
+            Whether nothing is in flight any more.
+        """
+        self.isolate(name)
+        end = math.inf if timeout is None else self._clock.now() + timeout
+        while self._in_flight(name):
+            now = self._clock.now()
+            if now >= end:
+                return False
+            self._clock.sleep_until(min(now + _LOOK_AGAIN, end))
+        return True
+
+    async def adrain(self, name: str, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as in `drain`
+        """Isolate a candidate, and wait for it; the twin of `drain`."""
+        self.isolate(name)
+        end = math.inf if timeout is None else self._clock.now() + timeout
+        while self._in_flight(name):
+            now = self._clock.now()
+            if now >= end:
+                return False
+            await self._clock.asleep_until(min(now + _LOOK_AGAIN, end))
+        return True
+
+    def _in_flight(self, name: str) -> int:
+        with self._lock:
+            keys = [key for key, known in self._names.items() if known == name]
+        return sum(map(self.book.in_flight, keys))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known as plain JSON."""
+        return {"candidates": [asdict(row) for row in self.snapshot()]}
+
     def __str__(self) -> str:
         """Return a table for a terminal."""
-        rows = [("candidate", "state", "for", "last failure"), *self._cells()]
+        rows = self._cells()
         if len(rows) == 1:
             return "nothing is known of any candidate yet"
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        return "\n".join(
-            "  ".join(map(str.ljust, row, widths)).rstrip() for row in rows
-        )
+        return "\n".join(aligned(rows))
 
     def _repr_html_(self) -> str:
         """Return a table for a notebook."""
-        head = "".join(
-            f"<th>{name}</th>" for name in ("candidate", "state", "for", "last failure")
-        )
-        rows = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>"
-            for row in self._cells()
-        )
-        return f"<table><tr>{head}</tr>{rows}</table>"
+        head, *rows = self._cells()
+        return html_table([[(cell, LEFT) for cell in row] for row in rows], head)
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -288,6 +349,7 @@ class Health:
             oldest = next(iter(self._made_up))
             for kept in (self._made_up, self._circuits, self._healthy, self._names):
                 kept.pop(oldest, None)
+            self.book.forget(oldest)
 
     def bucket(self, budget: RetryBudget) -> RetryTokenBucket:
         """Return the bucket of a retry budget."""
@@ -297,7 +359,9 @@ class Health:
                 bucket.lock = renewed_after_fork(threading.RLock, bucket, "lock")
             return bucket
 
-    def _row(self, name: str, circuit: Circuit, now: float) -> CandidateHealth:
+    def _row(
+        self, name: str, circuit: Circuit, now: float, key: Hashable = None
+    ) -> CandidateHealth:
         state: str = circuit.state(now)
         seconds: float | None = max(0.0, circuit.available_at(now) - now)
         if name in self._isolated:
@@ -308,16 +372,41 @@ class Health:
             seconds=seconds,
             failures=circuit.failures,
             last_failure=describe_failure(circuit.last) if circuit.last else "",
+            in_flight=self.book.in_flight(key),
+            first_word=_seconds(self.book.pace(key, streams=True), now),
+            whole_answer=_seconds(self.book.pace(key, streams=False), now),
+            limits={str(k): v for k, v in self.book.used_shares(key, now).items()},
         )
 
-    def _cells(self) -> list[tuple[str, str, str, str]]:
-        return [
-            (one.name, one.state, _for(one), one.last_failure)
+    def _cells(self) -> list[list[str]]:
+        rows = [
+            (
+                one.name,
+                one.state,
+                _for(one),
+                f"{one.in_flight}" if one.in_flight else "",
+                _span(one.first_word),
+                _span(one.whole_answer),
+                ", ".join(f"{name} {used:.0%}" for name, used in one.limits.items()),
+                one.last_failure,
+            )
             for one in self.snapshot()
         ]
+        told = [
+            at for at in range(len(_HEAD)) if at < _ALWAYS or any(r[at] for r in rows)
+        ]
+        return [[row[at] for at in told] for row in (_HEAD, *rows)]
 
 
 def _for(one: CandidateHealth) -> str:
     if one.seconds is None:
         return "until reset"
     return f"{one.seconds:.0f} s" if one.seconds else ""
+
+
+def _seconds(pace: Pace | None, now: float) -> float | None:
+    return None if pace is None else round(expected(pace, now), 3)
+
+
+def _span(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.2f} s"

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from langchain_reliable.failures import VERDICTS, FailureKind, Verdict
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from langchain_reliable.failures import Failure
 
-Order = Literal["ordered", "round_robin", "weighted"]
+Order = Literal[
+    "ordered", "round_robin", "weighted", "least_busy", "fastest", "cheapest"
+]
 """How a group picks the member that is asked first."""
 
 
@@ -54,6 +56,12 @@ class CircuitBreaker(Setting):
     """Where doubling ends. It doubles only after a probe that cost its user time (a
     time-out, or more than 5 seconds): a probe that fails fast costs next to nothing.
     `None` for 120, or `open_for` where that is longer."""
+    slow_after: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Streams: from how many seconds to the first word on an answer counts as a failure
+    here. It is handed over as ever; but who has become slow is then left alone like one
+    that fails. It is not counted while nobody else could be asked. `None` for never."""
+    slow_whole_after: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """The same for answers in one piece, to their end: long answers take long."""
 
     @model_validator(mode="after")
     def _can_grow(self) -> Self:
@@ -96,6 +104,29 @@ class RetryBudget(Setting):
         return values
 
 
+class Budget(Setting):
+    """What a candidate may spend in a day or a month, counted in UTC.
+
+    When it is spent, the others are asked until the window ends. Answers that are on
+    their way are not cut off, so it is exceeded by these at most. It counts the answers
+    of this process.
+    """
+
+    tokens: int | None = Field(default=None, gt=0)
+    """Tokens, of questions and answers together."""
+    usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Dollars, by `Candidate(price=...)`."""
+    per: Literal["day", "month"]
+    """The window; it begins at midnight UTC."""
+
+    @model_validator(mode="after")
+    def _bounds_something(self) -> Self:
+        if self.tokens is None and self.usd is None:
+            msg = 'a budget bounds something: Budget(usd=50, per="month")'
+            raise ValueError(msg)
+        return self
+
+
 class CallOptions(Setting):
     """What one call shall do otherwise: `model.invoke(..., reliable=CallOptions())`.
 
@@ -109,6 +140,19 @@ class CallOptions(Setting):
     """Whether the next may be asked when the first one fails; its retries stay."""
     total_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds for the whole call, instead of the model's."""
+    sticky: Any = None
+    """What names the conversation (a string, an integer or a UUID): its calls stay with
+    the same member of each group, as long as that can answer."""
+    tags: tuple[str, ...] = ()
+    """Only candidates that have all of these tags are asked."""
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _is_a_list(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            msg = f'write a tuple: tags=("{value}",)'
+            raise ValueError(msg)
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,10 +21,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar, cast
+from weakref import ref
 
+from langchain_reliable._core.balancing.load import slow_failure
+from langchain_reliable._core.balancing.needs import NO_NEEDS
 from langchain_reliable._core.candidate_queue import CandidateQueue
-from langchain_reliable._core.endings import final_error, why_it_ended
+from langchain_reliable._core.endings import (
+    final_error,
+    kind_of_limits,
+    why_full,
+    why_it_ended,
+)
+from langchain_reliable._core.rate_limits import Demand, Full
 from langchain_reliable._core.retry import decide
 from langchain_reliable._core.steps import (
     Attempt,
@@ -36,14 +46,21 @@ from langchain_reliable._core.steps import (
 )
 from langchain_reliable._core.trail import Trail
 from langchain_reliable._core.usage import UNKNOWN_USAGE
-from langchain_reliable.errors import EmptyAnswer, is_candidates_doing
+from langchain_reliable.errors import (
+    AllModelsFailed,
+    EmptyAnswer,
+    is_candidates_doing,
+    was_sent,
+)
 from langchain_reliable.failures import FailureKind, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from langchain_reliable._core.candidate_queue import HealthStore, Outlook
+    from langchain_reliable._core.balancing.needs import CallNeeds
+    from langchain_reliable._core.candidate_queue import Outlook
     from langchain_reliable._core.circuit import Admission
+    from langchain_reliable._core.health_store import HealthStore, RequestBook
     from langchain_reliable._core.retry_budget import RetryTokenBucket
     from langchain_reliable._core.steps import Plan, Route, Step
     from langchain_reliable._core.timeouts import Timeouts
@@ -67,11 +84,17 @@ and asking the same again would pay for the same silence again."""
 
 _UNTIL_ONE_ENDS = Wait(math.inf)
 
+_MIDDLE: Final = 0.5
+"""Chance where none is given: an open circuit then closes on time."""
+
+NOTHING: Final = Demand()
+"""What a request takes of limits that count no tokens."""
+
 
 class Call(Generic[T]):
     """One call: what was tried, what it came to, and what is next."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a call is made of
         self,
         plan: Plan,
         policy: Policy,
@@ -81,6 +104,7 @@ class Call(Generic[T]):
         health: HealthStore | None = None,
         bucket: RetryTokenBucket | None = None,
         *,
+        needs: CallNeeds = NO_NEEDS,
         streams: bool = False,
     ) -> None:
         """Begin a call.
@@ -93,6 +117,7 @@ class Call(Generic[T]):
             number: Tells this call's events from those of others.
             health: What is known across calls; `None` for nothing.
             bucket: The retries that all calls may still make; `None` for any number.
+            needs: What it asks of its candidates.
             streams: Whether the call asks for a stream.
         """
         self.trail = Trail(plan, observe, number, streams=streams)
@@ -108,10 +133,22 @@ class Call(Generic[T]):
         self._launched = 0
         self._plan = plan
         self._policy = policy
-        self._queue = CandidateQueue(plan, health)
+        self._needs = needs
+        self._queue = CandidateQueue(plan, health, needs, streams=streams)
+        breaker = policy.breaker
+        self._is_slow = False
+        self._slow_after = (
+            None
+            if breaker is None
+            else breaker.slow_after
+            if streams
+            else breaker.slow_whole_after
+        )
         self._streams = streams
         self._waited = 0.0
-        self._waiting_until: float | None = None
+        self._waiting_for: object = None
+        if needs is not NO_NEEDS:
+            self.trail.unsuited(needs)
         most = policy.max_attempts
         self._max_attempts = (
             max(FEWEST_ATTEMPTS, len(plan.routes)) if most is None else most
@@ -134,6 +171,8 @@ class Call(Generic[T]):
         """Return the end of the call, if it has come to one; begin its time."""
         if self._fatal is not None:
             return self._give_up("", now, self._fatal)
+        if self._idle_since == math.inf:
+            self._idle_since = now
         total = self._policy.total_timeout
         if total is not None:
             if self._deadline is None:
@@ -153,22 +192,47 @@ class Call(Generic[T]):
         if queue.last is None and (first := queue.first(now)) is not None:
             admission = queue.acquire(first, now)
             if admission is not None and first.take_turn is None:
-                return self._started(first, admission, now)
+                step = self._started(first, admission, now)
+                if step is not None:
+                    return step
         outlook = queue.look(now, only_unasked=self._reserve_for_unasked())
         for route in outlook.held:
             self.trail.held_back(route, queue.held_until(route, now) - now)
+        for route, lacks in outlook.full.items():
+            self.trail.held_back(route, lacks.until - now, "full")
         if outlook.free is not None:
             return self._launch(queue.in_turn(outlook.free, now), now)
-        if outlook.waiting is not None and self._wait_allowed(outlook.free_at):
-            return self._wait(outlook.waiting, outlook.free_at, now)
+        if outlook.waiting is not None and self._wait_allowed(
+            outlook.free_at, outlook.limit
+        ):
+            return self._wait(outlook.waiting, outlook.free_at, now, outlook.limit)
         if not queue.at_last_tier:
             queue.next_tier()
             self._waited = 0.0
             return None
-        if outlook.held and not self._policy.fail_fast:
-            route = queue.last_resort(outlook.held, now)
-            return self._started(route, queue.admit_anyway(route, now), now)
-        return self._give_up(self._why(outlook, now), now)
+        return self._ask_anyway(outlook, now) or self._give_up(
+            self._why(outlook, now), now, full=outlook.full
+        )
+
+    def _ask_anyway(self, outlook: Outlook, now: float) -> Step[T] | None:
+        """Ask somebody whom something speaks against; but never one that is full.
+
+        First whom their health holds back, then whom the request does not fit. When all
+        of these are full, wait for the soonest.
+        """
+        held = [] if self._policy.fail_fast else outlook.held
+        for routes in (held, outlook.misfits):
+            if able := [route for route in routes if route not in outlook.full]:
+                route = self._queue.last_resort(able, now)
+                admission = self._queue.admit_anyway(route, now)
+                return self._started(route, admission, now)
+        full = {one: outlook.full.get(one) for one in (*held, *outlook.misfits)}
+        waits = [(lacks.until, one) for one, lacks in full.items() if lacks is not None]
+        if waits:
+            until, route = min(waits, key=itemgetter(0))
+            if self._wait_allowed(until, full[route]):
+                return self._wait(route, until, now, full[route])
+        return None
 
     def _reserve_for_unasked(self) -> bool:
         """Whether what is left of `max_attempts` is for those not asked yet."""
@@ -190,9 +254,14 @@ class Call(Generic[T]):
             self._queue.rule_out(route)
             return None
         admission = self._queue.acquire(route, now)
-        if admission is None:
-            return None
-        return self._started(route, admission, now, has_turn=has_turn)
+        step = (
+            self._started(route, admission, now, has_turn=has_turn)
+            if admission is not None
+            else None
+        )
+        if step is None and self._bucket is not None:  # somebody else was faster
+            self._bucket.refill(self._queue[route].paid)
+        return step
 
     def _pay_for_retry(self, route: Route) -> bool:
         """Pay for a retry that is really made; return whether there was enough."""
@@ -205,21 +274,53 @@ class Call(Generic[T]):
 
     def _started(
         self, route: Route, admission: Admission, now: float, *, has_turn: bool = False
-    ) -> Launch:
-        """Book an attempt; if that is interrupted, give a probe's slot back."""
+    ) -> Launch | None:
+        """Book an attempt; `None` if a limit was reached in the meantime.
+
+        If that is interrupted, a probe's slot and what was booked are given back.
+        """
+        request = None
         try:
-            attempt = self._attempt(route, admission, now, has_turn=has_turn)
+            if route.is_booked and self._health is not None:
+                request = self._booked(route, self._health.book, now)
+                if request is None:
+                    self._health.abandoned(route, admission)
+                    return None
+            attempt = self._attempt(
+                route, admission, now, has_turn=has_turn, request=request
+            )
+            if request is None and self._health is not None:
+                noted = self._health.book.noted[route.key]
+                noted.add(ref(attempt.progress, noted.discard))
             last, self._queue.last = self._queue.last, route
             self._in_flight[attempt.number] = attempt
             self.trail.started(attempt, last, now)
         except BaseException:
             if self._health is not None:
                 self._health.abandoned(route, admission)
+                if request is not None:
+                    self._health.book.never_sent(request, now)
             raise
         return Launch(attempt)
 
+    def _booked(self, route: Route, book: RequestBook, now: float) -> Any | None:
+        """Take a place among a candidate's requests; `None` if there is none."""
+        demand = NOTHING
+        if route.allowance is not None and route.allowance.counts_tokens:
+            demand = self._needs.demand(route)
+        request = book.begin(
+            route.key, route.allowance, demand, now, streams=self._streams
+        )
+        return None if isinstance(request, Full) else request
+
     def _attempt(
-        self, route: Route, admission: Admission, now: float, *, has_turn: bool
+        self,
+        route: Route,
+        admission: Admission,
+        now: float,
+        *,
+        has_turn: bool,
+        request: Any,
     ) -> Attempt:
         wait = max(0.0, now - self._idle_since)
         self._waited += wait
@@ -235,6 +336,7 @@ class Call(Generic[T]):
             AttemptProgress(),
             admission,
             has_turn,
+            request,
         )
 
     def _timeouts(self, route: Route, now: float) -> Timeouts:
@@ -269,19 +371,50 @@ class Call(Generic[T]):
         route, admission = attempt.route, attempt.admission
         self._end = Return(answer)
         health = self._health
-        closed = False
-        if health is not None:
-            closed = health.began_answering(route, admission, now)
-            if health.fallback_watch.rows and attempt.number == 1:
-                health.fallback_watch.answered(route, now)
+        if attempt.request is not None and health is not None:
+            health.book.spoke(attempt.request, self._spoke_at(attempt, now))
+        elif health is not None:
+            words = health.book.first_words[route.key, self._streams]
+            words.append((now, now - attempt.started_at))
+        if health is not None and health.fallback_watch.rows and attempt.number == 1:
+            health.fallback_watch.answered(route, now)
         self.trail.committed(attempt, now)
-        if closed:
+        limit = self._slow_after
+        self._is_slow = limit is not None and self._counts_as_slow(attempt, limit, now)
+        if (
+            health is not None
+            and not self._is_slow
+            and health.began_answering(route, admission, now)
+        ):
             self.trail.circuit_closed(route, now)
         if self._bucket is not None:
             paid = self._queue[route].paid
             self._bucket.refill(
                 paid if attempt.nth > 1 else self._bucket.success_credit
             )
+
+    def _spoke_at(self, attempt: Attempt, now: float) -> float:
+        """Return when an answer that commits now has begun."""
+        timer = attempt.progress.timer
+        spoke_at = timer.spoke_at if timer is not None and self._streams else None
+        return now if spoke_at is None else spoke_at
+
+    def _counts_as_slow(self, attempt: Attempt, limit: float, now: float) -> bool:
+        """Count an answer that has begun too late as a failure, handed over as it is.
+
+        Returns:
+            Whether it was late.
+        """
+        timer = attempt.progress.timer
+        began_at = attempt.started_at if timer is None else timer.began_at
+        seconds = self._spoke_at(attempt, now) - began_at
+        others = self._queue.anyone_else(attempt.route, now)
+        failure = slow_failure(seconds, limit, others=others)
+        if failure is None:
+            return False
+        self.trail.slow(attempt, seconds, limit, now)
+        self._count_failure(attempt, failure, now, _MIDDLE)
+        return True
 
     def failed(
         self, attempt: Attempt, error: Exception, now: float, chance: float
@@ -308,6 +441,7 @@ class Call(Generic[T]):
             self._empty is None or error.replaces_earlier
         ):
             self._empty = attempt, Return(cast("T", error.answer))
+        self._give_place_back(attempt, failure, error, now)
         self.trail.failed(attempt, failure, error, now)
         if (
             attempt.number == 1
@@ -375,24 +509,58 @@ class Call(Generic[T]):
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Take note that nobody waits any more, for an attempt or for the next."""
         self.trail.abandoned(attempt, now)
-        if attempt is None or attempt is self.trail.winner:
-            return  # nobody's probe, or one that has closed the circuit
+        if attempt is None:
+            return
+        self._book_lost(attempt, now)
+        if attempt is self.trail.winner:
+            return  # its probe has closed the circuit
         self._ended(attempt, now)
         if self._health is not None:
             self._health.abandoned(attempt.route, attempt.admission)
 
-    def answered(self, now: float, usage: Usage = UNKNOWN_USAGE) -> None:
-        """Take note that the caller has the whole answer."""
+    def _give_place_back(
+        self, attempt: Attempt, failure: Failure, error: Exception, now: float
+    ) -> None:
+        """End a failed attempt's place among its candidate's requests."""
+        attempt.progress.is_over = True
+        if attempt.request is None or self._health is None:
+            return
+        if failure.request_sent is False or not was_sent(error):
+            self._health.book.never_sent(attempt.request, now)
+        else:
+            self._book_lost(attempt, now)
+
+    def _book_lost(self, attempt: Attempt, now: float) -> None:
+        attempt.progress.is_over = True
+        if attempt.request is not None and self._health is not None:
+            spoke = attempt.progress.has_spoken
+            self._health.book.failed(attempt.request, now, spoke=spoke)
+
+    def answered(
+        self, now: float, usage: Usage = UNKNOWN_USAGE, likely: Usage | None = None
+    ) -> None:
+        """Take note that the caller has the whole answer.
+
+        Args:
+            now: The moment.
+            usage: What it says that it has cost.
+            likely: What limits go by, where it does not say.
+        """
         winner = cast("Attempt", self.trail.winner)  # only a committed one ends
+        winner.progress.is_over = True
         self.trail.answered(now, usage)
         if self._health is not None:
-            self._health.answered(winner.route, winner.admission)
+            if not self._is_slow:
+                self._health.answered(winner.route, winner.admission)
+            if winner.request is not None:
+                self._health.book.answered(winner.request, likely or usage, now)
 
     def interrupted(
         self, failure: Failure, error: Exception, now: float, chance: float
     ) -> None:
         """Take note that the stream of the winner broke after its commit."""
         winner = cast("Attempt", self.trail.winner)  # only a committed one relays
+        self._book_lost(winner, now)
         self.trail.interrupted(failure, error, now)
         self._report_to_health(winner, failure, error, now, chance)
 
@@ -416,10 +584,19 @@ class Call(Generic[T]):
         if not is_candidates_doing(error):
             self._health.abandoned(route, admission)
             return False
+        return self._count_failure(attempt, failure, now, chance)
+
+    def _count_failure(
+        self, attempt: Attempt, failure: Failure, now: float, chance: float
+    ) -> bool:
+        """Count a failure of a candidate; return whether its circuit is open now."""
+        if self._health is None:
+            return False
+        route = attempt.route
         opened = self._health.failed(
             route,
             failure,
-            admission,
+            attempt.admission,
             now,
             chance,
             self._policy.breaker,
@@ -432,9 +609,11 @@ class Call(Generic[T]):
 
     # --- waiting ------------------------------------------------------------------
 
-    def _wait_allowed(self, until: float) -> bool:
+    def _wait_allowed(self, until: float, limit: Full | None = None) -> bool:
         """Whether waiting so long for the current tier is still allowed."""
         if self._exceeds_deadline(until):
+            return False
+        if limit is not None and self._policy.fail_fast:
             return False
         allowed = (
             self._policy.max_last_wait
@@ -446,16 +625,23 @@ class Call(Generic[T]):
     def _exceeds_deadline(self, until: float) -> bool:
         return self._deadline is not None and until >= self._deadline
 
-    def _wait(self, route: Route, until: float, now: float) -> Wait:
-        if until != self._waiting_until:
-            self._waiting_until = until
-            self.trail.waiting(route, until - now, now)
+    def _wait(self, route: Route, until: float, now: float, limit: Full | None) -> Wait:
+        """Wait, and say so once: nobody knows when a request in flight will end."""
+        looks_again = limit is not None and limit.limit == "max_parallel_requests"
+        what = (route, limit.limit) if looks_again and limit is not None else until
+        if what != self._waiting_for:
+            self._waiting_for = what
+            self.trail.waiting(route, until - now, now, for_limit=limit is not None)
         return Wait(until)
 
     # --- the end ------------------------------------------------------------------
 
     def _give_up(
-        self, why: str, now: float, fatal: Exception | None = None
+        self,
+        why: str,
+        now: float,
+        fatal: Exception | None = None,
+        full: Mapping[Route, Full] | None = None,
     ) -> Return[T] | GiveUp:
         """End the call, once: asked again, it says the same."""
         if fatal is None and self._empty is not None:
@@ -465,10 +651,13 @@ class Call(Generic[T]):
             return answer
         if self._health is not None and self._nobody_reached():
             self._health.nobody_reached(self._plan.routes)
-        retry_after = self._queue.soonest(now) if self._policy.fail_fast else None
+        tells = self._policy.fail_fast or full
+        retry_after = self._queue.soonest(now) if tells else None
         error = final_error(
             self.trail.records, self._queue.asked, why, retry_after, fatal
         )
+        if full and isinstance(error, AllModelsFailed):
+            error.kind = kind_of_limits(full.values())
         self.trail.gave_up(now)
         end = self._end = GiveUp(error)
         return end
@@ -482,9 +671,12 @@ class Call(Generic[T]):
     def _why(self, outlook: Outlook, now: float) -> str:
         """Say what ended the call, where it was not simply the last failure."""
         limit = ""
-        if outlook.waiting is not None:
+        if outlook.waiting is not None and not self._policy.fail_fast:
             limit = f"max_last_wait={self._policy.max_last_wait:g}"
             if self._exceeds_deadline(outlook.free_at):
                 limit = f"what is left of total_timeout={self._policy.total_timeout:g}"
+        if outlook.full:
+            names = [f"{one.name} ({it.limit})" for one, it in outlook.full.items()]
+            return why_full(names, self._queue.soonest(now), limit)
         names = [route.name for route in outlook.held]
         return why_it_ended(names, self._queue.soonest(now) if names else 0.0, limit)

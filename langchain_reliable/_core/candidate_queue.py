@@ -8,64 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
+from langchain_reliable._core.balancing.groups import GroupMembers
+from langchain_reliable._core.balancing.needs import NO_NEEDS
 from langchain_reliable._core.circuit import UNKNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from langchain_reliable._core.circuit import Admission, Opened
-    from langchain_reliable._core.fallback_watch import FallbackWatch
+    from langchain_reliable._core.balancing.needs import CallNeeds
+    from langchain_reliable._core.circuit import Admission
+    from langchain_reliable._core.health_store import HealthStore
+    from langchain_reliable._core.rate_limits import Full
     from langchain_reliable._core.steps import Plan, Route
-    from langchain_reliable.failures import Failure, FailureKind
-    from langchain_reliable.policies import CircuitBreaker
-
-
-class HealthStore(Protocol):
-    """What a call asks of, and tells, the memory across calls."""
-
-    fallback_watch: FallbackWatch
-
-    def available_at(self, route: Route, now: float, /) -> float:
-        """Return when a candidate may be asked; `now` if it may at once."""
-
-    def admission_if_healthy(self, route: Route, /) -> Admission | None:
-        """Return the admission of a candidate that nothing speaks against."""
-
-    def try_acquire(self, route: Route, now: float, /) -> Admission | None:
-        """Take a free candidate; `None` if somebody else was faster."""
-
-    def record_request(self, route: Route, now: float, /) -> Admission:
-        """Note that a candidate is asked, whether it is free or not."""
-
-    def failed(
-        self,
-        route: Route,
-        failure: Failure,
-        admission: Admission,
-        now: float,
-        chance: float,
-        breaker: CircuitBreaker | None,
-        *,
-        took: float = 0.0,
-        alone: bool,
-    ) -> Opened:
-        """Take note of a failure; return whether the circuit is open now."""
-
-    def began_answering(
-        self, route: Route, admission: Admission, now: float, /
-    ) -> bool:
-        """Take note that an answer has begun; whether that closed a circuit."""
-
-    def answered(self, route: Route, admission: Admission, /) -> None:
-        """Take note of a whole answer."""
-
-    def abandoned(self, route: Route, admission: Admission, /) -> None:
-        """Take note that a request was given up."""
-
-    def nobody_reached(self, routes: Iterable[Route], /) -> None:
-        """Take note that no candidate of a call could be reached."""
+    from langchain_reliable.failures import FailureKind
 
 
 @dataclass(slots=True)
@@ -104,33 +61,62 @@ class Outlook(NamedTuple):
 
     Attributes:
         free: The one to ask now, if anybody may be.
-        free_at: When the first may be asked that waits for what it said itself.
+        free_at: When the first may be asked that waits for what it said itself, or that
+            is full.
         waiting: That one.
+        limit: What it is full of; `None` where it waits for what it said itself.
         held: Those whom their health holds back.
+        misfits: Those whom the request does not fit.
+        full: Those that are full, and until when.
     """
 
     free: Route | None
     free_at: float
     waiting: Route | None
+    limit: Full | None
     held: list[Route]
+    misfits: list[Route]
+    full: dict[Route, Full]
 
 
 class CandidateQueue:
     """The candidates of one call, and how far it has come among them."""
 
-    __slots__ = ("_at", "_health", "_plan", "_states", "last", "unasked")
+    __slots__ = (
+        "_at",
+        "_health",
+        "_needs",
+        "_plan",
+        "_states",
+        "_sticky",
+        "_streams",
+        "last",
+        "unasked",
+    )
 
-    def __init__(self, plan: Plan, health: HealthStore | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        health: HealthStore | None,
+        needs: CallNeeds = NO_NEEDS,
+        *,
+        streams: bool = False,
+    ) -> None:
         """Begin at the first tier.
 
         Args:
             plan: Who may be asked.
             health: What is known across calls; `None` for nothing.
+            needs: What the call asks of its candidates.
+            streams: Whether it asks for a stream.
         """
         self._at = 0
         self._health = health
+        self._needs = needs
         self._plan = plan
         self._states: dict[Route, RouteState] = {}
+        self._sticky: dict[int, tuple[Route, ...]] = {}
+        self._streams = streams
         self.last: Route | None = None
         self.unasked = len(plan.routes)
 
@@ -163,23 +149,48 @@ class CandidateQueue:
         At the last tier, those are meant as well who were put off before: for a long
         wait, or because their circuit opened in the middle of this call. Health holds
         back whom this call has not asked yet; a retry of its own is this call's affair.
+        Who is full is never asked, and waited for only when nobody else is free.
         """
         free: Route | None = None
-        soonest, waiting, held = math.inf, None, []
-        for route in self._in_order():
+        soonest, waiting, limit = math.inf, None, None
+        held: list[Route] = []
+        misfits: list[Route] = []
+        full: dict[Route, Full] = {}
+        for route in self._to_look_at(only_unasked=only_unasked):
             state = self._states.get(route, _FRESH)
-            if state.in_flight or (only_unasked and state.attempts):
-                continue
-            if state.put_off and not self.at_last_tier:
-                continue
-            if self.held_until(route, now) > now:
+            fits = state.attempts or route not in self._needs.misfits
+            is_held = self.held_until(route, now) > now
+            if (lacks := self.full(route, now)) is not None:
+                full[route] = lacks
+            if not fits:
+                misfits.append(route)
+            elif is_held:
                 held.append(route)
+            elif lacks is not None:
+                if self.at_last_tier and max(lacks.until, state.free_at) < soonest:
+                    soonest, waiting = max(lacks.until, state.free_at), route
+                    limit = lacks
             elif state.free_at <= now:
                 free = route
                 break
             elif state.free_at < soonest:
-                soonest, waiting = state.free_at, route
-        return Outlook(free, soonest, waiting, held)
+                soonest, waiting, limit = state.free_at, route, None
+        return Outlook(free, soonest, waiting, limit, held, misfits, full)
+
+    def full(self, route: Route, now: float) -> Full | None:
+        """Return which of its limits keeps a route from being asked, and until when."""
+        if route.allowance is None or self._health is None:
+            return None
+        demand = self._needs.demand(route)
+        return self._health.book.full(route.allowance, demand, now)
+
+    def _to_look_at(self, *, only_unasked: bool) -> Iterator[Route]:
+        for route in self._in_order():
+            state = self._states.get(route, _FRESH)
+            if state.in_flight or (only_unasked and state.attempts):
+                continue
+            if self.at_last_tier or not state.put_off:
+                yield route
 
     def _in_order(self) -> Iterator[Route]:
         """Iterate over those to look at, the one to prefer first.
@@ -187,10 +198,25 @@ class CandidateQueue:
         Of the present tier before those put off; who was not asked yet before who was;
         after the last asked before those before it.
         """
-        yield from self._of_tier(self._plan.tiers[self._at].routes)
+        yield from self._of_tier(self._routes_at(self._at))
         if self.at_last_tier:
-            for earlier in self._plan.tiers[: self._at]:
-                yield from filter(self._is_alive, earlier.routes)
+            for earlier in range(self._at):
+                yield from filter(self._is_alive, self._routes_at(earlier))
+
+    def _routes_at(self, at: int) -> tuple[Route, ...]:
+        """Return the routes of a tier, in the order of the conversation if it has one.
+
+        A preference, never a pin: whoever is next is asked when the first is not free.
+        """
+        tier = self._plan.tiers[at]
+        if self._needs.sticky is None or len(tier.routes) == 1 or tier.is_fixed:
+            return tier.routes
+        if (known := self._sticky.get(at)) is None:
+            places = {route.place: route for route in tier.routes}
+            order = self._needs.sticky(tier.routes[0].entry)
+            known = tuple(places[place] for place in order if place in places)
+            self._sticky[at] = known
+        return known
 
     def _of_tier(self, routes: tuple[Route, ...]) -> Iterator[Route]:
         at = routes.index(self.last) + 1 if self.last in routes else 0
@@ -218,10 +244,15 @@ class CandidateQueue:
         for other in self._plan.routes:
             if other is route:
                 continue
-            if (state := states.get(other)) is None:  # mostly it is so: no call of ours
+            if (
+                (state := states.get(other)) is None  # mostly it is so: no call of ours
+                and other.allowance is None
+            ):
+                if other in self._needs.misfits:
+                    continue
                 if health is None or health.available_at(other, now) <= now:
                     return True
-            elif self._could_be_asked(other, state, now):
+            elif self._could_be_asked(other, state or _FRESH, now):
                 return True
         return False
 
@@ -231,7 +262,11 @@ class CandidateQueue:
     def _could_be_asked(self, route: Route, state: RouteState, now: float) -> bool:
         if state.out or state.put_off or state.free_at > now or state.in_flight:
             return False
-        return self.held_until(route, now) <= now
+        if route in self._needs.misfits and not state.attempts:
+            return False
+        if self.held_until(route, now) > now:
+            return False
+        return route.allowance is None or self.full(route, now) is None
 
     def soonest(self, now: float) -> float | None:
         """Return in how many seconds the first candidate may be asked by any call.
@@ -240,8 +275,12 @@ class CandidateQueue:
         """
         if self._health is None:
             return 0.0
-        free = [self._health.available_at(one, now) for one in self._plan.routes]
-        wait = max(0.0, min(free) - now)
+        wait = math.inf
+        for route in self._plan.routes:
+            at = self._health.available_at(route, now)
+            if (lacks := self.full(route, now)) is not None:
+                at = max(at, lacks.until)
+            wait = min(wait, max(0.0, at - now))
         return wait if math.isfinite(wait) else None
 
     # --- asking -------------------------------------------------------------------
@@ -252,7 +291,7 @@ class CandidateQueue:
         `None` where that takes a look at several.
         """
         if self._plan.only is not None:
-            return self._plan.only
+            return None if self._plan.only in self._needs.misfits else self._plan.only
         return self._whose_turn(now)
 
     def in_turn(self, free: Route, now: float) -> Route:
@@ -262,23 +301,33 @@ class CandidateQueue:
             free: Who is asked where nobody takes turns.
             now: The moment.
         """
-        tier = self._plan.tiers[self._at]
-        if tier.turns is None or any(route in self._states for route in tier.routes):
-            return free
+        if self._states and self._states.get(free, _FRESH).attempts:
+            return free  # everybody else was asked as well
         return self._whose_turn(now) or free
 
     def _whose_turn(self, now: float) -> Route | None:
+        """Return whose turn it is among those that were not asked yet."""
         tier = self._plan.tiers[self._at]
+        if self._needs.sticky is not None and not tier.is_fixed:
+            unasked = (one for one in self._routes_at(self._at) if self._is_new(one))
+            return next((one for one in unasked if self._is_free(one, now)), None)
         if tier.turns is None:
             return None
         by_place = tier.by_place
 
         def is_free(place: int) -> bool:
             route = by_place.get(place)
-            return route is not None and self._is_free(route, now)
+            return (
+                route is not None and self._is_new(route) and self._is_free(route, now)
+            )
 
-        place = tier.turns.first(is_free)
+        book = None if self._health is None else self._health.book
+        members = GroupMembers(by_place, is_free, book, streams=self._streams)
+        place = tier.turns.pick(members, now, streams=self._streams)
         return None if place is None else by_place[place]
+
+    def _is_new(self, route: Route) -> bool:
+        return not self._states.get(route, _FRESH).attempts
 
     def acquire(self, route: Route, now: float) -> Admission | None:
         """Take a route that is free; `None` if it is not, or somebody was faster."""

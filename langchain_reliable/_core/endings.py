@@ -14,9 +14,10 @@ from langchain_reliable.errors import (
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from langchain_reliable._core.candidate_queue import RouteState
+    from langchain_reliable._core.rate_limits import Full
     from langchain_reliable.events import AttemptRecord
 
 _OUR_WORD = BrokenToolCall, FilteredAnswer
@@ -68,6 +69,27 @@ def _said_by_the_child(error: Exception) -> Exception:
     """Return what a child itself said: nobody was asked, so it is told as it came."""
     cause = error.__cause__
     return cause if isinstance(cause, Exception) else error
+
+
+def kind_of_limits(full: Iterable[Full]) -> FailureKind:
+    """Return what a call ends as that nobody was free to answer."""
+    if all(one.limit == "budget" for one in full):
+        return FailureKind.QUOTA_EXHAUSTED
+    return FailureKind.RATE_LIMITED
+
+
+def why_full(names: Sequence[str], soonest: float | None, limit: str) -> str:
+    """Say that a call ended on the limits of its own candidates.
+
+    Args:
+        names: Who is full, and of what.
+        soonest: Seconds until the first candidate is free; `None` for never.
+        limit: The limit that a wait would have gone past.
+    """
+    told = f"{', '.join(names)} used up"
+    if soonest is not None:
+        told += f"; the soonest is free in {soonest:.0f} s"
+    return f"{told}, longer than {limit}" if limit else told
 
 
 def why_it_ended(held: Sequence[str], soonest: float | None, limit: str) -> str:

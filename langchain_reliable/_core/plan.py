@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from langchain_reliable._core.fit import places_with_tags
 from langchain_reliable._core.steps import Plan, Tier
 from langchain_reliable._text.redact import plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from langchain_reliable._core.steps import Route, Turns
     from langchain_reliable.policies import CallOptions
@@ -158,12 +159,35 @@ def plan_for(plan: Plan, options: CallOptions) -> Plan:
     return Plan(tiers if options.failover else tiers[:1])
 
 
+def with_tags(plan: Plan, tags: Collection[str]) -> Plan:
+    """Return the part of a plan that has all of some tags.
+
+    Raises:
+        ValueError: Nobody has; the text says which tags there are.
+    """
+    places = places_with_tags([route.tags for route in plan.routes], tags)
+    able = {plan.routes[place] for place in places}
+    if len(able) == len(plan.routes):
+        return plan
+    tiers = [
+        tier._replace(routes=tuple(one for one in tier.routes if one in able))
+        for tier in plan.tiers
+    ]
+    return Plan([only_its_own(tier) for tier in tiers if tier.routes])
+
+
+def only_its_own(tier: Tier) -> Tier:
+    """Return a tier that finds by their places only those that are left in it."""
+    places = {route.place: route for route in tier.routes}
+    return tier._replace(by_place=places) if tier.turns is not None else tier
+
+
 def _from(plan: Plan, name: str) -> list[Tier]:
     for at, tier in enumerate(plan.tiers):
         routes = tier.routes
         for place, route in enumerate(routes):
             if name in (route.name, route.given_name):
-                first = Tier((*routes[place:], *routes[:place]))
+                first = Tier((*routes[place:], *routes[:place]), is_fixed=True)
                 return [first, *plan.tiers[at + 1 :]]
     known = ", ".join(route.name for route in plan.routes)
     msg = f"start_at={name!r} is none of this model's candidates: {known}"

@@ -18,7 +18,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from langchain_reliable._core.metering.budgets import UNSPENT, free_from, spend
+from langchain_reliable._core.metering.budgets import (
+    UNSPENT,
+    free_from,
+    spend,
+    spent_share,
+)
 from langchain_reliable._core.metering.token_minute import (
     BURST,
     NO_TOKENS,
@@ -30,6 +35,8 @@ from langchain_reliable._core.metering.token_minute import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from langchain_reliable._core.metering.budgets import BudgetTerms, Price, Spending
     from langchain_reliable._core.metering.token_minute import TokenMinute
     from langchain_reliable._core.usage import Usage
@@ -89,6 +96,18 @@ class Demand(NamedTuple):
 
     input_tokens: int = 0
     output_tokens: int | None = None
+
+
+class Allowance(NamedTuple):
+    """The limits of a candidate, and the key by which others share them."""
+
+    key: Hashable
+    limits: RateLimits
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it has to be known what a request takes."""
+        return self.limits.tpm is not None or self.limits.budget is not None
 
 
 class Lease(NamedTuple):
@@ -239,20 +258,24 @@ def end_failed(state: LimitState) -> LimitState:
     return state._replace(in_flight=max(state.in_flight - 1, 0))
 
 
-def used_share(limits: RateLimits, state: LimitState, now: float) -> float | None:
-    """Return how full the fullest limit is, from 0 to 1 and above; `None` if unlimited.
+def used_shares(
+    limits: RateLimits, state: LimitState, now: float, wall: float = 0.0
+) -> dict[LimitName, float]:
+    """Return how full each limit is, from 0 to 1 and above.
 
     Of requests it is the share of the burst that is used, of tokens that of the minute.
     """
-    shares: list[float] = []
+    shares: dict[LimitName, float] = {}
     if limits.rpm is not None:
         span = max(BURST, limits.request_interval)
-        shares.append(max(state.requests_until - now, 0.0) / span)
+        shares["rpm"] = max(state.requests_until - now, 0.0) / span
     if limits.tpm is not None:
-        shares.append(aged(state.tokens, now).total / limits.tpm)
+        shares["tpm"] = aged(state.tokens, now).total / limits.tpm
     if limits.max_parallel_requests is not None:
-        shares.append(state.in_flight / limits.max_parallel_requests)
-    return max(shares, default=None)
+        shares["max_parallel_requests"] = state.in_flight / limits.max_parallel_requests
+    if limits.budget is not None:
+        shares["budget"] = spent_share(limits.budget, state.spending, wall)
+    return shares
 
 
 def _full(

@@ -19,12 +19,17 @@ from typing import (
 )
 
 from langchain_reliable._core.circuit import MAX_PROBE, UNKNOWN, Admission
+from langchain_reliable._core.fit import ANYTHING
 from langchain_reliable._core.timeouts import NO_TIMEOUTS, AttemptTimer, Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence
 
     from langchain_core.outputs import ChatGeneration
+
+    from langchain_reliable._core.balancing.orders import Members
+    from langchain_reliable._core.fit import Capacity
+    from langchain_reliable._core.rate_limits import Allowance
 
 T = TypeVar("T")
 
@@ -51,6 +56,12 @@ class Route:
         model: The model that it is asked for, where known.
         provider: Whose model it is, as LangChain calls it, where known.
         take_turn: Asks its rate limiter without blocking, where it has one.
+        tags: What its owner says of it.
+        capacity: What is known of the requests that fit it.
+        max_tokens: The most that its answers take, where the call says nothing.
+        own_max_tokens: The same, whatever the call says.
+        allowance: What it may be asked, where its owner says.
+        is_booked: Whether its requests are counted as they begin and end.
         candidate: Whom the router finds its child by; sealed for the core.
     """
 
@@ -71,13 +82,19 @@ class Route:
     model: str | None = None
     provider: str | None = None
     take_turn: Callable[[], bool] | None = None
+    tags: frozenset[str] = frozenset()
+    capacity: Capacity = ANYTHING
+    max_tokens: int | None = None
+    own_max_tokens: int | None = None
+    allowance: Allowance | None = None
+    is_booked: bool = False
     candidate: Any = None
 
 
 class Turns(Protocol):
     """Says which member of a group is asked first; taking a turn changes the next."""
 
-    def first(self, is_free: Callable[[int], bool]) -> int | None:
+    def pick(self, members: Members, now: float, *, streams: bool) -> int | None:
         """Take a turn; return the place of a free member, `None` if nobody is free."""
 
 
@@ -88,11 +105,13 @@ class Tier(NamedTuple):
         routes: A candidate alone, or the members of a group.
         turns: Says who is asked first, where that changes from call to call.
         by_place: The routes by their place in the group, where turns are taken.
+        is_fixed: Whether the call says itself in which order to ask.
     """
 
     routes: tuple[Route, ...]
     turns: Turns | None = None
     by_place: Mapping[int, Route] = MappingProxyType({})
+    is_fixed: bool = False
 
 
 class Plan:
@@ -103,9 +122,11 @@ class Plan:
         routes: All of them, in that order.
         only: The route of a first tier that has but one.
         tier_of: The place of each route's tier.
+        is_sized: Whether a request may fit some of them and others not.
+        counts_tokens: Whether it has to be known what a request takes.
     """
 
-    __slots__ = ("only", "routes", "tier_of", "tiers")
+    __slots__ = ("counts_tokens", "is_sized", "only", "routes", "tier_of", "tiers")
 
     def __init__(self, tiers: Sequence[Tier]) -> None:
         """Look at what does not change from call to call."""
@@ -116,9 +137,16 @@ class Plan:
         self.tier_of = {
             route: at for at, tier in enumerate(self.tiers) for route in tier.routes
         }
+        self.is_sized = len(self.routes) > 1 and any(
+            route.capacity is not ANYTHING for route in self.routes
+        )
+        self.counts_tokens = any(
+            route.allowance is not None and route.allowance.counts_tokens
+            for route in self.routes
+        )
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class AttemptProgress:
     """What has come of an attempt so far, written down by whoever reads its answer.
 
@@ -128,6 +156,7 @@ class AttemptProgress:
         parts: What has come before the commit: chunks, or an answer in one piece.
         broke: What broke after the last word of an answer that is whole all the same.
         timer: Its time limits, once they run.
+        is_over: Whether nothing more is to come of it.
     """
 
     opened_at: float | None = None
@@ -135,6 +164,7 @@ class AttemptProgress:
     parts: Sequence[ChatGeneration] = ()
     broke: Exception | None = None
     timer: AttemptTimer | None = None
+    is_over: bool = False
 
     @property
     def has_spoken(self) -> bool:
@@ -155,6 +185,7 @@ class Attempt(NamedTuple):
         progress: What has come of it so far.
         admission: What its candidate's health admitted it as.
         has_turn: Whether its rate limiter has already let it pass.
+        request: What it was booked as, if it was; sealed for the core.
     """
 
     number: int
@@ -166,6 +197,7 @@ class Attempt(NamedTuple):
     progress: AttemptProgress
     admission: Admission = UNKNOWN
     has_turn: bool = False
+    request: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,8 @@ class AttemptTimer:
             list.
         given_up: Whether nobody waits any more.
         has_payload: Whether a chunk has said something.
+        began_at: When the request went out.
+        spoke_at: When a chunk has said something.
         quiet_since: When the last chunk came, or the attempt began.
         watcher: Called when there is less time than before, by whoever notes it: the
             one that waits may be another thread.
@@ -143,10 +145,12 @@ class AttemptTimer:
         "_idle",
         "_missed",
         "_silence",
+        "began_at",
         "deadlines",
         "given_up",
         "has_payload",
         "quiet_since",
+        "spoke_at",
         "watcher",
     )
 
@@ -168,7 +172,8 @@ class AttemptTimer:
         self.deadlines: list[_Deadline] = []
         self.given_up = False
         self.has_payload = False
-        self.quiet_since = now
+        self.quiet_since = self.began_at = now
+        self.spoke_at: float | None = None
         self.watcher: Callable[[AttemptTimer], None] | None = None
         if (span := timeouts.attempt) is not None:
             self.deadlines.append((now + span, AttemptTimeout, span))
@@ -203,6 +208,7 @@ class AttemptTimer:
     def payload_arrived(self) -> None:
         """Take note that a chunk has said something: from now on silence counts."""
         self.has_payload, self._silence = True, self._idle
+        self.spoke_at = self.quiet_since
         self.deadlines = [
             one for one in self.deadlines if one[1] is not FirstChunkTimeout
         ]

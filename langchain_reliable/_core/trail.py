@@ -28,12 +28,14 @@ from langchain_reliable.events import (
     Interrupted,
     PassedOver,
     Retried,
+    SlowCall,
     Waiting,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
 
+    from langchain_reliable._core.balancing.needs import CallNeeds
     from langchain_reliable._core.steps import Attempt, Plan, Route
     from langchain_reliable._core.usage import Usage
     from langchain_reliable.events import Event
@@ -183,10 +185,25 @@ class Trail:
             output_tokens=record.output_tokens,
         )
 
-    def waiting(self, route: Route, seconds: float, now: float) -> None:
+    def waiting(
+        self, route: Route, seconds: float, now: float, *, for_limit: bool = False
+    ) -> None:
         """Nobody is free to ask."""
-        why = self._last_failure()
-        self._tell(Waiting, now, candidate=route.name, seconds=seconds, failure=why)
+        self._tell(
+            Waiting,
+            now,
+            candidate=route.name,
+            seconds=seconds,
+            failure=self._last_failure(),
+            for_limit=for_limit,
+        )
+
+    def unsuited(self, needs: CallNeeds) -> None:
+        """Some candidates do not suit the call, whatever their health."""
+        for route in needs.untagged:
+            self.held_back(route, None, "tags")
+        for route in needs.misfits:
+            self.held_back(route, None, "fit")
 
     def held_back(
         self, route: Route, seconds: float | None, reason: str = "health"
@@ -209,6 +226,18 @@ class Trail:
                     reason=reason,
                     seconds=_finite(seconds),
                 )
+
+    def slow(self, attempt: Attempt, seconds: float, limit: float, now: float) -> None:
+        """An answer has begun later than its circuit breaker takes for healthy."""
+        self._tell(
+            SlowCall,
+            now,
+            candidate=attempt.route.name,
+            seconds=seconds,
+            limit=limit,
+            streams=self._streams,
+            number=attempt.number,
+        )
 
     def circuit_opened(self, route: Route, seconds: float, now: float) -> None:
         """A candidate failed too often in a row."""
@@ -234,9 +263,10 @@ class Trail:
 
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Nobody waits for an answer any more, in an attempt or between two."""
-        if attempt is None:  # a wait follows a failure
-            last = self._by_number[max(self._by_number)]
-            self._tell(Abandoned, now, candidate=last.candidate)
+        if attempt is None:  # in a wait, perhaps before any attempt
+            by_number = self._by_number
+            last = by_number[max(by_number)].candidate if by_number else ""
+            self._tell(Abandoned, now, candidate=last)
         else:
             opened_at = attempt.progress.opened_at
             opened = None if opened_at is None else opened_at - attempt.started_at

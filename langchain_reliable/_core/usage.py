@@ -37,6 +37,12 @@ def usage_among(parts: Iterable[ChatGeneration]) -> Usage:
     return sum(one[0] or 0 for one in known), sum(one[1] or 0 for one in known)
 
 
+def likely_usage(parts: Iterable[ChatGeneration], usage: Usage) -> Usage:
+    """Return what an answer has probably cost, four characters a token."""
+    characters = sum(len(one.message.text) for one in parts)
+    return usage[0], -(-characters // 4)
+
+
 def usage_at_end(chunks: Sequence[ChatGeneration], last: int) -> Usage:
     """Return the tokens of a whole stream.
 

@@ -8,22 +8,26 @@ all threads, tasks and event loops.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._core.balancing.load import measured, waited
 from langchain_reliable._core.rate_limits import (
     UNUSED,
+    Allowance,
     Full,
     end_failed,
     full,
     give_back,
     settle,
     take,
-    used_share,
+    used_shares,
 )
 from langchain_reliable._runtime.clock import epoch
+from langchain_reliable.observers._forks import renewed_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -32,17 +36,15 @@ if TYPE_CHECKING:
     from langchain_reliable._core.rate_limits import (
         Demand,
         Lease,
+        LimitName,
         LimitState,
         RateLimits,
     )
+    from langchain_reliable._core.steps import AttemptProgress
     from langchain_reliable._core.usage import Usage
 
-
-class Allowance(NamedTuple):
-    """The limits of a candidate, and the key by which others share them."""
-
-    key: Hashable
-    limits: RateLimits
+_WORDS_KEPT = 16
+"""Answers whose beginnings are kept until somebody wants to know how fast they were."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +62,7 @@ class InFlight:
         allowance: Which limits it counts for.
         booked: What was booked for it.
         dropped: Where to leave the note; `None` once it has ended.
+        spoke: Whether its answer has begun.
     """
 
     key: Hashable
@@ -67,16 +70,19 @@ class InFlight:
     began_at: float
     allowance: Allowance | None
     booked: Lease | None
-    dropped: deque[tuple[Hashable, Allowance | None]] | None
+    dropped: deque[InFlight] | None
+    spoke: bool = False
 
     def __del__(self) -> None:
         if (dropped := self.dropped) is not None:
-            dropped.append((self.key, self.allowance))
+            dropped.append(self)
 
 
 @dataclass(slots=True)
 class _Load:
     in_flight: int = 0
+    unspoken: int = 0  # those of them that have not begun to answer
+    allowance: Allowance | None = None  # as it was at the last request
     paces: dict[bool, Pace] = field(default_factory=dict)  # by whether it streams
 
 
@@ -89,11 +95,18 @@ class LoadBook:
         Args:
             wall: Seconds since 1970, for budgets.
         """
-        self._dropped: deque[tuple[Hashable, Allowance | None]] = deque()
+        self.noted: defaultdict[Hashable, set[weakref.ref[AttemptProgress]]]
+        self.noted = defaultdict(set)
+        self.first_words: defaultdict[
+            tuple[Hashable, bool], deque[tuple[float, float]]
+        ] = defaultdict(partial(deque, maxlen=_WORDS_KEPT))
+        self._dropped: deque[InFlight] = deque()
         self._limits: dict[Hashable, LimitState] = {}
         self._loads: defaultdict[Hashable, _Load] = defaultdict(_Load)
-        self._lock = threading.RLock()
         self._wall = wall
+        # Held weakly: what renews locks would keep the book alive for ever.
+        make = partial(_lock_of, weakref.ref(self))
+        self._lock = renewed_after_fork(make, self, "_lock")
 
     # --- questions ----------------------------------------------------------------
 
@@ -101,12 +114,37 @@ class LoadBook:
         """Return how many requests of a candidate have not ended."""
         self._read_notes()
         load = self._loads.get(key)
-        return load.in_flight if load is not None else 0
+        booked = load.in_flight if load is not None else 0
+        return booked + len(self._under_way(key)) if key in self.noted else booked
+
+    def unspoken(self, key: Hashable) -> int:
+        """Return how many of these have not begun to answer."""
+        self._read_notes()
+        load = self._loads.get(key)
+        booked = load.unspoken if load is not None else 0
+        if key not in self.noted:
+            return booked
+        return booked + sum(not one.has_spoken for one in self._under_way(key))
+
+    def _under_way(self, key: Hashable) -> list[AttemptProgress]:
+        """Return what was only noted, and is not over."""
+        noted = [known() for known in self.noted[key].copy()]
+        return [one for one in noted if one is not None and not one.is_over]
 
     def pace(self, key: Hashable, *, streams: bool) -> Pace | None:
         """Return how fast a candidate begins to answer, if that is known."""
+        if (key, streams) in self.first_words:
+            self._read_first_words(key, streams=streams)
         load = self._loads.get(key)
         return load.paces.get(streams) if load is not None else None
+
+    def _read_first_words(self, key: Hashable, *, streams: bool) -> None:
+        """Take in how fast answers began that were only noted."""
+        with self._lock:
+            paces, words = self._loads[key].paces, self.first_words[key, streams]
+            while words:
+                at, seconds = words.popleft()
+                paces[streams] = measured(paces.get(streams), seconds, at)
 
     def full(self, allowance: Allowance, demand: Demand, now: float) -> Full | None:
         """Return what keeps a request back, and until when; `None` if nothing does."""
@@ -115,11 +153,15 @@ class LoadBook:
         state = self._limits.get(key, UNUSED)
         return full(limits, state, demand, now, self._wall_for(limits))
 
-    def used_share(self, allowance: Allowance, now: float) -> float | None:
-        """Return how full the fullest limit is, for people."""
+    def used_shares(self, key: Hashable, now: float) -> dict[LimitName, float]:
+        """Return how full each limit of a candidate is, for people."""
         self._read_notes()
-        key, limits = allowance
-        return used_share(limits, self._limits.get(key, UNUSED), now)
+        load = self._loads.get(key)
+        if load is None or load.allowance is None:
+            return {}
+        shared, limits = load.allowance
+        state = self._limits.get(shared, UNUSED)
+        return used_shares(limits, state, now, self._wall_for(limits))
 
     # --- requests -----------------------------------------------------------------
 
@@ -143,16 +185,22 @@ class LoadBook:
                 if isinstance(taken, Full):
                     return taken
                 self._limits[shared], booked = taken
-            self._loads[key].in_flight += 1
-        return InFlight(key, streams, now, allowance, booked, self._dropped)
+            load = self._loads[key]
+            load.in_flight += 1
+            load.unspoken += 1
+            load.allowance = allowance
+            return InFlight(key, streams, now, allowance, booked, self._dropped)
 
     def spoke(self, request: InFlight, now: float) -> None:
         """An answer has begun."""
         seconds = now - request.began_at
         with self._lock:
-            paces = self._loads[request.key].paces
-            before = paces.get(request.streams)
-            paces[request.streams] = measured(before, seconds, now)
+            load = self._loads[request.key]
+            before = load.paces.get(request.streams)
+            load.paces[request.streams] = measured(before, seconds, now)
+            if request.dropped is self._dropped and not request.spoke:
+                load.unspoken -= 1
+            request.spoke = True
 
     def answered(self, request: InFlight, usage: Usage, now: float) -> None:
         """An answer is whole."""
@@ -171,7 +219,7 @@ class LoadBook:
         Args:
             request: The request.
             now: The present moment.
-            spoke: Whether its answer had begun.
+            spoke: Whether a first word had come, though nobody was told of it.
         """
         with self._lock:
             if self._has_ended(request):
@@ -180,7 +228,7 @@ class LoadBook:
             paces = self._loads[request.key].paces
             before = paces.get(request.streams)
             after = waited(before, now - request.began_at, now)
-            if after is not None and not spoke:
+            if after is not None and not (spoke or request.spoke):
                 paces[request.streams] = after
 
     def never_sent(self, request: InFlight, now: float) -> None:
@@ -196,17 +244,29 @@ class LoadBook:
     def forget(self, key: Hashable) -> None:
         """Forget a candidate that nothing is in flight of."""
         with self._lock:
-            if not self.in_flight(key):
-                self._loads.pop(key, None)
+            if self.in_flight(key):
+                return
+            self.noted.pop(key, None)
+            for streams in (False, True):
+                self.first_words.pop((key, streams), None)
+            load = self._loads.pop(key, None)
+            if load is not None and load.allowance is not None:
+                limits = [one.allowance for one in self._loads.values()]
+                if load.allowance.key not in [one.key for one in limits if one]:
+                    self._limits.pop(load.allowance.key, None)
 
     # --- inside -------------------------------------------------------------------
 
     def _has_ended(self, request: InFlight) -> bool:
         """End a request; return whether it had ended before."""
-        if request.dropped is None:
+        if (known := request.dropped) is None:
             return True
         request.dropped = None
-        self._loads[request.key].in_flight -= 1
+        if known is not self._dropped:  # begun before a fork, by another process
+            return True
+        load = self._loads[request.key]
+        load.in_flight -= 1
+        load.unspoken -= not request.spoke
         return False
 
     def _end_failed(self, allowance: Allowance | None) -> None:
@@ -218,11 +278,27 @@ class LoadBook:
         while self._dropped:
             with self._lock:
                 try:
-                    key, allowance = self._dropped.popleft()
+                    request = self._dropped.popleft()
                 except IndexError:  # somebody else has just read it
                     return
-                self._loads[key].in_flight -= 1
-                self._end_failed(allowance)
+                if not self._has_ended(request):
+                    self._end_failed(request.allowance)
 
     def _wall_for(self, limits: RateLimits) -> float:
         return self._wall() if limits.budget is not None else 0.0
+
+    def _begin_afresh(self) -> None:
+        """Forget what is in flight: it is another process that waits for it."""
+        self._dropped = deque()
+        self.noted.clear()
+        for load in self._loads.values():
+            load.in_flight = load.unspoken = 0
+        for key, state in self._limits.items():
+            self._limits[key] = state._replace(in_flight=0)
+
+
+def _lock_of(book: weakref.ref[LoadBook]) -> Any:
+    """Return a lock for a new book, or for one that finds itself in a new process."""
+    if (known := book()) is not None:
+        known._begin_afresh()  # noqa: SLF001 - of this file
+    return threading.RLock()

@@ -72,7 +72,9 @@ class RelayListener(Protocol):
     ) -> Exception | None:
         """Return what to raise instead of `error`; `None` lets it through."""
 
-    def answered(self, *, finished: bool, usage: Usage) -> None:
+    def answered(
+        self, *, finished: bool, usage: Usage, shown: list[ChatGenerationChunk]
+    ) -> None:
         """Take note that the last chunk is out, whether it said why, and its usage."""
 
     def abandoned(self) -> None:
@@ -311,7 +313,7 @@ class _RelayState:
             last.message.response_metadata["reliable"] = self._ending.trail()
             yield last
         usage = usage_at_end(self.chunks, _LAST)
-        self._ending.answered(finished=finished, usage=usage)
+        self._ending.answered(finished=finished, usage=usage, shown=self.chunks)
 
 
 def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,13 +17,22 @@ from langchain_core.language_models import BaseChatModel
 from langchain_reliable._children.base import Request, bare_model
 from langchain_reliable._classify.answer import AnswerJudge
 from langchain_reliable._classify.classifier import classifier_with
+from langchain_reliable._core.balancing.needs import NO_NEEDS, CallNeeds, misfits
+from langchain_reliable._core.balancing.sticky import sticky_value
 from langchain_reliable._core.call import Call
-from langchain_reliable._core.plan import plan_for
+from langchain_reliable._core.fit import scan
+from langchain_reliable._core.plan import plan_for, with_tags
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._runtime.peek import CommitPolicy
 from langchain_reliable.chat_models._execution import Execution
-from langchain_reliable.chat_models._keywords import CONFIG, OPTIONS, OUTPUT, STACK
-from langchain_reliable.chat_models._router import Router
+from langchain_reliable.chat_models._keywords import (
+    CONFIG,
+    OPTIONS,
+    OUTPUT,
+    STACK,
+    conversation_of,
+)
+from langchain_reliable.chat_models._router import Router, max_tokens_among
 from langchain_reliable.chat_models._secrets import hiding_secrets
 from langchain_reliable.chat_models._validation import checked_name, checked_options
 from langchain_reliable.observers import LoggingObserver
@@ -37,6 +47,7 @@ if TYPE_CHECKING:
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.candidates import Candidate
     from langchain_reliable.chat_models.settings import ModelSettings
+    from langchain_reliable.policies import CallOptions
 
 _LOG = LoggingObserver()
 AUTO_ANSWER_TIMEOUT = 300.0
@@ -89,8 +100,10 @@ class CallFactory:
         budget = model.retry_budget
         self._bucket = None if budget is None else model.health.bucket(budget)
         self._account_of = self.router.account_of
+        self._sticky = model.sticky
         self._require_streaming = model.require_streaming
-        self.shows_config = any(map(_may_read_config, self.router.candidates))
+        self._children_read_config = any(map(_may_read_config, self.router.candidates))
+        self.shows_config = self._children_read_config or self._sticky is not None
         self._classifier = hiding_secrets(
             classifier_with(model.classify), lambda: self.router.candidates
         )
@@ -130,13 +143,17 @@ class CallFactory:
         """
         kwargs.pop(STACK, None)  # of an `astream` that does not stream
         asked, options = kwargs.pop("model", None), kwargs.pop(OPTIONS, None)
-        plan = self.router.plan(None if asked is None else checked_name(asked))
+        plan = declared = self.router.plan(
+            None if asked is None else checked_name(asked)
+        )
         output: OutputReader | None = kwargs.pop(OUTPUT, None)
         classifier = self._classifier
         if output is not None:
             classifier = output.judging(classifier)
         given, contents = tuple(messages), tuple(map(_CONTENT, messages))
-        config = kwargs.pop(CONFIG, None)
+        config, conversation = kwargs.pop(CONFIG, None), None
+        if self._sticky is not None:
+            conversation = conversation_of(config, self._sticky)
         request = Request(
             messages,
             stop,
@@ -145,16 +162,24 @@ class CallFactory:
             as_events,
             given,
             contents,
-            config,
+            config if self._children_read_config else None,
             self._account_of,
         )
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
         policy = self._policy
         if options is not None:
-            plan = plan_for(plan, checked_options(options))
+            options = checked_options(options)
+            if options.tags:
+                plan = with_tags(plan, options.tags)
+            plan = plan_for(plan, options)
+            if options.sticky is not None:
+                conversation = options.sticky
             if (total := options.total_timeout) is not None:
                 policy = replace(policy, total_timeout=total)
+        needs = NO_NEEDS
+        if plan.is_sized or plan.counts_tokens or conversation is not None or options:
+            needs = self._needs(plan, request, options, declared, conversation)
         call: Call[Any] = Call(
             plan,
             policy,
@@ -163,11 +188,38 @@ class CallFactory:
             next(_CALL_NUMBERS),
             self._health,
             self._bucket,
+            needs=needs,
             streams=streams is not None,
         )
         return Execution(
             call, request, self.router, classifier, clock, self._commit_policy
         )
+
+    def _needs(
+        self,
+        plan: Plan,
+        request: Request,
+        options: CallOptions | None,
+        declared: Plan,
+        conversation: Any,
+    ) -> CallNeeds:
+        """Return what a call asks of its candidates, looking once at its messages."""
+        needs, kwargs = NO_NEEDS, request.kwargs
+        if plan.is_sized or plan.counts_tokens:
+            content, most = scan(request.messages), max_tokens_among(kwargs)
+            needs = CallNeeds(content.likely_tokens, most)
+            if plan.is_sized:
+                tools = bool(kwargs.get("tools"))
+                unfit = misfits(plan, content, tools=tools, max_tokens=most)
+                needs = needs._replace(misfits=unfit)
+        if options is not None and options.tags:
+            wanted = set(options.tags)
+            lacking = [one for one in declared.routes if not wanted <= one.tags]
+            needs = needs._replace(untagged=lacking)
+        if conversation is not None:
+            places = partial(self.router.sticky_places, sticky_value(conversation))
+            needs = needs._replace(sticky=places)
+        return needs
 
     def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
         async_api = streams == "astream"

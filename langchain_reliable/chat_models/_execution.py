@@ -14,7 +14,7 @@ from langchain_core.language_models.chat_models import generate_from_stream
 
 from langchain_reliable._classify.answer import merged
 from langchain_reliable._core.timeouts import AttemptTimer
-from langchain_reliable._core.usage import usage_of
+from langchain_reliable._core.usage import likely_usage, usage_of
 from langchain_reliable._runtime.peek import (
     Peek,
     ReadContext,
@@ -267,11 +267,17 @@ class Execution:
         """Return what happened, for the answer's metadata."""
         return self.call.trail.as_metadata()
 
-    def answered(self, *, finished: bool, usage: Usage) -> None:
+    def answered(
+        self, *, finished: bool, usage: Usage, shown: list[ChatGenerationChunk]
+    ) -> None:
         """Take note that the caller has the whole answer."""
-        if finished and (winner := self.call.trail.winner) is not None:
+        winner = self.call.trail.winner
+        if finished and winner is not None:
             self._children[winner.number].sends_finish = True
-        self.call.answered(self.clock.now(), usage)
+        likely = None
+        if usage[1] is None and winner is not None and winner.request is not None:
+            likely = likely_usage(shown, usage)
+        self.call.answered(self.clock.now(), usage, likely)
 
     def abandoned(self) -> None:
         """Take note that the caller went away in mid-answer."""
@@ -288,7 +294,11 @@ class Execution:
             metadata = {**message.response_metadata, "reliable": trail}
             message.response_metadata = metadata  # as LangChain does a moment later
         usage = usage_of(result.generations[0].message)
-        self.call.answered(self.clock.now(), usage)
+        likely = None
+        winner = self.call.trail.winner
+        if usage[1] is None and winner is not None and winner.request is not None:
+            likely = likely_usage(result.generations[:1], usage)
+        self.call.answered(self.clock.now(), usage, likely)
         return result
 
     def is_complete(self, shown: list[ChatGenerationChunk]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_core.runnables.config import var_child_runnable_config
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -26,6 +28,19 @@ CONFIG: Final = "reliable_config"
 _OURS: Final = frozenset((OPTIONS, OUTPUT, STACK, TRACED, CONFIG))
 
 
+def conversation_of(config: Mapping[str, Any] | None, key: str) -> Any:
+    """Return what names the conversation of a call; `None` if nothing does.
+
+    Args:
+        config: The config that the call was given; else that of the step it runs in.
+        key: Its name in `config["configurable"]`.
+    """
+    configurable = (config or {}).get("configurable")
+    if configurable is None:
+        configurable = (var_child_runnable_config.get() or {}).get("configurable")
+    return (configurable or {}).get(key)
+
+
 def child_keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords without those meant for us."""
     theirs = dict(kwargs)
@@ -36,6 +51,8 @@ def child_keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def cache_key_part(kwargs: Mapping[str, Any]) -> str:
     """Return what of our keywords an answer depends on, in words, for a cache."""
-    asked_first = getattr(kwargs.get(OPTIONS), "start_at", None)
-    output = kwargs.get(OUTPUT)
-    return f"---{asked_first or ''}---{output.spec.key if output else ''}"
+    options, output = kwargs.get(OPTIONS), kwargs.get(OUTPUT)
+    asked_first = getattr(options, "start_at", None) or ""
+    if tags := getattr(options, "tags", ()):
+        asked_first += f"---{sorted(tags)}"
+    return f"---{asked_first}---{output.spec.key if output else ''}"

@@ -14,11 +14,14 @@ from weakref import WeakValueDictionary
 from langchain_core.language_models import BaseChatModel, LangSmithParams
 
 from langchain_reliable._children.base import ChildConfig
-from langchain_reliable._children.identity import account_key, identity
+from langchain_reliable._children.identity import account_key, identity, limits_key
 from langchain_reliable._children.prepare import bare_model, child_of, own_model
+from langchain_reliable._core.balancing.sticky import StickyOrder
 from langchain_reliable._core.circuit import MAX_PROBE
-from langchain_reliable._core.plan import plan_of, planned
-from langchain_reliable._core.steps import Plan, Route, Tier
+from langchain_reliable._core.fit import ANYTHING, capacity
+from langchain_reliable._core.plan import only_its_own, plan_of, planned
+from langchain_reliable._core.rate_limits import Allowance, RateLimits
+from langchain_reliable._core.steps import Plan, Route
 from langchain_reliable._core.timeouts import read_timeout_for
 from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.errors import StreamingUnavailable
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
 
     from langchain_reliable._children.base import Child, Request
     from langchain_reliable._children.identity import CandidateKey
+    from langchain_reliable._core.fit import Capacity
     from langchain_reliable._core.steps import Turns
     from langchain_reliable._core.timeouts import Timeouts
 
+
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 _PLANS_KEPT = 256
 """Names of models asked for in calls whose plans and children are kept."""
@@ -138,6 +144,24 @@ class Router:
                 return found.pop()
         return None
 
+    @cached_property
+    def _sticky_orders(self) -> dict[int, StickyOrder]:
+        """Who comes when in a conversation, by entry; by names, which last."""
+        orders: dict[int, StickyOrder] = {}
+        for entry, item in enumerate(self._entries):
+            members = members_of(item)
+            routes = [one for one in self.plan().routes if one.entry == entry]
+            names = {one.place: one.name for one in routes if not one.round}
+            orders[entry] = StickyOrder(
+                [names[place] for place in range(len(members))],
+                [one.weight for one in members],
+            )
+        return orders
+
+    def sticky_places(self, value: str, entry: int) -> list[int]:
+        """Return the places of an entry's members in the order of a conversation."""
+        return self._sticky_orders[entry].order(value)
+
     def _turns_of(self, entry: int) -> Turns | None:
         group = self._entries[entry]
         return group.turns if isinstance(group, Group) else None
@@ -175,7 +199,17 @@ class Router:
             model=asked_for or route.own,
             provider=_provider(candidate),
             take_turn=_take_turn(candidate),
+            tags=frozenset(candidate.tags),
+            capacity=_capacity(candidate, asked_for),
+            max_tokens=_max_tokens(bare_model(candidate)),
+            own_max_tokens=max_tokens_among(candidate.kwargs),
+            allowance=(allowance := _allowance(candidate, asked_for)),
+            is_booked=allowance is not None or self._goes_by_load(route.entry),
         )
+
+    def _goes_by_load(self, entry: int) -> bool:
+        group = self._entries[entry]
+        return isinstance(group, Group) and group.order in ("least_busy", "fastest")
 
     def streaming_only(self, plan: Plan, request: Request, *, async_api: bool) -> Plan:
         """Return a plan without those that can't stream.
@@ -197,7 +231,7 @@ class Router:
             names = ", ".join(route.name for route in plan.routes)
             msg = f"`require_streaming` is on, but none of these can stream: {names}"
             raise StreamingUnavailable(msg)
-        return Plan([_only_its_own(tier) for tier in able if tier.routes])
+        return Plan([only_its_own(tier) for tier in able if tier.routes])
 
     # --- children -----------------------------------------------------------------
 
@@ -252,10 +286,45 @@ def _health_key(identity: CandidateKey) -> _HealthKey:
     return _health_keys.setdefault(identity, _HealthKey(identity))
 
 
-def _only_its_own(tier: Tier) -> Tier:
-    """Return a tier that finds by their places only those that are left in it."""
-    places = {route.place: route for route in tier.routes}
-    return tier._replace(by_place=places) if tier.turns is not None else tier
+def _allowance(candidate: Candidate, asked_for: str | None) -> Allowance | None:
+    """Return what a candidate may be asked; `None` where its owner says nothing."""
+    given = candidate.rpm, candidate.tpm, candidate.max_parallel_requests
+    if given == (None, None, None) and candidate.budget is None:
+        return None
+    rpm, tpm, at_once = given
+    limits = RateLimits(
+        rpm=rpm,
+        tpm=tpm,
+        max_parallel_requests=at_once,
+        budget=candidate.budget,
+        price=candidate.price,
+    )
+    key = candidate.limits_key
+    if key is not None:
+        return Allowance(("limits_key", key), limits)
+    return Allowance(_health_key(limits_key(candidate, asked_for)), limits)
+
+
+def _capacity(candidate: Candidate, asked_for: str | None) -> Capacity:
+    """Return what is known of the requests that fit; of another model, nothing."""
+    if asked_for is not None:
+        return ANYTHING
+    profile = getattr(bare_model(candidate), "profile", None)
+    known = capacity(candidate.context_window, profile)
+    return ANYTHING if known == ANYTHING else known
+
+
+def _max_tokens(child: Any) -> int | None:
+    return max_tokens_among(getattr(child, "__dict__", {}))
+
+
+def max_tokens_among(settings: Mapping[str, Any]) -> int | None:
+    """Return the most tokens that an answer may take, as settings say."""
+    for name in _MAX_TOKENS:
+        value = settings.get(name)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
 
 
 def _take_turn(candidate: Candidate) -> Callable[[], bool] | None:

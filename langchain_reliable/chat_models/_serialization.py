@@ -19,6 +19,8 @@ def written(item: Candidate | Group) -> Any:
         members = [written(one) for one in item.members]
         return {"members": members, "order": item.order}
     given = {name: getattr(item, name) for name in item.model_fields_set}
+    if (budget := given.get("budget")) is not None:
+        given["budget"] = budget.model_dump()
     return given if len(given) > 1 else item.model
 
 

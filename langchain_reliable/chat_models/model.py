@@ -146,6 +146,8 @@ class ReliableChatModel(LangChainInterface):
             stack.add(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
 
+    # --- what the hooks are not shown -----------------------------------------------
+
     @override
     def invoke(
         self,

@@ -151,10 +151,17 @@ class ModelSettings(BaseChatModel):
     """What is known of each candidate across calls. Pass one object to several models
     to let them share it; print it to see it."""
 
+    sticky: str | None = Field(default=None, min_length=1)
+    """The key of `config["configurable"]` that names a conversation, such as
+    `"thread_id"`: its calls stay with the same member of each group, where the prompt
+    cache is warm, as long as that member can answer. Members are told apart by their
+    names, the same in every process. Without a value a group's `order` holds."""
+
     fail_fast: bool = False
-    """If true, a call for which every candidate is held back by its health raises at
-    once, with the seconds to wait in `AllModelsFailed.retry_after`. Otherwise they are
-    tried anyway, the soonest to return first."""
+    """If true, a call for which every candidate is held back, by its health or because
+    its own limits are used up, raises at once, with the seconds to wait in
+    `AllModelsFailed.retry_after`. Otherwise those that are full are waited for, within
+    `max_last_wait`, and those that are ill asked anyway, soonest first."""
 
     retry_budget: RetryBudget | None = None
     """A bound on the retries of all calls together; off unless asked for."""

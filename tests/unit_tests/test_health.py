@@ -313,8 +313,8 @@ class TestShowing:
         first, second = str(model.health).splitlines()[1:]
         assert first.split()[:5] == ["a", "cooling", "down", "300", "s"]
         assert "not authorized" in first
-        assert second.split() == ["b", "closed"]
-        assert "<td>cooling down</td>" in model.health._repr_html_()
+        assert second.split() == ["b", "closed", "0.00", "s"]
+        assert ">cooling down</td>" in model.health._repr_html_()
         assert repr(model.health) == "Health(a: cooling down, b: closed)"
 
     def test_isolate_and_reset(self, reliable):

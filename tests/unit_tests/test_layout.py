@@ -48,7 +48,7 @@ SDKS = {
 }
 PURE = ("_core", "_classify", "_text", "errors", "events", "failures", "policies")
 READS_THE_CLOCK = {"_classify/classifier.py"}  # to read dates; it hands a number on
-HOLDS_A_LOCK = {"_core/routing.py", "_core/retry_budget.py"}
+HOLDS_A_LOCK = {"_core/balancing/groups.py", "_core/retry_budget.py"}
 
 MOST_FILES = 17
 MOST_ENTRIES = 20

@@ -6,7 +6,7 @@ calls comes in with the question, as do time and chance.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from langchain_reliable._core.balancing.load import expected
 from langchain_reliable._core.balancing.turns import Turns
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable._core.balancing.load import Pace
     from langchain_reliable._core.metering.budgets import Price
-
-Order: TypeAlias = Literal[
-    "ordered", "round_robin", "weighted", "least_busy", "fastest", "cheapest"
-]
+    from langchain_reliable.policies import Order
 
 _INPUT_SHARE: Final = 3
 """Tokens of a question for each token of its answer, where prices are compared."""
@@ -33,6 +30,9 @@ class Members(Protocol):
 
     def in_flight(self, place: int) -> int:
         """Return how many requests of a member have not ended."""
+
+    def unspoken(self, place: int) -> int:
+        """Return how many of these have not said a word yet."""
 
     def pace(self, place: int) -> Pace | None:
         """Return its time to the first word, of streams or of whole answers."""
@@ -143,7 +143,7 @@ class LeastBusy:
 
 
 class Fastest:
-    """`"fastest"`: the first word soonest, as measured and with what is in flight.
+    """`"fastest"`: the first word soonest, as measured and with who waits for theirs.
 
     Two members are drawn by chance and the better one is picked ("the power of two
     choices"): nearly as good as the best of all, and a crowd of calls does not run to
@@ -175,7 +175,7 @@ class Fastest:
             (
                 place
                 for place in self._unknown
-                if not members.in_flight(place) and members.is_free(place)
+                if not members.unspoken(place) and members.is_free(place)
             ),
             None,
         )
@@ -232,16 +232,16 @@ def _better(one: int, other: int, members: Members, now: float) -> int:
     times = [None if pace is None else expected(pace, now) for pace in paces]
     known = [time for time in times if time is not None]
     costs = [
-        _cost(members.in_flight(place), time, min(known, default=1.0))
+        _cost(members.unspoken(place), time, min(known, default=1.0))
         for place, time in zip((one, other), times, strict=True)
     ]
     return other if costs[1] < costs[0] else one
 
 
-def _cost(in_flight: int, seconds: float | None, default: float) -> float:
+def _cost(unspoken: int, seconds: float | None, default: float) -> float:
     if seconds is None:
-        return default * (in_flight + 1) if in_flight else 0.0
-    return seconds * (in_flight + 1)
+        return default * (unspoken + 1) if unspoken else 0.0
+    return seconds * (unspoken + 1)
 
 
 def _compared(price: Price | None) -> float:

@@ -37,6 +37,8 @@ class Turns:
 
     def pick(self, is_free: Callable[[int], bool]) -> int | None:
         """Take the turn of a free member; return its place, `None` if none is free."""
+        if not self._queue:  # a signal came in the middle of another pick
+            return None
         turn, place = self._queue[0]
         if is_free(place):
             heapreplace(self._queue, (turn + self._steps[place], place))

@@ -65,6 +65,15 @@ def is_spent(budget: BudgetTerms, spending: Spending) -> bool:
     return budget.usd is not None and spending.usd >= budget.usd
 
 
+def spent_share(budget: BudgetTerms, spending: Spending, wall: float) -> float:
+    """Return how much of a budget is spent in the present window, from 0 to 1."""
+    if spending.window_ends <= wall:
+        return 0.0
+    of_tokens = spending.tokens / budget.tokens if budget.tokens is not None else 0.0
+    of_usd = spending.usd / budget.usd if budget.usd is not None else 0.0
+    return max(of_tokens, of_usd)
+
+
 def spend(
     budget: BudgetTerms,
     spending: Spending,

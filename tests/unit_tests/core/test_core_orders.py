@@ -48,6 +48,9 @@ class Group:
     def in_flight(self, place):
         return self.busy[place]
 
+    def unspoken(self, place):
+        return self.busy[place]
+
     def pace(self, place):
         return self.paces.get(place)
 

@@ -21,7 +21,7 @@ from langchain_reliable._core.rate_limits import (
     give_back,
     settle,
     take,
-    used_share,
+    used_shares,
 )
 
 UNKNOWN = (None, None)
@@ -237,11 +237,16 @@ def test_an_answer_that_was_longer_than_booked_is_paid_for_afterwards():
     assert full(limits, state, Demand(10, 10), 1.0).until == pytest.approx(25.2)
 
 
-def test_shows_how_full_the_fullest_limit_is():
-    assert used_share(RateLimits(), UNUSED, 0.0) is None
+def test_shows_how_full_each_limit_is():
+    assert used_shares(RateLimits(), UNUSED, 0.0) == {}
     limits = RateLimits(rpm=60, tpm=1_000, max_parallel_requests=4)
     state, _ = take(limits, UNUSED, Demand(200, 300), 0.0)
-    assert used_share(limits, state, 0.0) == 0.5
+    shares = used_shares(limits, state, 0.0)
+    assert shares == {
+        "rpm": pytest.approx(1 / 6),
+        "tpm": 0.5,
+        "max_parallel_requests": 0.25,
+    }
 
 
 DAY = 86_400.0

@@ -45,18 +45,22 @@ def first_words(slow_after):
     while now < 3_600:
         now += chance.expovariate(1.0)
         while to_come and to_come[0][0] <= now:
-            at, _, seconds = heappop(to_come)
+            at, _, seconds, admission = heappop(to_come)
             late = slow_failure(seconds, slow_after, others=True)
             if late is None:
-                known = rules.answered(rules.spoke(known))
-            elif known.state(at) in {State.CLOSED, State.PROBING}:
+                known = rules.began_answering(known, admission)
+                known = rules.answered(known, admission)
+            else:
                 breaker = CircuitBreaker(open_for=20.0)
-                known = rules.failed(known, late, at, 0.5, breaker, alone=False)
+                known = rules.failed(
+                    known, late, admission, at, 0.5, breaker, took=seconds, alone=False
+                )
         seconds = chance.lognormvariate(0.0, 0.2)
-        if (state := known.state(now)) in {State.CLOSED, State.HALF_OPEN}:
+        if known.state(now) in {State.CLOSED, State.HALF_OPEN}:
             seconds *= 10 if int(now) in BROWNOUT else 1
-            known = rules.probed(known) if state is State.HALF_OPEN else known
-            heappush(to_come, (now + seconds, next(numbers), seconds))
+            admission = known.admission(now)
+            known = rules.probed(known, now) if admission.probe else known
+            heappush(to_come, (now + seconds, next(numbers), seconds, admission))
         spoken.append(seconds)
     return sorted(spoken)
 

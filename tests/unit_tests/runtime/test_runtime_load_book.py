@@ -118,7 +118,7 @@ def test_what_was_not_sent_leaves_its_place_to_the_next():
     request = begin(book, allowance)
     book.failed(request, 0.0)
     assert isinstance(begin(book, allowance), Full)
-    assert book.used_share(allowance, 0.0) == pytest.approx(1)
+    assert book.used_shares("a", 0.0) == {"rpm": pytest.approx(1)}
 
 
 def test_a_budget_asks_for_the_time_of_day():

@@ -70,7 +70,7 @@ class RelayListener:
         self.shown = shown
         return self.instead
 
-    def answered(self, *, finished, usage):
+    def answered(self, *, finished, usage, shown):
         self.done = True
         self.finished = finished
 

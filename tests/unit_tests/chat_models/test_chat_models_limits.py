@@ -1,0 +1,273 @@
+"""A candidate's own limits: who is full is passed over, waited for, and never asked."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from langchain_core.exceptions import ModelAuthenticationError
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import SkipValidation
+
+from langchain_reliable import (
+    AllModelsFailed,
+    Budget,
+    Candidate,
+    Failure,
+    FailureKind,
+    Group,
+    ReliableChatModel,
+)
+from langchain_reliable.events import PassedOver, Waiting
+from langchain_reliable.testing import ScriptedChatModel, Usage, fails, says
+
+
+def child(name, *script):
+    return ScriptedChatModel(model=name, script=list(script) or [says(f"from {name}")])
+
+
+def in_flight(model):
+    book = model.health.book
+    return sum(book.in_flight(key) for key in list(book._loads))
+
+
+def test_who_is_full_is_passed_over_at_once(surface, reliable, clock):
+    model = reliable(Candidate(child("a"), rpm=10), child("b"))
+    answers = [surface(model) for _ in range(3)]
+    assert [one.text for one in answers] == ["from a", "from b", "from b"]
+    assert clock.slept == []
+    [row] = answers[-1].trail["skipped"]
+    assert (row["candidate"], row["reason"]) == ("a", "full")
+    assert row["seconds"] == pytest.approx(6.0, abs=0.01)
+    clock.time += 6.1
+    assert surface(model).text == "from a"
+    assert in_flight(model) == 0
+
+
+def test_a_sibling_is_asked_before_the_next_entry(surface, reliable):
+    group = Group([Candidate(child("a"), rpm=10), Candidate(child("b"), rpm=10)])
+    model = reliable(group, child("c"))
+    assert [surface(model).text[-1] for _ in range(4)] == ["a", "b", "c", "c"]
+
+
+def test_when_nobody_is_free_the_soonest_is_waited_for(surface, reliable, clock):
+    heard = []
+    model = reliable(
+        Candidate(child("a"), rpm=6),
+        Candidate(child("b"), rpm=10),
+        observers=[heard.append],
+    )
+    texts = [surface(model).text for _ in range(3)]
+    assert texts == ["from a", "from b", "from b"]
+    assert clock.slept == [pytest.approx(6.0, abs=0.01)]
+    [wait] = [event for event in heard if isinstance(event, Waiting)]
+    assert (wait.candidate, wait.failure, wait.for_limit) == ("b", None, True)
+    passed = [event for event in heard if isinstance(event, PassedOver)]
+    assert [(one.candidate, one.reason) for one in passed] == [("a", "full")] * 2
+
+
+@pytest.mark.parametrize(
+    ("limit", "kind"),
+    [
+        ({"rpm": 1}, FailureKind.RATE_LIMITED),
+        ({"budget": Budget(tokens=1, per="day")}, FailureKind.QUOTA_EXHAUSTED),
+    ],
+)
+def test_a_wait_that_is_too_long_ends_the_call_with_nothing_sent(
+    surface, reliable, limit, kind
+):
+    only = child("a", says("hi", usage=Usage(input_tokens=3, output_tokens=4)))
+    model = reliable(Candidate(only, **limit))
+    assert surface(model).text == "hi"
+    error = surface(model).error
+    assert isinstance(error, AllModelsFailed)
+    assert error.kind is kind
+    assert 30 < error.retry_after <= 86_400
+    assert error.attempts == ()
+    assert f"a ({next(iter(limit))}) used up" in str(error)
+    assert only.request_count == 1
+
+
+def test_fail_fast_waits_for_nobody(surface, reliable, clock):
+    model = reliable(Candidate(child("a"), rpm=10), fail_fast=True)
+    assert surface(model).text == "from a"
+    error = surface(model).error
+    assert isinstance(error, AllModelsFailed)
+    assert error.retry_after == pytest.approx(6.0, abs=0.1)
+    assert clock.slept == []
+
+
+def test_who_is_full_is_not_asked_though_all_others_are_ill(surface, reliable, clock):
+    locked = ModelAuthenticationError("no")
+    model = reliable(
+        Candidate(child("a"), rpm=10), child("b", fails(locked), says("well again"))
+    )
+    assert surface(model).text == "from a"
+    assert surface(model).attempts == ["b: auth", "a: answered"]  # waited for
+    assert surface(model).attempts == ["a: answered"]  # as b is held back
+    assert sum(clock.slept) == pytest.approx(12.0, abs=0.01)
+
+
+def test_limits_are_shared_by_their_key(surface, reliable):
+    shared = {"rpm": 10, "limits_key": "one account"}
+    model = reliable(
+        Candidate(child("a"), name="a", **shared),
+        Candidate(child("b"), name="b", **shared),
+        child("c"),
+    )
+    assert [surface(model).text[-1] for _ in range(2)] == ["a", "c"]
+
+
+def test_tokens_are_booked_and_settled(surface, reliable, clock):
+    a = child("a", says("hi", usage=Usage(input_tokens=30, output_tokens=30)))
+    model = reliable(Candidate(a, tpm=600), child("b"))
+    assert surface(model).text == "hi"  # the bucket of six seconds' worth is used up
+    assert surface(model).text == "from b"
+    clock.time += 6.1
+    assert surface(model).text == "hi"
+
+
+def test_a_stream_that_tells_no_usage_is_counted_by_its_text(surface, reliable, clock):
+    a = child("a", says("x" * 4_000, usage=False))
+    model = reliable(Candidate(a, tpm=600), child("b"))
+    surface(model)
+    assert surface(model).text == "from b"
+    clock.time += 50
+    assert surface(model).text == "from b"
+
+
+def test_what_was_never_sent_takes_nothing_of_a_limit(surface, reliable):
+    refused = ConnectionRefusedError("refused")
+    a = child("a", fails(refused), says("from a"))
+    nothing_sent = Failure(kind=FailureKind.CONNECTION, request_sent=False)
+    model = reliable(
+        Candidate(a, rpm=10), child("b"), classify=lambda _error: nothing_sent
+    )
+    assert surface(model).text == "from b"
+    assert surface(model).text == "from a"
+
+
+class Gated(BaseChatModel):
+    """Counts how many of its requests are in flight at once."""
+
+    seen: SkipValidation[dict]
+
+    @property
+    def _llm_type(self):
+        return "gated"
+
+    def _begin(self):
+        with self.seen["lock"]:
+            self.seen["now"] += 1
+            self.seen["most"] = max(self.seen["most"], self.seen["now"])
+
+    def _end(self):
+        with self.seen["lock"]:
+            self.seen["now"] -= 1
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        self._begin()
+        self.seen["pause"].wait(0.001)
+        self._end()
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("hi"))])
+
+    async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs):
+        self._begin()
+        await asyncio.sleep(0)
+        self._end()
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("hi"))])
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        self._begin()
+        try:
+            for _ in range(3):
+                yield ChatGenerationChunk(message=AIMessageChunk("hi"))
+        finally:
+            self._end()
+
+    async def _astream(self, messages, stop=None, run_manager=None, **kwargs):
+        self._begin()
+        try:
+            for _ in range(3):
+                await asyncio.sleep(0)
+                yield ChatGenerationChunk(message=AIMessageChunk("hi"))
+        finally:
+            self._end()
+
+
+def gated():
+    seen = {"lock": threading.Lock(), "now": 0, "most": 0, "pause": threading.Event()}
+    return Gated(seen=seen), seen
+
+
+def ask(model):
+    assert model.invoke("hello?").text == "hi"
+    for _ in model.stream("hello?"):
+        pass
+
+    async def twice():
+        await asyncio.gather(model.ainvoke("hello?"), _astreamed(model))
+
+    asyncio.run(twice())
+
+
+async def _astreamed(model):
+    async for _ in model.astream("hello?"):
+        pass
+
+
+def test_threads_and_loops_never_have_two_in_flight():
+    only, seen = gated()
+    model = ReliableChatModel(
+        models=[Candidate(only, max_parallel_requests=1)], max_last_wait=600
+    )
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, [model] * 8))
+    assert seen["most"] == 1
+    assert in_flight(model) == 0
+
+
+def test_a_lease_ends_when_its_stream_is_dropped_and_collected(reliable, run):
+    model = reliable(Candidate(child("a"), max_parallel_requests=1), child("b"))
+
+    async def dropped():
+        stream = model.astream("hello?")
+        await anext(stream)
+        assert (await model.ainvoke("hello?")).text == "from b"
+        await stream.aclose()
+
+    run(dropped())
+    assert model.invoke("hello?").text == "from a"
+    stream = model.stream("hello?")
+    next(stream)
+    assert model.invoke("hello?").text == "from b"
+    del stream
+    gc.collect()
+    assert model.invoke("hello?").text == "from a"
+    assert in_flight(model) == 0
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("a bug"), KeyboardInterrupt(), asyncio.CancelledError()]
+)
+def test_a_lease_ends_however_its_attempt_ends(reliable, error):
+    model = reliable(Candidate(child("a", fails(error)), max_parallel_requests=1))
+    with pytest.raises(type(error)):
+        model.invoke("hello?")
+    with pytest.raises(type(error)):
+        list(model.stream("hello?"))
+    assert in_flight(model) == 0
+
+
+def test_a_limit_is_checked_at_the_door():
+    with pytest.raises(ValueError, match="needs the candidate's price"):
+        Candidate(child("a"), budget=Budget(usd=1, per="day"))
+    with pytest.raises(ValueError, match="bounds something"):
+        Budget(per="day")
+    with pytest.raises(ValueError, match="greater than 0"):
+        Candidate(child("a"), rpm=0)
