@@ -66,9 +66,8 @@ class TestWithoutRetries:
 
     def test_the_connections_are_shared(self):
         child = ChatOpenAI(model="gpt-5.4", api_key="sk-test")
-        assert (
-            without_sdk_retries(child).root_client._client is child.root_client._client
-        )
+        client = without_sdk_retries(child).root_client._client
+        assert client._transport._pool is child.root_client._client._transport._pool
 
     def test_who_has_no_retries_is_used_as_it_is(self, caplog):
         child = FakeListChatModel(responses=["hi"])
