@@ -69,6 +69,8 @@ def without_sdk_retries(
     if read_timeout is not None:
         for path, unit in partner.read_timeouts.items():
             made = changed(made, path, partial(shorter, seconds=read_timeout * unit))
+    if partner.http_client is not None:
+        made = changed(made, partner.http_client, lambda one: watched(one) or one)
     for path in partner.stale:
         made = without(made, path)
     return made

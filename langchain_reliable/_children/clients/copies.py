@@ -76,8 +76,9 @@ def _with(owner: T, name: str, value: object) -> T:
 
 
 def _copied(owner: T) -> T:
+    made: T
     if isinstance(owner, BaseModel):
-        made: Any = owner.model_copy()
+        made = owner.model_copy()
     else:
         made = watched(owner) or copy(owner)
     for name, value in list(getattr(made, "__dict__", {}).items()):

@@ -139,7 +139,7 @@ class TestWithoutRetries:
             copy = without_sdk_retries(child, 5.0)
             assert (copy.http.timeout.read, copy._other.timeout.read) == (5.0, 3.0)
             assert copy.http.timeout.connect == 60
-            assert copy.http._transport is one._transport
+            assert copy.http._transport._pool is one._transport._pool
             assert (one.timeout.read, child.http) == (60, one)
 
     def test_bedrock_without_a_client_of_its_own_is_told_what_to_write(
