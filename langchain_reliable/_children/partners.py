@@ -39,6 +39,8 @@ class Partner:
             names of fields and attributes, with dots between.
         read_timeouts: Where its time-outs stand that are read when a request is made
             or clients are built later, and how much of it a second is.
+        http_client: Where its sync client of httpx stands, if neither a field holds it
+            nor a client that is known.
         stale: What was made of these before, and is made anew if it is not there.
         keywords_off: What turns retries off where it is sent with each request.
         timeout_keyword: The keyword of a request that limits it, and the field that
@@ -64,6 +66,7 @@ class Partner:
     streams_inside: bool = False
     retries_off: Mapping[str, Any] = field(default_factory=lambda: {"max_retries": 0})
     read_timeouts: Mapping[str, float] = field(default_factory=dict)
+    http_client: str | None = None
     stale: tuple[str, ...] = ()
     keywords_off: Mapping[str, Any] = field(default_factory=dict)
     timeout_keyword: tuple[str, str] | None = None
@@ -224,6 +227,7 @@ _PARTNERS = (
         # what the class makes of max_retries=0 (langchain-openrouter 0.2.9).
         retries_off={"client.sdk_configuration.retry_config": None},
         read_timeouts={"client.sdk_configuration.timeout_ms": 1000},
+        http_client="client.sdk_configuration.client",
         stale=("client.chat",),
         key_fields=("openrouter_api_key",),
         endpoint_fields=("openrouter_api_base",),

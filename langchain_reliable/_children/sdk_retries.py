@@ -25,6 +25,7 @@ from langchain_reliable._children.clients.unlisted import (
     managed_by_fields,
     shortcomings,
 )
+from langchain_reliable._children.clients.watched_http import watched, watched_option
 from langchain_reliable._children.partners import UNLISTED, names_of, partner_of
 from langchain_reliable._text.log_once import LogOnce
 
@@ -68,6 +69,8 @@ def without_sdk_retries(
     if read_timeout is not None:
         for path, unit in partner.read_timeouts.items():
             made = changed(made, path, partial(shorter, seconds=read_timeout * unit))
+    if partner.http_client is not None:
+        made = changed(made, partner.http_client, lambda one: watched(one) or one)
     for path in partner.stale:
         made = without(made, path)
     return made
@@ -142,12 +145,12 @@ def _quiet(value: Any, read_timeout: float | None) -> Any:
         options: dict[str, Any] = {"max_retries": 0}
         if read_timeout is not None:
             options["timeout"] = shorter(getattr(value, "timeout", None), read_timeout)
-        return value.with_options(**options)
+        return value.with_options(**options, **watched_option(value))
     owner: Any = getattr(value, "_client", None) if _is_sdk_resource(value) else None
     if _is_client(owner):
         return type(value)(_quiet(owner, read_timeout))
     if read_timeout is not None and _is_plain_httpx(value):
-        made = copy(value)  # it shares the connections
+        made = watched(value) or copy(value)  # it shares the connections
         made.timeout = shorter(value.timeout, read_timeout)
         return made
     return None

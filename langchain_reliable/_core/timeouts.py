@@ -249,9 +249,13 @@ class AttemptTimer:
         span, self._missed = self._shortest(now, self._rest_of_silence(now))
         return span
 
+    def time_left(self, now: float) -> float | None:
+        """Return the same for who does not wait: no limit is missed by asking."""
+        return self._shortest(now, self._rest_of_silence(now))[0]
+
     def ends_before(self, moment: float, now: float) -> bool:
         """Return whether such a wait may not last until `moment`."""
-        span, _ = self._shortest(now, self._rest_of_silence(now))
+        span = self.time_left(now)
         return span is not None and now + span < moment
 
     def _rest_of_silence(self, now: float) -> float | None:

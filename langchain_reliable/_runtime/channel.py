@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk
 
+    from langchain_reliable._runtime.socket_shutdown import SocketShutdown
+
     Chunks = Iterable[ChatGenerationChunk]
 
 
@@ -43,13 +45,23 @@ class Channel:
         out: What the thread hands over.
         finished: Whether no thread is at work, or none any more.
         handed_back: A stream that is now its consumer's, to read and to close.
+        sockets: What the thread reads from.
         waits_until: How long the consumer means to wait.
     """
 
-    __slots__ = ("_room", "abandoned", "finished", "handed_back", "out", "waits_until")
+    __slots__ = (
+        "_room",
+        "abandoned",
+        "finished",
+        "handed_back",
+        "out",
+        "sockets",
+        "waits_until",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, sockets: SocketShutdown) -> None:
         self.abandoned, self.finished = False, True
+        self.sockets = sockets
         self.out: queue.SimpleQueue[object] = queue.SimpleQueue()
         self.handed_back: Chunks | None = None
         self.waits_until = inf

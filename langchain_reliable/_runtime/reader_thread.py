@@ -1,11 +1,9 @@
 """One daemon thread for a whole sync attempt.
 
-Getting an answer out of a thread that may wait for a socket for ever, into one that
-must not, lives here. How long is too long never does.
-
-Nothing can interrupt a thread that waits for a socket. So the child runs in a daemon
-thread; when a wait lasts too long the caller goes on and the thread is left behind: it
-stops at its next chunk, or when its client's own read time-out ends the wait.
+Nothing can interrupt a thread that waits for a child. So the child runs in a daemon
+thread; when a wait lasts too long the caller goes on and the thread is left behind. The
+socket that it reads from is then shut down, which ends it at once. Where the socket is
+not known, it stops at its next chunk, or at its client's own read time-out.
 
 A stream is opened in the thread up to its commit, so that what is held back wakes
 nobody. What comes then is handed over chunk by chunk, or, once nothing is limited any
@@ -24,11 +22,12 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_reliable._runtime.channel import _LOOK_AGAIN, READ_AHEAD, Channel, _Ended
+from langchain_reliable._runtime.socket_shutdown import SocketShutdown
 from langchain_reliable._runtime.worker_threads import in_a_thread
 from langchain_reliable.errors import TimeLimitExceeded, TooManyAbandonedThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from langchain_core.outputs import ChatGenerationChunk
 
@@ -38,17 +37,24 @@ if TYPE_CHECKING:
 
     Chunks = Iterable[ChatGenerationChunk]
 
-MAX_ABANDONED = 256
-"""Threads that may be left behind to silent sockets before no more are started."""
+MAX_ABANDONED = 64
+"""Threads that one candidate may leave behind before it is given no more."""
 
 
-_abandoned: set[object] = set()
+_abandoned: dict[Channel, Hashable] = {}  # to the candidate
 _lock = threading.RLock()  # a finalizer may come in between
 
 
 def abandoned_readers() -> int:
-    """Return how many threads still wait for sockets that nobody listens to."""
+    """Return how many threads still wait for children that nobody listens to."""
     return len(_abandoned)
+
+
+def _abandoned_by(candidate: Hashable) -> int:
+    if not _abandoned:  # as nearly always
+        return 0
+    with _lock:
+        return sum(one == candidate for one in _abandoned.values())
 
 
 T = TypeVar("T")
@@ -60,21 +66,25 @@ class ThreadReader:
     Once a stream is open, it is an iterable over the chunks that are still to come.
     """
 
-    def __init__(self, timer: AttemptTimer, clock: Clock) -> None:
+    def __init__(
+        self, timer: AttemptTimer, clock: Clock, candidate: Hashable = None
+    ) -> None:
         """Prepare to wait.
 
         Args:
             timer: The limits.
             clock: Time.
+            candidate: Who is asked; the threads left behind are counted for each.
 
         Raises:
-            TooManyStuck: Too many earlier threads were left behind.
+            TooManyAbandonedThreads: Too many earlier threads were left behind.
         """
-        if abandoned_readers() >= MAX_ABANDONED:
+        if _abandoned_by(candidate) >= MAX_ABANDONED:
             raise TooManyAbandonedThreads(MAX_ABANDONED)
         self._timer = timer
         self._clock = clock
-        self._channel = Channel()
+        self._candidate = candidate
+        self._channel = Channel(SocketShutdown(timer, clock))
         self._run = copy_context().run
 
     def answer(self, work: Callable[[], T]) -> T:
@@ -155,17 +165,19 @@ class ThreadReader:
         return map(self._run, repeat(next), repeat(rest))  # to its StopIteration
 
     def close(self) -> None:
-        """Leave the thread behind; it stops at its next chunk."""
+        """Leave the thread behind, and end what it reads."""
         channel = self._channel
         self._timer.given_up = True
         try:
             with _lock:
                 if not channel.finished:
-                    _abandoned.add(channel)
+                    _abandoned[channel] = self._candidate
                 channel.abandoned = True
                 rest, channel.handed_back = channel.handed_back, None
         finally:
             channel.make_room()
+            if rest is None:
+                channel.sockets.shut_down()
         if rest is not None:
             self._run(_close, rest)
 
@@ -252,14 +264,16 @@ def _begin(channel: Channel, go: Callable[[], None]) -> None:
 
 
 def _work(channel: Channel, go: Callable[[], None]) -> None:
+    channel.sockets.begin()
     try:
         go()
     except BaseException as error:  # noqa: BLE001 - handed over, raised there
         channel.out.put(_Ended(error))
     finally:
+        channel.sockets.end()
         with _lock:
             channel.finished = True
-            _abandoned.discard(channel)
+            _abandoned.pop(channel, None)
 
 
 def _leave(channel: Channel, run: Callable[..., Any], rest: Chunks) -> None:

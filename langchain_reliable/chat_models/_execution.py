@@ -109,13 +109,13 @@ class Execution:
                 opened = self._open(child, attempt, self._commit_policy.wholly)
             return self._read_whole(child, opened)
         if child.is_rate_limited and not attempt.has_turn:
-            self._limited(child.take_turn, attempt.timeouts.of_the_call)
+            self._limited(child.take_turn, attempt.timeouts.of_the_call, attempt)
         request = self._request if attempt.number == 1 else self._request.afresh()
         limits = attempt.timeouts  # looked at by hand: mostly nothing bounds it
         bounded = limits.attempt is not None or limits.deadline is not None
         if bounded or not (limits.answer is None or limits.answer_is_soft):
             work = partial(child.answer, request)
-            answer = self._limited(work, attempt.timeouts)
+            answer = self._limited(work, attempt.timeouts, attempt)
         else:
             try:
                 answer = child.answer(request)
@@ -147,14 +147,14 @@ class Execution:
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
     ) -> PeekedStream:
         if child.is_rate_limited and not attempt.has_turn:
-            self._limited(child.take_turn, attempt.timeouts.of_the_call)
+            self._limited(child.take_turn, attempt.timeouts.of_the_call, attempt)
         reading = self._reading(child, attempt, commit_policy)
         request = self._request if attempt.number == 1 else self._request.afresh()
         clock = self.clock
         if not reading.timer.limited:
             return open_stream(child.chunks(request), reading, clock)
         opening = Peek(reading, clock)
-        return ThreadReader(reading.timer, clock).opened(
+        return ThreadReader(reading.timer, clock, attempt.route.key).opened(
             lambda: opening.of(child.chunks(request)), opening.cut_by
         )
 
@@ -229,11 +229,13 @@ class Execution:
 
     # --- within limits ------------------------------------------------------------
 
-    def _limited(self, work: Callable[[], T], timeouts: Timeouts) -> T:
+    def _limited(
+        self, work: Callable[[], T], timeouts: Timeouts, attempt: Attempt
+    ) -> T:
         timer = AttemptTimer(timeouts, self.clock.now(), streams=False, soft_too=False)
         if not timer.limited:
             return work()
-        return ThreadReader(timer, self.clock).answer(work)
+        return ThreadReader(timer, self.clock, attempt.route.key).answer(work)
 
     async def _alimited(self, work: Awaitable[T], timeouts: Timeouts) -> T:
         timer = AttemptTimer(timeouts, self.clock.now(), streams=False)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel
 
+from langchain_reliable._children.clients.watched_http import watched
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -74,7 +76,11 @@ def _with(owner: T, name: str, value: object) -> T:
 
 
 def _copied(owner: T) -> T:
-    made = owner.model_copy() if isinstance(owner, BaseModel) else copy(owner)
+    made: T
+    if isinstance(owner, BaseModel):
+        made = owner.model_copy()
+    else:
+        made = watched(owner) or copy(owner)
     for name, value in list(getattr(made, "__dict__", {}).items()):
         # An object may keep methods of its own; the copy's must see the copy.
         if ismethod(value) and value.__self__ is owner:

@@ -66,9 +66,8 @@ class TestWithoutRetries:
 
     def test_the_connections_are_shared(self):
         child = ChatOpenAI(model="gpt-5.4", api_key="sk-test")
-        assert (
-            without_sdk_retries(child).root_client._client is child.root_client._client
-        )
+        client = without_sdk_retries(child).root_client._client
+        assert client._transport._pool is child.root_client._client._transport._pool
 
     def test_who_has_no_retries_is_used_as_it_is(self, caplog):
         child = FakeListChatModel(responses=["hi"])
@@ -140,7 +139,7 @@ class TestWithoutRetries:
             copy = without_sdk_retries(child, 5.0)
             assert (copy.http.timeout.read, copy._other.timeout.read) == (5.0, 3.0)
             assert copy.http.timeout.connect == 60
-            assert copy.http._transport is one._transport
+            assert copy.http._transport._pool is one._transport._pool
             assert (one.timeout.read, child.http) == (60, one)
 
     def test_bedrock_without_a_client_of_its_own_is_told_what_to_write(

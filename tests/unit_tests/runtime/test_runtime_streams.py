@@ -846,6 +846,8 @@ def test_readers_that_are_left_behind_are_counted_and_bounded(monkeypatch):
     assert reader_thread.abandoned_readers() == 1
     with pytest.raises(TooManyAbandonedThreads, match="1 earlier requests"):
         read_by_a_thread(stuck.stream, reading(Timeouts(idle=5)))
+    timer = AttemptTimer(Timeouts(attempt=5), CLOCK.now(), streams=False)
+    assert ThreadReader(timer, CLOCK, "another").answer(lambda: "well") == "well"
     stuck.let_go.set()
     assert stuck.closed.wait(1)
     assert nobody_is_left_behind()
@@ -937,7 +939,7 @@ def test_a_thread_that_is_left_after_the_first_word_asks_for_no_second(monkeypat
 
 
 def test_a_forked_process_has_left_nobody_behind():
-    reader_thread._abandoned.add("a thread of its parent")
+    reader_thread._abandoned["a thread of its parent"] = "a candidate"
     lock = reader_thread._lock
     reader_thread._forget()
     assert reader_thread.abandoned_readers() == 0
