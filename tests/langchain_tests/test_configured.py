@@ -16,6 +16,7 @@ from pydantic import BaseModel, PrivateAttr
 
 from langchain_reliable import (
     PROPAGATE,
+    Candidate,
     CircuitBreaker,
     Health,
     ReliableChatModel,
@@ -179,7 +180,7 @@ WISHES = [
     Wish("retry_budget", RetryBudget(tokens=1), FAILS_ONCE, AGAIN, NEXT),
     Wish("cache", InMemoryCache(), ["yes", *FAILS_ONCE], AGAIN, "cached", calls=2),
 ]
-SHOWN_BELOW = {"manage_child_retries", "observers"}
+SHOWN_BELOW = {"manage_child_retries", "observers", "sticky"}
 
 
 @pytest.fixture
@@ -229,6 +230,19 @@ def test_a_wish_for_one_call(on_the_clock, wish, asked):
 def test_every_field_of_ours_is_wished_for():
     ours = ReliableChatModel.model_fields.keys() - BaseChatModel.model_fields.keys()
     assert ours <= {wish.name for wish in WISHES} | SHOWN_BELOW
+
+
+def test_a_conversation_for_one_call():
+    names = "abcdefgh"
+    members = [Candidate(ScriptedChatModel(model=name), name=name) for name in names]
+    model = ReliableChatModel(models=[members])
+    open_ = model.configurable_fields(sticky=IT)
+    assert open_.invoke("?").text == "Hello from a."
+    configs = [{"it": "thread_id", "thread_id": n} for n in range(20)]
+    texts = [open_.with_config(configurable=one).invoke("?").text for one in configs]
+    assert len(set(texts)) > 2
+    again = [open_.with_config(configurable=one).invoke("?").text for one in configs]
+    assert again == texts
 
 
 def test_an_observer_for_one_call():
