@@ -34,7 +34,7 @@ from langchain_reliable._core.endings import (
     why_full,
     why_it_ended,
 )
-from langchain_reliable._core.rate_limits import Demand, Full
+from langchain_reliable._core.rate_limits import NOTHING, Full
 from langchain_reliable._core.retry import decide
 from langchain_reliable._core.steps import (
     Attempt,
@@ -86,9 +86,6 @@ _UNTIL_ONE_ENDS = Wait(math.inf)
 
 _MIDDLE: Final = 0.5
 """Chance where none is given: an open circuit then closes on time."""
-
-NOTHING: Final = Demand()
-"""What a request takes of limits that count no tokens."""
 
 
 class Call(Generic[T]):
@@ -305,12 +302,10 @@ class Call(Generic[T]):
 
     def _booked(self, route: Route, book: RequestBook, now: float) -> Any | None:
         """Take a place among a candidate's requests; `None` if there is none."""
-        demand = NOTHING
-        if route.allowance is not None and route.allowance.counts_tokens:
+        allowance, demand = route.allowance, NOTHING
+        if allowance is not None and allowance.limits.counts_tokens:
             demand = self._needs.demand(route)
-        request = book.begin(
-            route.key, route.allowance, demand, now, streams=self._streams
-        )
+        request = book.begin(route.key, allowance, demand, now, streams=self._streams)
         return None if isinstance(request, Full) else request
 
     def _attempt(
@@ -371,16 +366,21 @@ class Call(Generic[T]):
         route, admission = attempt.route, attempt.admission
         self._end = Return(answer)
         health = self._health
+        spoke_at, timer = now, attempt.progress.timer
+        if timer is not None and timer.spoke_at is not None and self._streams:
+            spoke_at = timer.spoke_at
         if attempt.request is not None and health is not None:
-            health.book.spoke(attempt.request, self._spoke_at(attempt, now))
+            health.book.spoke(attempt.request, spoke_at)
         elif health is not None:
             words = health.book.first_words[route.key, self._streams]
-            words.append((now, now - attempt.started_at))
+            words.append((spoke_at, spoke_at - attempt.started_at))
         if health is not None and health.fallback_watch.rows and attempt.number == 1:
             health.fallback_watch.answered(route, now)
         self.trail.committed(attempt, now)
         limit = self._slow_after
-        self._is_slow = limit is not None and self._counts_as_slow(attempt, limit, now)
+        self._is_slow = limit is not None and self._counts_as_slow(
+            attempt, limit, spoke_at, now
+        )
         if (
             health is not None
             and not self._is_slow
@@ -393,13 +393,9 @@ class Call(Generic[T]):
                 paid if attempt.nth > 1 else self._bucket.success_credit
             )
 
-    def _spoke_at(self, attempt: Attempt, now: float) -> float:
-        """Return when an answer that commits now has begun."""
-        timer = attempt.progress.timer
-        spoke_at = timer.spoke_at if timer is not None and self._streams else None
-        return now if spoke_at is None else spoke_at
-
-    def _counts_as_slow(self, attempt: Attempt, limit: float, now: float) -> bool:
+    def _counts_as_slow(
+        self, attempt: Attempt, limit: float, spoke_at: float, now: float
+    ) -> bool:
         """Count an answer that has begun too late as a failure, handed over as it is.
 
         Returns:
@@ -407,7 +403,7 @@ class Call(Generic[T]):
         """
         timer = attempt.progress.timer
         began_at = attempt.started_at if timer is None else timer.began_at
-        seconds = self._spoke_at(attempt, now) - began_at
+        seconds = spoke_at - began_at
         others = self._queue.anyone_else(attempt.route, now)
         failure = slow_failure(seconds, limit, others=others)
         if failure is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from langchain_reliable._core.balancing.groups import GroupMembers
 from langchain_reliable._core.balancing.needs import NO_NEEDS
 from langchain_reliable._core.circuit import UNKNOWN
+from langchain_reliable._core.rate_limits import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,8 +182,10 @@ class CandidateQueue:
         """Return which of its limits keeps a route from being asked, and until when."""
         if route.allowance is None or self._health is None:
             return None
-        demand = self._needs.demand(route)
-        return self._health.book.full(route.allowance, demand, now)
+        allowance, demand = route.allowance, NOTHING
+        if allowance.limits.counts_tokens:
+            demand = self._needs.demand(route)
+        return self._health.book.full(allowance, demand, now)
 
     def _to_look_at(self, *, only_unasked: bool) -> Iterator[Route]:
         for route in self._in_order():
@@ -214,7 +217,7 @@ class CandidateQueue:
         if (known := self._sticky.get(at)) is None:
             places = {route.place: route for route in tier.routes}
             order = self._needs.sticky(tier.routes[0].entry)
-            known = tuple(places[place] for place in order if place in places)
+            known = tuple([places[place] for place in order if place in places])
             self._sticky[at] = known
         return known
 
@@ -244,15 +247,16 @@ class CandidateQueue:
         for other in self._plan.routes:
             if other is route:
                 continue
-            if (
-                (state := states.get(other)) is None  # mostly it is so: no call of ours
-                and other.allowance is None
-            ):
-                if other in self._needs.misfits:
-                    continue
-                if health is None or health.available_at(other, now) <= now:
+            if (state := states.get(other)) is None:  # mostly it is so: no call of ours
+                if other not in self._needs.misfits and (
+                    health is None
+                    or (
+                        health.available_at(other, now) <= now
+                        and (other.allowance is None or not self.full(other, now))
+                    )
+                ):
                     return True
-            elif self._could_be_asked(other, state or _FRESH, now):
+            elif self._could_be_asked(other, state, now):
                 return True
         return False
 
@@ -290,9 +294,10 @@ class CandidateQueue:
 
         `None` where that takes a look at several.
         """
-        if self._plan.only is not None:
-            return None if self._plan.only in self._needs.misfits else self._plan.only
-        return self._whose_turn(now)
+        lead = self._plan.lead
+        if lead is None or self._needs.sticky is not None:
+            return self._whose_turn(now)
+        return None if lead in self._needs.misfits else lead
 
     def in_turn(self, free: Route, now: float) -> Route:
         """Return whom to ask of a group that takes turns; taking one acts.
@@ -309,8 +314,10 @@ class CandidateQueue:
         """Return whose turn it is among those that were not asked yet."""
         tier = self._plan.tiers[self._at]
         if self._needs.sticky is not None and not tier.is_fixed:
-            unasked = (one for one in self._routes_at(self._at) if self._is_new(one))
-            return next((one for one in unasked if self._is_free(one, now)), None)
+            for route in self._routes_at(self._at):
+                if self._is_new(route) and self._is_free(route, now):
+                    return route
+            return None
         if tier.turns is None:
             return None
         by_place = tier.by_place

@@ -74,6 +74,7 @@ class RateLimits:
     price: Price | None = None
     request_interval: float = field(init=False, repr=False, compare=False)
     request_burst: float = field(init=False, repr=False, compare=False)
+    counts_tokens: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Work out the pace of requests, once.
@@ -82,6 +83,8 @@ class RateLimits:
         goes out when the one before it has drained.
         """
         interval = 60.0 / self.rpm * _ROUNDING if self.rpm is not None else 0.0
+        counts = self.tpm is not None or self.budget is not None
+        object.__setattr__(self, "counts_tokens", counts)
         object.__setattr__(self, "request_interval", interval)
         object.__setattr__(self, "request_burst", max(BURST - interval, 0.0))
 
@@ -104,10 +107,9 @@ class Allowance(NamedTuple):
     key: Hashable
     limits: RateLimits
 
-    @property
-    def counts_tokens(self) -> bool:
-        """Whether it has to be known what a request takes."""
-        return self.limits.tpm is not None or self.limits.budget is not None
+
+NOTHING: Final = Demand()
+"""What a request takes of limits that count no tokens."""
 
 
 class Lease(NamedTuple):
@@ -171,14 +173,15 @@ def full(
         now: The present moment.
         wall: The same moment in seconds since 1970, for budgets.
     """
-    return _full(limits, state, _booking(limits, state, demand), now, wall)
+    booking = _booking(state, demand) if limits.counts_tokens else _NOTHING
+    return _full(limits, state, booking, now, wall)
 
 
 def take(
     limits: RateLimits, state: LimitState, demand: Demand, now: float, wall: float = 0.0
 ) -> tuple[LimitState, Lease] | Full:
     """Book a request, if every limit has room for it at this very moment."""
-    booking = _booking(limits, state, demand)
+    booking = _booking(state, demand) if limits.counts_tokens else _NOTHING
     if (held := _full(limits, state, booking, now, wall)) is not None:
         return held
     requests_until, minute = state.requests_until, state.tokens
@@ -223,7 +226,9 @@ def settle(
     if limits.budget is not None:
         used_up = _used(lease, usage)
         spending = spend(limits.budget, spending, used_up, limits.price, wall)
-    mean, answers = _mean_with(state, usage[1])
+    mean, answers = state.mean_output, state.answers
+    if limits.counts_tokens:
+        mean, answers = _mean_with(state, usage[1])
     in_flight = max(state.in_flight - 1, 0)
     return LimitState(in_flight, state.requests_until, minute, spending, mean, answers)
 
@@ -304,10 +309,8 @@ def _full(
 # --- how long answers are -------------------------------------------------------------
 
 
-def _booking(limits: RateLimits, state: LimitState, demand: Demand) -> Booking:
+def _booking(state: LimitState, demand: Demand) -> Booking:
     """Return the tokens to book: the answer is likely to be as long as those before."""
-    if limits.tpm is None and limits.budget is None:
-        return _NOTHING
     tokens_in, most_out = demand
     mean = round(state.mean_output)
     if most_out is None:

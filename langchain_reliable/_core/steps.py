@@ -120,20 +120,20 @@ class Plan:
     Attributes:
         tiers: Groups of equivalent routes, in the order to ask.
         routes: All of them, in that order.
-        only: The route of a first tier that has but one.
+        lead: Who is asked first where nobody takes turns, if nothing speaks against it.
         tier_of: The place of each route's tier.
         is_sized: Whether a request may fit some of them and others not.
         counts_tokens: Whether it has to be known what a request takes.
     """
 
-    __slots__ = ("counts_tokens", "is_sized", "only", "routes", "tier_of", "tiers")
+    __slots__ = ("counts_tokens", "is_sized", "lead", "routes", "tier_of", "tiers")
 
     def __init__(self, tiers: Sequence[Tier]) -> None:
         """Look at what does not change from call to call."""
         self.tiers = tuple(tiers)
         self.routes = tuple(route for tier in self.tiers for route in tier.routes)
-        first = self.tiers[0].routes
-        self.only = first[0] if len(first) == 1 else None
+        first = self.tiers[0]
+        self.lead = first.routes[0] if first.turns is None else None
         self.tier_of = {
             route: at for at, tier in enumerate(self.tiers) for route in tier.routes
         }
@@ -141,7 +141,7 @@ class Plan:
             route.capacity is not ANYTHING for route in self.routes
         )
         self.counts_tokens = any(
-            route.allowance is not None and route.allowance.counts_tokens
+            route.allowance is not None and route.allowance.limits.counts_tokens
             for route in self.routes
         )
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
         Lease,
         LimitName,
         LimitState,
-        RateLimits,
     )
     from langchain_reliable._core.steps import AttemptProgress
     from langchain_reliable._core.usage import Usage
@@ -112,14 +111,16 @@ class LoadBook:
 
     def in_flight(self, key: Hashable) -> int:
         """Return how many requests of a candidate have not ended."""
-        self._read_notes()
+        if self._dropped:
+            self._read_notes()
         load = self._loads.get(key)
         booked = load.in_flight if load is not None else 0
         return booked + len(self._under_way(key)) if key in self.noted else booked
 
     def unspoken(self, key: Hashable) -> int:
         """Return how many of these have not begun to answer."""
-        self._read_notes()
+        if self._dropped:
+            self._read_notes()
         load = self._loads.get(key)
         booked = load.unspoken if load is not None else 0
         if key not in self.noted:
@@ -148,20 +149,30 @@ class LoadBook:
 
     def full(self, allowance: Allowance, demand: Demand, now: float) -> Full | None:
         """Return what keeps a request back, and until when; `None` if nothing does."""
-        self._read_notes()
+        if self._dropped:
+            self._read_notes()
         key, limits = allowance
         state = self._limits.get(key, UNUSED)
-        return full(limits, state, demand, now, self._wall_for(limits))
+        return full(
+            limits,
+            state,
+            demand,
+            now,
+            self._wall() if limits.budget is not None else 0.0,
+        )
 
     def used_shares(self, key: Hashable, now: float) -> dict[LimitName, float]:
         """Return how full each limit of a candidate is, for people."""
-        self._read_notes()
+        if self._dropped:
+            self._read_notes()
         load = self._loads.get(key)
         if load is None or load.allowance is None:
             return {}
         shared, limits = load.allowance
         state = self._limits.get(shared, UNUSED)
-        return used_shares(limits, state, now, self._wall_for(limits))
+        return used_shares(
+            limits, state, now, self._wall() if limits.budget is not None else 0.0
+        )
 
     # --- requests -----------------------------------------------------------------
 
@@ -175,13 +186,20 @@ class LoadBook:
         streams: bool,
     ) -> InFlight | Full:
         """Let a request out if there is room for it: checked and taken in one step."""
-        self._read_notes()
+        if self._dropped:
+            self._read_notes()
         booked = None
         with self._lock:
             if allowance is not None:
                 shared, limits = allowance
                 state = self._limits.get(shared, UNUSED)
-                taken = take(limits, state, demand, now, self._wall_for(limits))
+                taken = take(
+                    limits,
+                    state,
+                    demand,
+                    now,
+                    self._wall() if limits.budget is not None else 0.0,
+                )
                 if isinstance(taken, Full):
                     return taken
                 self._limits[shared], booked = taken
@@ -193,13 +211,11 @@ class LoadBook:
 
     def spoke(self, request: InFlight, now: float) -> None:
         """An answer has begun."""
-        seconds = now - request.began_at
+        words = self.first_words[request.key, request.streams]
+        words.append((now, now - request.began_at))
         with self._lock:
-            load = self._loads[request.key]
-            before = load.paces.get(request.streams)
-            load.paces[request.streams] = measured(before, seconds, now)
             if request.dropped is self._dropped and not request.spoke:
-                load.unspoken -= 1
+                self._loads[request.key].unspoken -= 1
             request.spoke = True
 
     def answered(self, request: InFlight, usage: Usage, now: float) -> None:
@@ -209,7 +225,10 @@ class LoadBook:
                 return
             if request.allowance is not None and request.booked is not None:
                 key, limits = request.allowance
-                wall, booked = self._wall_for(limits), request.booked
+                wall, booked = (
+                    self._wall() if limits.budget is not None else 0.0,
+                    request.booked,
+                )
                 state = self._limits.get(key, UNUSED)
                 self._limits[key] = settle(limits, state, booked, usage, now, wall)
 
@@ -225,6 +244,8 @@ class LoadBook:
             if self._has_ended(request):
                 return
             self._end_failed(request.allowance)
+            if (request.key, request.streams) in self.first_words:
+                self._read_first_words(request.key, streams=request.streams)
             paces = self._loads[request.key].paces
             before = paces.get(request.streams)
             after = waited(before, now - request.began_at, now)
@@ -283,9 +304,6 @@ class LoadBook:
                     return
                 if not self._has_ended(request):
                     self._end_failed(request.allowance)
-
-    def _wall_for(self, limits: RateLimits) -> float:
-        return self._wall() if limits.budget is not None else 0.0
 
     def _begin_afresh(self) -> None:
         """Forget what is in flight: it is another process that waits for it."""

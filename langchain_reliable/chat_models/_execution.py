@@ -277,7 +277,12 @@ class Execution:
         if finished and winner is not None:
             self._children[winner.number].sends_finish = True
         likely = None
-        if usage[1] is None and winner is not None and winner.request is not None:
+        if (
+            usage[1] is None
+            and winner is not None
+            and (allowance := winner.route.allowance) is not None
+            and allowance.limits.counts_tokens
+        ):
             likely = likely_usage(shown, usage)
         self.call.answered(self.clock.now(), usage, likely)
 
@@ -296,9 +301,13 @@ class Execution:
             metadata = {**message.response_metadata, "reliable": trail}
             message.response_metadata = metadata  # as LangChain does a moment later
         usage = usage_of(result.generations[0].message)
-        likely = None
-        winner = self.call.trail.winner
-        if usage[1] is None and winner is not None and winner.request is not None:
+        likely, winner = None, self.call.trail.winner
+        if (
+            usage[1] is None
+            and winner is not None
+            and (allowance := winner.route.allowance) is not None
+            and allowance.limits.counts_tokens
+        ):
             likely = likely_usage(result.generations[:1], usage)
         self.call.answered(self.clock.now(), usage, likely)
         return result
