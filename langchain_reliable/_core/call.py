@@ -186,12 +186,14 @@ class Call(Generic[T]):
         Also `None` where somebody else was faster at a candidate that takes one.
         """
         queue = self._queue
-        if queue.last is None and (first := queue.first(now)) is not None:
-            admission = queue.acquire(first, now)
-            if admission is not None and first.take_turn is None:
-                step = self._started(first, admission, now)
-                if step is not None:
-                    return step
+        if (
+            queue.last is None
+            and (first := queue.first(now)) is not None
+            and first.take_turn is None
+            and (admission := queue.acquire(first, now)) is not None
+            and (step := self._started(first, admission, now)) is not None
+        ):
+            return step
         outlook = queue.look(now, only_unasked=self._reserve_for_unasked())
         for route in outlook.held:
             self.trail.held_back(route, queue.held_until(route, now) - now)

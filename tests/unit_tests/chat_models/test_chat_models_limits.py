@@ -12,6 +12,7 @@ from langchain_core.exceptions import ModelAuthenticationError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
 from pydantic import SkipValidation
 
 from langchain_reliable import (
@@ -22,6 +23,7 @@ from langchain_reliable import (
     FailureKind,
     Group,
     ReliableChatModel,
+    Timeline,
 )
 from langchain_reliable.events import PassedOver, Waiting
 from langchain_reliable.testing import ScriptedChatModel, Usage, fails, says
@@ -150,6 +152,50 @@ def test_what_was_never_sent_takes_nothing_of_a_limit(surface, reliable):
     )
     assert surface(model).text == "from b"
     assert surface(model).text == "from a"
+
+
+@pytest.mark.parametrize("order", ["ordered", "least_busy"])
+def test_no_minute_holds_more_than_a_tenth_above_a_limit(reliable, clock, order):
+    children = [child(name) for name in "ab"]
+    members = [Candidate(one, rpm=60) for one in children]
+    model = reliable(Group(members, order=order), max_last_wait=5.0)
+    moments, lost = {"from a": [], "from b": []}, 0
+    while clock.time < 1_300.0:
+        clock.time += 0.4
+        try:
+            moments[model.invoke("hello?").text].append(clock.time)
+        except AllModelsFailed:
+            lost += 1
+    for sent in moments.values():
+        assert len(sent) > 280  # of 300 that five minutes let through
+        for at, first in enumerate(sent):
+            assert sum(one < first + 60 for one in sent[at:]) <= 66
+    assert lost == 0
+
+
+def test_names_headers_and_tiers_do_not_part_a_limit():
+    def gpt(**fields):
+        return ChatOpenAI(model="gpt-5.4", api_key="one key", **fields)
+
+    model = ReliableChatModel(
+        models=[
+            Candidate(gpt(), name="a", rpm=10),
+            Candidate(gpt(default_headers={"x": "y"}), name="b", rpm=10),
+            Candidate(gpt(base_url="https://example.com"), name="c", rpm=10),
+            Candidate(gpt(), name="d"),
+        ]
+    )
+    a, b, c, d = [route.allowance for route in model._router.plan().routes]
+    assert a.key == b.key != c.key
+    assert d is None
+
+
+def test_a_wait_for_a_limit_is_drawn_as_one(reliable):
+    timeline = Timeline()
+    model = reliable(Candidate(child("a"), rpm=10), observers=[timeline])
+    for _ in range(2):
+        model.invoke("hello?")
+    assert "limit" in str(timeline)
 
 
 class Gated(BaseChatModel):
