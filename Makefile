@@ -42,7 +42,7 @@ check: lint types format-check test  ## Everything that CI asks for
 record: $(VENV)/.dev  ## Record the cassettes anew (cassettes/README.md says from what)
 	$(BIN)/python -m pytest tests/cassette_tests/test_cassettes.py --record-mode=rewrite -q
 
-failover-bench: $(VENV)/.dev  ## Sixteen faults, our row beside the published ones
+failover-bench: $(VENV)/.dev  ## Sixteen faults in real time (2 minutes), beside the published rows
 	$(BIN)/python tests/failover_bench/failover_bench.py
 
 bench: $(VENV)/.dev  ## What it costs beside the bare model (`BENCH="--only import"`)

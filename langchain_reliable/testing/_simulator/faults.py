@@ -172,9 +172,17 @@ def content_then_cut(answer: Answer | str = _COUNT, /, *, after: int = 2) -> Fau
     return _broken(answer, after, Then.CUT)
 
 
-def content_then_stall(answer: Answer | str = _COUNT, /, *, after: int = 2) -> Fault:
-    """Tell `after` pieces of the answer, and then nothing."""
-    return _broken(answer, after, Then.HANG)
+def content_then_stall(
+    answer: Answer | str = _COUNT, /, *, after: int = 2, seconds: float | None = None
+) -> Fault:
+    """Tell `after` pieces of the answer, and then nothing.
+
+    Args:
+        answer: What is begun.
+        after: How many of its pieces are told.
+        seconds: After how long a silence the connection is closed; never unless given.
+    """
+    return replace(_broken(answer, after, Then.HANG), seconds=seconds)
 
 
 def malformed_event(answer: Answer | str = _COUNT, /, *, after: int = 2) -> Fault:

@@ -176,6 +176,8 @@ def _ending(
             return tuple(map(Send, _bare(dialect, request)))
         case Then.GARBLE:
             return _garbled(rest, dialect if request.streaming else None)
+        case Then.HANG if fault.seconds is not None:
+            return Rest(fault.seconds), Cut()
         case _:
             return _ENDINGS[fault.then]
 

@@ -58,12 +58,22 @@ class Then(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """An answer that breaks on its way; build it with the constructors below."""
+    """An answer that breaks on its way; build it with the constructors in `faults`.
+
+    Attributes:
+        answer: What would have been told.
+        until: How far it gets.
+        then: What happens there.
+        after: For `Until.PIECES`, how many of them are told.
+        seconds: How long a silence lasts before the connection is cut; `None` for ever.
+        trouble: What an error event says.
+    """
 
     answer: Answer
     until: Until
     then: Then
     after: int | None = None
+    seconds: float | None = None
     trouble: Trouble = OVERLOADED
 
 

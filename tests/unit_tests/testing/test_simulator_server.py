@@ -85,6 +85,16 @@ async def test_a_client_that_leaves_is_noticed(sim, client, family, way):
     assert (sim.open_streams, sim.abandoned) == (0, 1)
 
 
+@both
+@pytest.mark.parametrize("way", ["stream", "invoke"])
+def test_a_stall_may_be_closed(sim, client, family, way):
+    sim.script("model", content_then_stall("one two three", after=1, seconds=0.01))
+    model = client(family, "model")
+    with pytest.raises(Exception, match=r"closed|Connection error"):
+        list(model.stream("Hi")) if way == "stream" else model.invoke("Hi")
+    sim.wait_closed()
+
+
 @pytest.mark.parametrize("fault", [hang_before_headers, hang_after_headers])
 async def test_a_cancelled_call_is_noticed(sim, client, fault):
     sim.script("model", fault())
