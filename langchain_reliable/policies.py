@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from langchain_reliable._text.field_docs import DescribedFields
 from langchain_reliable.failures import VERDICTS, FailureKind, Verdict
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ Order = Literal[
 """How a group picks the member that is asked first."""
 
 
-class Setting(BaseModel):
+class Setting(DescribedFields, BaseModel):
     """A frozen value that a user may write; what was pickled before can be read."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -34,7 +35,7 @@ class Setting(BaseModel):
 
 def fill_in_defaults(model: BaseModel) -> None:
     """Give a model its default for each field that its pickle did not know yet."""
-    for name, info in type(model).model_fields.items():
+    for name, info in type(model).__pydantic_fields__.items():
         if name not in model.__dict__:
             model.__dict__[name] = info.get_default(call_default_factory=True)
 

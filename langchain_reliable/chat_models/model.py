@@ -303,7 +303,7 @@ class ReliableChatModel(LangChainInterface):
     @override
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _checked(name, value))
-        if name in type(self).model_fields:
+        if name in type(self).__pydantic_fields__:
             super().__setattr__("_known_factory", None)
 
     @override
@@ -419,7 +419,8 @@ def _checked(name: str, value: Any) -> Any:
     It is checked on a model without anything else: a subclass may set a field in a
     validator, and what it validates would then have no end.
     """
-    if name not in ReliableChatModel.model_fields.keys() - BaseChatModel.model_fields:
+    fields = ReliableChatModel.__pydantic_fields__
+    if name not in fields.keys() - BaseChatModel.model_fields:
         return value
     scratch = ReliableChatModel.model_construct(models=())
     scratch.__pydantic_validator__.validate_assignment(scratch, name, value)

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from langchain_reliable._classify.classifier import ClassifyResult
 from langchain_reliable._runtime.peek import CommitOn
+from langchain_reliable._text.field_docs import DescribedFields
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.chat_models._serialization import read
@@ -38,7 +39,7 @@ from langchain_reliable.policies import (
 )
 
 
-class ModelSettings(BaseChatModel):
+class ModelSettings(DescribedFields, BaseChatModel):
     """The fields of a reliable chat model. All durations are seconds."""
 
     model_config = ConfigDict(
@@ -197,9 +198,8 @@ class ModelSettings(BaseChatModel):
     @classmethod
     def _know_every_option(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            known = set(cls.model_fields) | {
-                info.alias for info in cls.model_fields.values() if info.alias
-            }
+            fields = cls.__pydantic_fields__
+            known = set(fields) | {info.alias for info in fields.values() if info.alias}
             if unknown := [name for name in values if name not in known]:
                 name = unknown[0]
                 msg = f"unknown option `{plain_name(name)}`; {hint_for(name, cls)}"

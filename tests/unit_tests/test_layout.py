@@ -23,9 +23,9 @@ ORDER = [
     {"_children", "_classify", "health"},
     {"_runtime", "candidates"},
     {"_core"},
-    {"observers", "errors"},
+    {"observers", "errors", "policies"},
     {"_text"},
-    {"events", "policies"},
+    {"events"},
     {"failures"},
 ]
 """From the top down. A file imports from its own row and from below, type-only imports
