@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from langchain_core.exceptions import ModelAuthenticationError
 from langchain_core.language_models import BaseChatModel
@@ -310,11 +310,15 @@ def _called(value: object) -> str:
     return f"a value of type {type(value).__name__}"
 
 
-def opened_by_name(value: str) -> BaseChatModel:
+def opened_by_name(value: str, **settings: Any) -> BaseChatModel:
     """Return the model of a `"provider:model"` string.
 
     A missing key is no reason to stop the others: its model then fails when it is
     asked.
+
+    Args:
+        value: The name.
+        settings: What the model's class is made with, beside its name.
 
     Raises:
         ValueError: There is no such model, or it can't be opened; the text says why.
@@ -332,7 +336,7 @@ def opened_by_name(value: str) -> BaseChatModel:
         )
         raise ValueError(msg) from None
     try:
-        return init_chat_model(value)
+        return cast("BaseChatModel", init_chat_model(value, **settings))
     except Exception as error:
         why = redact(_plain_text(error))
         if is_about_keys(error):

@@ -10,6 +10,7 @@ Exceptions of providers are carried along as they came and are never rewritten.
         ├── EmptyAnswer        finished, with nothing in it
         │   └── OutputNotParsed  not in the form that was asked for
         ├── BrokenToolCall     finished, with a tool call that is cut or broken
+        ├── NotAccepted        finished, and `accept` said no
         ├── FilteredAnswer     a filter ended it, and `verdicts` calls that a failure
         ├── IncompleteStream   ended without saying that it ends
         ├── FinishedWithError  ended saying that something broke
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, cast
 
 from langchain_core.exceptions import ModelError, ModelTimeoutError
 
-from langchain_reliable._text.redact import redact_line
+from langchain_reliable._text.redact import clip, redact_line
 from langchain_reliable._text.wording import attempt_table, describe_failure
 from langchain_reliable.failures import Failure, FailureKind
 
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
     from langchain_reliable.events import AttemptRecord
 
 Pickled: TypeAlias = "tuple[Callable[..., ModelError], tuple[object, ...]]"
+
+
+_LONGEST_REASON = 120
+"""Characters of the reason that an `accept` gives."""
 
 
 class AllModelsFailed(ModelError):
@@ -202,6 +207,22 @@ class BrokenToolCall(AnswerRejected):
         self.cut = cut
         if cut:
             self.failure = replace(self.failure, should_retry=False)
+
+
+class NotAccepted(AnswerRejected):
+    """The answer is whole, and the user's `accept` said no.
+
+    Attributes:
+        answer: The message.
+    """
+
+    kind: ClassVar[FailureKind] = FailureKind.REJECTED
+
+    def __init__(self, reason: str, answer: AIMessage | None = None) -> None:
+        """Tell what `accept` said of it; nothing of the answer itself."""
+        said = clip(reason, _LONGEST_REASON)
+        super().__init__(f"not accepted: {said}" if said else "not accepted")
+        self.answer = answer
 
 
 class FilteredAnswer(AnswerRejected):

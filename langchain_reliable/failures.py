@@ -42,6 +42,8 @@ class FailureKind(StrEnum):
     """The request can't be served as it is: other 4xx."""
     INVALID_OUTPUT = "invalid_output"
     """Structured output that did not parse, or a tool call that is cut or broken."""
+    REJECTED = "rejected"
+    """Your `accept` said no to an answer that was finished and whole."""
     UNKNOWN = "unknown"
     """A provider's exception that nobody knows."""
 
@@ -71,11 +73,14 @@ VERDICTS: Final[Mapping[FailureKind, Verdict]] = {
     FailureKind.CONTENT_POLICY: Verdict.RAISE,
     FailureKind.BAD_REQUEST: Verdict.NEXT,
     FailureKind.INVALID_OUTPUT: Verdict.RETRY,
+    FailureKind.REJECTED: Verdict.NEXT,
     FailureKind.UNKNOWN: Verdict.NEXT,
 }
 """What is done about each kind unless the user says otherwise."""
 
-RETRIED_ONCE: Final = frozenset({FailureKind.EMPTY, FailureKind.INVALID_OUTPUT})
+RETRIED_ONCE: Final = frozenset(
+    {FailureKind.EMPTY, FailureKind.INVALID_OUTPUT, FailureKind.REJECTED}
+)
 """Kinds that another try may mend, but not a third: the model answered."""
 
 

@@ -253,8 +253,11 @@ class OutputReader:
         self.form: ChildOutput | None = None
         self._errors: list[Exception] = []
 
-    def read(self, result: ChatResult, form: ChildOutput) -> ChatResult:
+    def read(self, result: ChatResult, form: ChildOutput) -> Any:
         """Read an answer by the form it was asked for in, while it can be asked again.
+
+        Returns:
+            What it says.
 
         Raises:
             Exception: Whatever the child's own parser says.
@@ -267,7 +270,7 @@ class OutputReader:
             raise
         if self.spec.is_missing(value):
             raise OutputNotParsed(result)
-        return result
+        return value["parsed"] if self.spec.include_raw else value
 
     def is_readable(self, result: ChatResult) -> bool:
         """Return whether the form of the one who answered can read an answer."""

@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, message_chunk_to_message
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 from langchain_core.outputs.chat_generation import merge_chat_generation_chunks
 
+from langchain_reliable._core.user_errors import mark_user_errors
 from langchain_reliable._runtime.payload import (
     CALL_BROKE,
     PROVIDER_BROKE,
@@ -30,13 +31,19 @@ from langchain_reliable.errors import (
     FilteredAnswer,
     FinishedWithError,
     IncompleteStream,
+    NotAccepted,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeGuard
 
-    from langchain_core.messages import AIMessageChunk, InvalidToolCall, ToolCallChunk
+    from langchain_core.messages import (
+        AIMessageChunk,
+        BaseMessage,
+        InvalidToolCall,
+        ToolCallChunk,
+    )
     from langchain_core.outputs import (
         ChatGeneration,
         ChatGenerationChunk,
@@ -102,10 +109,48 @@ class AnswerJudge(NamedTuple):
     Attributes:
         accepts_empty: Whether one that says nothing is an answer.
         passes_filtered_on: Whether one that a filter ended is a failure.
+        accept: The user's own word on an answer that is whole.
     """
 
     accepts_empty: bool = False
     passes_filtered_on: bool = False
+    accept: Callable[[AIMessage], bool | str | None] | None = None
+
+    def refusal(self, message: BaseMessage, *parsed: object) -> NotAccepted | None:
+        """Return that the user's `accept` says no; `None` if it does not.
+
+        It hears a copy, so that looking at an answer can't change it.
+
+        Args:
+            message: The answer.
+            parsed: What its form has read, where it was asked for in one.
+
+        Raises:
+            Exception: What `accept` raised, marked as the user's own; a `ValueError` is
+                a no, as in pydantic's validators.
+        """
+        if self.accept is None:
+            return None
+        update = (
+            {"additional_kwargs": {**message.additional_kwargs, "parsed": parsed[0]}}
+            if parsed
+            else None
+        )
+        heard = cast("AIMessage", message.model_copy(update=update))
+        with mark_user_errors():
+            try:
+                said = self.accept(heard)
+            except ValueError as error:  # its text may hold what the model said
+                refused = NotAccepted(f"accept raised {type(error).__name__}", heard)
+                refused.__cause__ = error
+                return refused
+            if said is not None and not isinstance(said, (bool, str)):
+                kind = type(said).__name__
+                msg = f"accept returns True, False, a reason or None; got {kind}"
+                raise TypeError(msg)
+        if said is None or said is True:
+            return None
+        return NotAccepted(said or "", heard)
 
     def fault_of_stream(
         self,

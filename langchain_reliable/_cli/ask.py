@@ -10,11 +10,13 @@ from langchain_reliable._cli.call_view import CallView
 from langchain_reliable._cli.extras import NoKey, NotReady, installed, need
 from langchain_reliable._cli.open_screen import open_screen
 from langchain_reliable._cli.screen import columns
+from langchain_reliable._cli.whole_model import whole_model
 from langchain_reliable._text.redact import redact
 from langchain_reliable._text.terminal import folded_table
 from langchain_reliable.candidates import (
     KeylessModel,
     is_about_keys,
+    members_of,
     opened_by_name,
     why_keyless,
 )
@@ -22,6 +24,7 @@ from langchain_reliable.chat_models import ReliableChatModel
 from langchain_reliable.chat_models._secrets import secrets_of
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 _FAMILIES: Final = {
@@ -31,12 +34,12 @@ _FAMILIES: Final = {
 _LONGEST: Final = 4000
 
 
-def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
+def ask(question: str, options: argparse.Namespace, *, plain: bool = False) -> int:
     """Ask models in order, and show what happens.
 
     Args:
         question: What to ask.
-        names: Models, as `"provider:model"`.
+        options: The command line, which says whom.
         plain: In plain lines, also on a terminal.
 
     Returns:
@@ -46,12 +49,18 @@ def ask(question: str, names: Sequence[str], *, plain: bool = False) -> int:
         NotReady: A model can't be opened, there is no key for any of them, or something
             has to be installed first.
     """
+    written = whole_model(options)
+    names: Sequence[str] = options.model or ()
     models: Any = [opened_for_call(name) for name in names]
-    if all(isinstance(model, KeylessModel) for model in models):
+    if models and all(isinstance(model, KeylessModel) for model in models):
         raise NotReady(models[0].why)
     with open_screen(plain=plain) as screen:
         show = CallView(screen)
-        model = ReliableChatModel(models=models, observers=(show,))
+        if written is None:
+            model = ReliableChatModel(models=models, observers=(show,))
+        else:
+            model = written.model_copy(update={"observers": (show,)})
+            models = [one.model for item in model.models for one in members_of(item)]
         screen.question(question)
         error = _watched(show, model, question)
         screen.summary(show.summary)

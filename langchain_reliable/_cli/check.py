@@ -12,22 +12,24 @@ from langchain_reliable._cli.ask import opened
 from langchain_reliable._cli.extras import NotReady
 from langchain_reliable._cli.open_screen import open_screen
 from langchain_reliable._cli.screen_plain import PlainScreen
+from langchain_reliable._cli.whole_model import whole_model
 from langchain_reliable._text.redact import clip
 from langchain_reliable.candidates import Candidate
 from langchain_reliable.chat_models import ReliableChatModel
 from langchain_reliable.chat_models._check_report import CandidateCheck, CheckReport
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 _LINE: Final = 200
 
 
-def checkup(names: Sequence[str], *, timeout: float, plain: bool = False) -> int:
+def checkup(options: argparse.Namespace, *, timeout: float, plain: bool = False) -> int:
     """Ask each of some models for one short answer, and show who works.
 
     Args:
-        names: Models, as `"provider:model"`.
+        options: The command line, which says whom.
         timeout: Seconds that each may take.
         plain: In plain lines, also on a terminal.
 
@@ -37,9 +39,13 @@ def checkup(names: Sequence[str], *, timeout: float, plain: bool = False) -> int
     Raises:
         NotReady: Something has to be installed first.
     """
+    written = whole_model(options)
     with open_screen(plain=plain) as screen:
         screen.preparing("asking each for one word")
-        report = _checked(names, timeout)
+        if written is None:
+            report = _checked(options.model, timeout)
+        else:
+            report = written.check(timeout)
     _show(report, plain=isinstance(screen, PlainScreen))
     return 0 if report.ok else 1
 

@@ -58,13 +58,13 @@ def _demo(options: argparse.Namespace) -> int:
 def _ask(options: argparse.Namespace) -> int:
     from langchain_reliable._cli.ask import ask  # noqa: PLC0415 - only when it is asked
 
-    return ask(options.question, options.model, plain=options.plain)
+    return ask(options.question, options, plain=options.plain)
 
 
 def _check(options: argparse.Namespace) -> int:
     from langchain_reliable._cli.check import checkup  # noqa: PLC0415 - as above
 
-    return checkup(options.model, timeout=options.timeout, plain=options.plain)
+    return checkup(options, timeout=options.timeout, plain=options.plain)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,6 +110,7 @@ def _add_check(command: argparse.ArgumentParser) -> None:
         "works, how fast, and what is wrong with the others. Keys are taken from the "
         "environment, as by LangChain. The exit status is 1 if one of them fails."
     )
+    _add_target(command)
     _add_models(command)
     command.add_argument(
         "--timeout",
@@ -142,10 +143,26 @@ def _add_models(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--model",
         action="append",
-        required=True,
         type=_name,
         metavar="PROVIDER:MODEL",
         help="such as openai:gpt-5.4; give it again for each further model",
+    )
+    command.add_argument(
+        "--config",
+        metavar="FILE",
+        help="a model that is written down: YAML or JSON, LiteLLM's Router too",
+    )
+    command.add_argument(
+        "--group", metavar="NAME", help="the model_name to begin with, in LiteLLM's"
+    )
+
+
+def _add_target(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "target",
+        nargs="?",
+        metavar="MODULE:ATTRIBUTE",
+        help="a model of your own program, such as app:model",
     )
 
 

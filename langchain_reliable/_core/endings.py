@@ -9,6 +9,7 @@ from langchain_reliable.errors import (
     AllModelsFailed,
     BrokenToolCall,
     FilteredAnswer,
+    NotAccepted,
     ToolsNotSupported,
 )
 from langchain_reliable.failures import FailureKind
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from langchain_reliable._core.rate_limits import Full
     from langchain_reliable.events import AttemptRecord
 
-_OUR_WORD = BrokenToolCall, FilteredAnswer
+_OUR_WORD = BrokenToolCall, FilteredAnswer, NotAccepted
 """What we say of an answer, which no child has raised: it does not leave as it is."""
 
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Sequence,
     )
 
+    from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
     from langchain_reliable._core.steps import AttemptProgress
@@ -87,6 +88,13 @@ class Judge(Protocol):
         self, result: ChatResult, *, expects_finish: bool = ...
     ) -> AnswerRejected | None:
         """Return what is wrong with an answer in one piece; `None` if nothing is."""
+
+    @property
+    def accept(self) -> object:
+        """The user's own word on an answer that is whole; `None` for none."""
+
+    def refusal(self, message: BaseMessage, *parsed: object) -> AnswerRejected | None:
+        """Return that the user's word is no; `None` if it is not."""
 
 
 class ReadContext(NamedTuple):

@@ -103,6 +103,12 @@ _WORDS: Final[Mapping[Kind, KindWords]] = {
         "gave an answer in the wrong form",
         "its output does not parse",
     ),
+    Kind.REJECTED: KindWords(
+        "answer not accepted",
+        "gave an answer that was not accepted",
+        "it answers, but not as you accept it",
+        "see each attempt's error for its `.answer`, and what `accept` asks for",
+    ),
     Kind.UNKNOWN: KindWords(
         "unknown failure",
         "failed",

@@ -9,23 +9,40 @@ from langchain_core.outputs import ChatGeneration
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from langchain_core.caches import RETURN_VAL_TYPE
 
 
 class FirstTierCache(BaseCache):
     """What a model sees of a cache: whole answers of its first entry."""
 
-    def __init__(self, cache: BaseCache) -> None:
-        """Stand before a cache."""
+    def __init__(
+        self, cache: BaseCache, accepts: Callable[[ChatGeneration], bool] | None = None
+    ) -> None:
+        """Stand before a cache.
+
+        Args:
+            cache: What remembers.
+            accepts: Says whether what is remembered is an answer still.
+        """
         self._cache = cache
+        self._accepts = accepts
 
     @override
     def lookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        return _retold(self._cache.lookup(prompt, llm_string))
+        return self._told(self._cache.lookup(prompt, llm_string))
 
     @override
     async def alookup(self, prompt: str, llm_string: str) -> RETURN_VAL_TYPE | None:
-        return _retold(await self._cache.alookup(prompt, llm_string))
+        return self._told(await self._cache.alookup(prompt, llm_string))
+
+    def _told(self, known: RETURN_VAL_TYPE | None) -> RETURN_VAL_TYPE | None:
+        if known and self._accepts is not None:
+            first = known[0]
+            if isinstance(first, ChatGeneration) and not self._accepts(first):
+                return None
+        return _retold(known)
 
     @override
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:

@@ -34,7 +34,11 @@ from langchain_reliable.chat_models._keywords import (
 )
 from langchain_reliable.chat_models._router import Router, max_tokens_among
 from langchain_reliable.chat_models._secrets import hiding_secrets
-from langchain_reliable.chat_models._validation import checked_name, checked_options
+from langchain_reliable.chat_models._validation import (
+    checked_name,
+    checked_options,
+    commit_on_for,
+)
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.observers._dispatch import ObserverDispatch
 from langchain_reliable.policies import Policy
@@ -89,11 +93,12 @@ class CallFactory:
             breaker=model.circuit_breaker,
         )
         self._commit_policy = CommitPolicy(
-            commit_on=model.commit_on,
+            commit_on=commit_on_for(model.commit_on, judged=model.accept is not None),
             require_finish_reason=model.require_finish_reason,
             judge=AnswerJudge(
                 accepts_empty=model.on_empty == "accept",
                 passes_filtered_on=self._policy.goes_on_after_filter,
+                accept=model.accept,
             ),
         )
         self._health = model.health

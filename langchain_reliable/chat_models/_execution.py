@@ -6,12 +6,13 @@ an answer that ends or breaks off. The rules are the core's.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.language_models.chat_models import generate_from_stream
+from langchain_core.outputs import ChatResult
 
+from langchain_reliable._children.convert import as_message
 from langchain_reliable._classify.answer import merged
 from langchain_reliable._core.timeouts import AttemptTimer
 from langchain_reliable._core.usage import likely_usage, usage_of
@@ -32,9 +33,9 @@ from langchain_reliable.errors import (
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
-    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.outputs import ChatGenerationChunk
 
     from langchain_reliable._children.base import Child, Request
     from langchain_reliable._core.call import Call, Classifier
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     )
     from langchain_reliable.chat_models._router import Router
     from langchain_reliable.chat_models._tracing import TracedRun
+    from langchain_reliable.errors import AnswerRejected
 
 
 T = TypeVar("T")
@@ -90,14 +92,20 @@ class Execution:
     def open(self, attempt: Attempt) -> PeekedStream:
         """Ask for a stream, and read it up to its commit."""
         child = self._child_for(attempt, streams=True)
-        opened = self._open(child, attempt, self._commit_policy)
+        try:
+            opened = self._open(child, attempt, self._commit_policy)
+        except EmptyAnswer as error:
+            raise self._empty(error) from None
         self._read_held(child, opened)
         return opened
 
     async def aopen(self, attempt: Attempt) -> AsyncPeekedStream:
         """Ask for a stream; the twin of `open`."""
         child = self._child_for(attempt, streams=True)
-        opened = await self._aopen(child, attempt, self._commit_policy)
+        try:
+            opened = await self._aopen(child, attempt, self._commit_policy)
+        except EmptyAnswer as error:
+            raise self._empty(error) from None
         self._read_held(child, opened)
         return opened
 
@@ -105,8 +113,10 @@ class Execution:
         """Ask for a whole answer."""
         child = self._child_for(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=False):
-            with _empty_as_result():
+            try:
                 opened = self._open(child, attempt, self._commit_policy.wholly)
+            except EmptyAnswer as error:
+                raise self._empty(error, as_result=True) from None
             return self._read_whole(child, opened)
         if child.is_rate_limited and not attempt.has_turn:
             self._limited(child.take_turn, attempt.timeouts.of_the_call, attempt)
@@ -129,8 +139,10 @@ class Execution:
         """Ask for a whole answer; the twin of `answer`."""
         child = self._child_for(attempt, streams=False)
         if child.answers_in_pieces(self._request, async_api=True):
-            with _empty_as_result():
+            try:
                 opened = await self._aopen(child, attempt, self._commit_policy.wholly)
+            except EmptyAnswer as error:
+                raise self._empty(error, as_result=True) from None
             return self._read_whole(child, opened)
         if child.is_rate_limited and not attempt.has_turn:
             await self._alimited(child.atake_turn(), attempt.timeouts.of_the_call)
@@ -182,31 +194,45 @@ class Execution:
             ),
         )
 
-    # --- structured output ----------------------------------------------------------
+    # --- what a finished answer has to be ---------------------------------------------
 
     def _checked(
         self, child: Child, attempt: Attempt, answer: ChatResult
     ) -> ChatResult:
         attempt.progress.parts = answer.generations[:1]
-        policy = self._commit_policy
+        policy, judge = self._commit_policy, self._commit_policy.judge
         cut = child.streams_inside and policy.require_finish_reason is not False
-        fault = policy.judge.fault_of_result(answer, expects_finish=cut)
-        if fault is not None:
-            raise fault
-        return answer if self._request.output is None else self._read(child, answer)
+        if (fault := judge.fault_of_result(answer, expects_finish=cut)) is not None:
+            raise self._empty(fault) if isinstance(fault, EmptyAnswer) else fault
+        if self._request.output is None and judge.accept is None:
+            return answer
+        return self._accepted(answer, *self._read(child, answer))
 
-    def _read(self, child: Child, answer: ChatResult) -> ChatResult:
-        """Read an answer by its form, if it was asked for in one."""
+    def _read(self, child: Child, answer: ChatResult) -> tuple[object, ...]:
+        """Read an answer by its form, if it has one; return what it says."""
         output = self._request.output
         if output is None:
-            return answer
-        return output.read(answer, child.output_for(output.spec, self._request.config))
+            return ()
+        form = child.output_for(output.spec, self._request.config)
+        return (output.read(answer, form),)
+
+    def _accepted(self, answer: ChatResult, *parsed: object) -> ChatResult:
+        """Return an answer to which the user's `accept` does not say no."""
+        judge = self._commit_policy.judge
+        if judge.accept is not None:
+            refused = judge.refusal(as_message(answer), *parsed)
+            if refused is not None:
+                raise refused
+        return answer
 
     def _read_held(
         self, child: Child, opened: PeekedStream | AsyncPeekedStream
     ) -> None:
         """Read a stream that is held whole, while another try is still unseen."""
-        if self._request.output is None or self._commit_policy.commit_on != "complete":
+        policy = self._commit_policy
+        if policy.commit_on != "complete" or (
+            self._request.output is None and policy.judge.accept is None
+        ):
             return
         try:
             self._read_whole(child, opened)
@@ -218,14 +244,32 @@ class Execution:
         self, child: Child, opened: PeekedStream | AsyncPeekedStream
     ) -> ChatResult:
         """Read a stream at its end; what broke there may be why it can't be read."""
+        answer = _joined(opened.held)
         try:
-            return self._read(child, _joined(opened.held))
+            parsed = self._read(child, answer)
         except EmptyAnswer:
             raise
         except Exception as error:
             if (broke := opened.reading.progress.broke) is not None:
                 raise broke from error
             raise
+        return self._accepted(answer, *parsed)
+
+    def _empty(self, empty: EmptyAnswer, *, as_result: bool = False) -> AnswerRejected:
+        """Return what an empty answer is: the least bad one, unless it is refused.
+
+        Args:
+            empty: What was found.
+            as_result: Whether a stream is to be returned as a whole answer.
+        """
+        answer: Any = empty.answer
+        whole = answer if isinstance(answer, ChatResult) else _joined(answer.held)
+        judge = self._commit_policy.judge
+        if self._request.output is None and judge.accept is not None:
+            refused = judge.refusal(as_message(whole))
+            if refused is not None:
+                return refused
+        return EmptyAnswer(whole) if as_result else empty
 
     # --- within limits ------------------------------------------------------------
 
@@ -338,16 +382,6 @@ class Execution:
             attempts=self.call.trail.records,
             failure=failure,
         )
-
-
-@contextmanager
-def _empty_as_result() -> Iterator[None]:
-    """Let an empty stream be returned as a whole answer, if nobody says more."""
-    try:
-        yield
-    except EmptyAnswer as empty:
-        opened = cast("PeekedStream | AsyncPeekedStream", empty.answer)
-        raise EmptyAnswer(_joined(opened.held)) from None
 
 
 def _joined(chunks: list[ChatGenerationChunk]) -> ChatResult:

@@ -7,6 +7,7 @@ which key its answers are kept.
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Self, cast
 
 from langchain_core.caches import BaseCache
@@ -26,7 +27,7 @@ from langchain_core.load.serializable import (
     SerializedNotImplemented,
 )
 from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatResult
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 from typing_extensions import override
@@ -37,6 +38,7 @@ from langchain_reliable._children.identity import spelled
 from langchain_reliable._children.profile import common_profile
 from langchain_reliable._children.structured_output import (
     ChildOutput,
+    OutputReader,
     OutputSpec,
     validate_schema,
 )
@@ -47,12 +49,17 @@ from langchain_reliable.candidates import members_of
 from langchain_reliable.chat_models._cache import FirstTierCache
 from langchain_reliable.chat_models._keywords import (
     OPTIONS,
+    OUTPUT,
     TRACED,
     cache_key_part,
     child_keywords,
 )
 from langchain_reliable.chat_models._router import Router
-from langchain_reliable.chat_models._serialization import on_paper, written
+from langchain_reliable.chat_models._serialization import (
+    not_on_paper,
+    on_paper,
+    written,
+)
 from langchain_reliable.chat_models._structured_output import StructuredOutput
 from langchain_reliable.chat_models._tracing import TracedRun, traced_run
 from langchain_reliable.chat_models.settings import ModelSettings
@@ -182,8 +189,10 @@ class LangChainInterface(ModelSettings):
         cache = self.cache if isinstance(self.cache, BaseCache) else get_llm_cache()
         if cache is None:
             return self
-        seen = FirstTierCache(cache) if self._can_be_cached(kwargs) else False
-        return self.model_copy(update={"cache": seen})
+        if not self._can_be_cached(kwargs):
+            return self.model_copy(update={"cache": False})
+        accepts = None if self.accept is None else partial(self._accepts_still, kwargs)
+        return self.model_copy(update={"cache": FirstTierCache(cache, accepts)})
 
     def _can_be_cached(self, kwargs: Mapping[str, Any]) -> bool:
         """Return whether everybody whose answer would be kept can be told from others.
@@ -194,6 +203,20 @@ class LangChainInterface(ModelSettings):
         first = self.models if anybody else self.models[:1]
         members = [one for item in first for one in members_of(item)]
         return all(answer_key(one) is not None for one in members)
+
+    def _accepts_still(self, kwargs: Mapping[str, Any], known: ChatGeneration) -> bool:
+        """Return whether `accept` takes a remembered answer, read as the first's."""
+        from langchain_reliable._classify.answer import AnswerJudge  # noqa: PLC0415 - a call's
+
+        output: OutputReader | None = kwargs.get(OUTPUT)
+        parsed: tuple[object, ...] = ()
+        if output is not None:
+            try:
+                result = ChatResult(generations=[known])
+                parsed = (output.read(result, self.first_form(output.spec)),)
+            except Exception:  # noqa: BLE001 - whatever a parser says: it is a misfit
+                return False
+        return AnswerJudge(accept=self.accept).refusal(known.message, *parsed) is None
 
     @override
     def _combine_llm_outputs(
@@ -326,6 +349,8 @@ class LangChainInterface(ModelSettings):
         if told["type"] == "constructor":
             models = [written(item) for item in self.models]
             told["kwargs"] = {**on_paper(told["kwargs"]), "models": models}
+            if self.accept is not None:
+                told["kwargs"]["accept"] = not_on_paper(self.accept)
         return told
 
     @override

@@ -5,6 +5,7 @@ Each child writes itself down, with its secrets as names; no key is ever written
 
 from __future__ import annotations
 
+from inspect import isfunction
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable.candidates import Candidate, Group
@@ -32,6 +33,16 @@ def read(entry: Any) -> Any:
         return Group([read(one) for one in entry["members"]], order=entry["order"])
     settings = {name: value for name, value in entry.items() if name != "model"}
     return Candidate(entry["model"], **settings) if "model" in entry else entry
+
+
+def not_on_paper(function: object) -> object:
+    """Return what LangChain writes down as `not_implemented`, and `load` refuses.
+
+    A model read without its `accept` would accept anything. What a function is bound to
+    is left out: its `repr` may show a key.
+    """
+    plain = getattr(function, "__func__", function)
+    return plain if isfunction(plain) else type(plain)
 
 
 def on_paper(kwargs: Mapping[str, Any]) -> dict[str, Any]:

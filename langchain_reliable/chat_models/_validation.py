@@ -6,11 +6,14 @@ import difflib
 import inspect
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from langchain_reliable.policies import CallOptions
+
+if TYPE_CHECKING:
+    from langchain_reliable._runtime.peek import CommitOn
 
 _SAMPLING = (
     "it belongs to each model, such as ChatOpenAI(model=..., {name}=...), or to the "
@@ -70,8 +73,29 @@ def hint_for(name: str, model: type[Any]) -> str:
     return f"did you mean `{close[0]}`?" if close else f"known are: {', '.join(known)}"
 
 
+def commit_on_for(commit_on: CommitOn | None, *, judged: bool) -> CommitOn:
+    """Return what a stream has to show before it is let out.
+
+    Args:
+        commit_on: What the user wrote.
+        judged: Whether an `accept` judges whole answers.
+
+    Raises:
+        ValueError: Something would be let out before it was judged.
+    """
+    if not judged:
+        return commit_on or "payload"
+    if commit_on not in (None, "complete"):
+        msg = (
+            f'commit_on="{commit_on}" lets a stream out before `accept` has seen it '
+            "whole; leave commit_on out"
+        )
+        raise ValueError(msg)
+    return "complete"
+
+
 def checked_classifier(value: Any) -> Any:
-    """Return a `classify` callback.
+    """Return a `classify` or `accept` callback.
 
     Raises:
         ValueError: It can't be asked in the middle of a call.

@@ -1,6 +1,7 @@
 """`ReliableChatModel`: its four hooks, and the methods that LangChain calls."""
 
 import inspect
+import os
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
@@ -82,6 +83,34 @@ class ReliableChatModel(LangChainInterface):
         return ["langchain_reliable", "chat_models"]
 
     _known_factory: Any = PrivateAttr(default=None)
+
+    @classmethod
+    def from_config(
+        cls,
+        source: Mapping[str, Any] | str | os.PathLike[str],
+        group: str | None = None,
+        **fields: Any,
+    ) -> Self:
+        """Make a model that is written down in a file.
+
+        There are two dialects: the fields of this class, with models as
+        `"provider:model"`, and the configuration of LiteLLM's Router (a `model_list`).
+        Values may be `os.environ/NAME`; nothing else in a file is filled in or run.
+
+        Args:
+            source: The path of a YAML or JSON file, or a mapping.
+            group: The `model_name` to begin with, in LiteLLM's dialect; by default the
+                first.
+            **fields: Fields that are set in Python; they come before the file's.
+
+        Raises:
+            ValueError: Something in it can't be taken over; the text says what, where
+                it stands and what to write.
+        """
+        from langchain_reliable.config import fields_from_config  # noqa: PLC0415 - seldom used
+
+        known = cls.model_fields.keys()
+        return cls(**{**fields_from_config(source, group, known=known), **fields})
 
     # --- the four hooks -----------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
 from pydantic import (
     ConfigDict,
     Field,
@@ -19,7 +20,6 @@ from typing_extensions import override
 
 from langchain_reliable._classify.classifier import ClassifyResult
 from langchain_reliable._runtime.peek import CommitOn
-from langchain_reliable._text.field_docs import DescribedFields
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, as_items
 from langchain_reliable.chat_models._serialization import read
@@ -27,6 +27,7 @@ from langchain_reliable.chat_models._validation import (
     checked_classifier,
     checked_observers,
     checked_span,
+    commit_on_for,
     hint_for,
 )
 from langchain_reliable.events import Observer
@@ -37,6 +38,7 @@ from langchain_reliable.policies import (
     RetryBudget,
     fill_in_defaults,
 )
+from langchain_reliable.policies._field_docs import DescribedFields
 
 
 class ModelSettings(DescribedFields, BaseChatModel):
@@ -110,8 +112,9 @@ class ModelSettings(DescribedFields, BaseChatModel):
     total_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """For the whole call, including waits, to the end of its answer."""
 
-    commit_on: CommitOn = "payload"
-    """What a stream has to show before it is let out: `"first_chunk"` (anything),
+    commit_on: CommitOn | None = None
+    """What a stream has to show before it is let out. `None` is `"payload"`, and
+    `"complete"` with `accept`. There is `"first_chunk"` (anything),
     `"payload"` (something said, reasoning counts), `"text"` (something said that is not
     reasoning) or `"complete"` (all of it: any fault is then survivable, at the price of
     the first word coming with the last)."""
@@ -124,6 +127,14 @@ class ModelSettings(DescribedFields, BaseChatModel):
     """What becomes of an answer that finished in the usual way without a word:
     `"retry"` asks once more, then the next, and returns it if nobody says more;
     `"accept"` returns it at once (where silence is an answer, as after a tool)."""
+
+    accept: Callable[[AIMessage], bool | str | None] | None = Field(
+        default=None, exclude=True
+    )
+    """Your own word on a whole answer, before it is let out: `True` or `None` accepts
+    it; `False`, a text (the reason) or a `ValueError` is a failure of kind `rejected`,
+    and the next is asked. Streams are then held to their end. With structured output
+    what was read is in `message.additional_kwargs["parsed"]`."""
 
     require_streaming: bool = False
     """If true, `stream` and `astream` skip models that cannot stream, and raise
@@ -227,7 +238,12 @@ class ModelSettings(DescribedFields, BaseChatModel):
                     raise ValueError(msg)
         return value
 
-    @field_validator("classify", mode="before")
+    @model_validator(mode="after")
+    def _holds_what_is_judged(self) -> Self:
+        commit_on_for(self.commit_on, judged=self.accept is not None)
+        return self
+
+    @field_validator("classify", "accept", mode="before")
     @classmethod
     def _is_asked_within_a_call(cls, value: Any) -> Any:
         return checked_classifier(value)

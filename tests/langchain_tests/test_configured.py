@@ -177,6 +177,9 @@ WISHES = [
         "AllModelsFailed",
         given={"health": without("a", "b")},
     ),
+    Wish(
+        "accept", lambda message: "yes" in message.text, ["no"], "a", "a: rejected, b"
+    ),
     Wish("retry_budget", RetryBudget(tokens=1), FAILS_ONCE, AGAIN, NEXT),
     Wish("cache", InMemoryCache(), ["yes", *FAILS_ONCE], AGAIN, "cached", calls=2),
 ]

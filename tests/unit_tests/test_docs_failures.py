@@ -27,7 +27,8 @@ def verdicts():
     yield "| kind | what went wrong | verdict |"
     yield "| --- | --- | --- |"
     for kind in FailureKind:
-        once = ", once" if kind in RETRIED_ONCE else ""
+        retried = VERDICTS[kind] is Verdict.RETRY
+        once = ", once" if retried and kind in RETRIED_ONCE else ""
         yield f"| `{kind}` | {told[kind]} | {VERDICTS[kind]}{once} |"
 
 

@@ -1,4 +1,9 @@
-"""Frozen values that a user may decide, and the policy that a call is given."""
+"""Frozen values that a user may decide, and the policy that a call is given.
+
+Each is validated where it is made, with a message that says what to write instead, and
+its fields carry their docstrings into schemas and `help()`. Nothing here has state or
+knows how a call goes on.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from langchain_reliable._text.field_docs import DescribedFields
 from langchain_reliable.failures import VERDICTS, FailureKind, Verdict
+from langchain_reliable.policies._field_docs import DescribedFields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
