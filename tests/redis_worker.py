@@ -53,9 +53,7 @@ def written(health: RedisHealth) -> bool:
 class Server:
     """What a worker does."""
 
-    def build(
-        self, url: str, namespace: str, *, opens: bool, **settings: Any
-    ) -> None:
+    def build(self, url: str, namespace: str, *, opens: bool, **settings: Any) -> None:
         """Make a model of two candidates that share their health.
 
         The first fails until its circuit opens, where it `opens`; then it waits.

@@ -34,7 +34,9 @@ def four(processes: Workers, server: RedisServer) -> Workers:
     """Four processes that know nothing yet; in the first one a candidate is down."""
     namespace = uuid.uuid4().hex[:12]
     for at, one in enumerate(processes):
-        one.do("build", url=server.url, namespace=namespace, refresh=REFRESH, opens=not at)
+        one.do(
+            "build", url=server.url, namespace=namespace, refresh=REFRESH, opens=not at
+        )
     assert all(processes.all("connect"))
     return processes
 

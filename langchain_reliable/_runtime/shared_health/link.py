@@ -277,13 +277,13 @@ class Link:
         while self._questions:
             self._questions.popleft().dismiss()
         if not self._said_away:
-            self._said_away = True
             _logger.warning(
                 "Redis at %s is away (%s); until it is back each process goes by what "
                 "it knows itself",
                 self._place,
                 type(error).__name__,
             )
+            self._said_away = True
 
     def _drop(self) -> None:
         self.is_up = False
