@@ -344,7 +344,7 @@ class TestAtTheDoor:
     @pytest.mark.parametrize(
         ("make", "error"),
         [
-            (lambda: RedisHealth(), ValueError),
+            (RedisHealth, ValueError),
             (lambda: RedisHealth("redis://a", client=redis.Redis()), ValueError),
             (lambda: RedisHealth(client=redis.asyncio.Redis()), TypeError),
             (lambda: RedisHealth(client="redis://a"), TypeError),
