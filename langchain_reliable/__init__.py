@@ -18,6 +18,7 @@ from langchain_reliable.observers._lazy import lazily
 from langchain_reliable.policies import Budget, CallOptions, CircuitBreaker, RetryBudget
 
 if TYPE_CHECKING:
+    from langchain_reliable.health_redis import RedisHealth
     from langchain_reliable.observers import (
         CustomEventObserver,
         OpenTelemetryObserver,
@@ -38,6 +39,7 @@ __all__ = [
     "Health",
     "LoggingObserver",
     "OpenTelemetryObserver",
+    "RedisHealth",
     "ReliableChatModel",
     "RetryBudget",
     "StreamInterrupted",
@@ -53,7 +55,8 @@ __getattr__ = lazily(
     dict.fromkeys(
         ("CustomEventObserver", "OpenTelemetryObserver", "Timeline"),
         f"{__name__}.observers",
-    ),
+    )
+    | {"RedisHealth": f"{__name__}.health_redis"},
 )
 
 

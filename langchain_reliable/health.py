@@ -26,7 +26,7 @@ from langchain_reliable._text.wording import describe_failure
 from langchain_reliable.observers._forks import renewed_after_fork
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from langchain_reliable._core.balancing.load import Pace
     from langchain_reliable._core.steps import Route
@@ -132,8 +132,7 @@ class Health:
         with self._lock:
             keys = [key for key in self._circuits if name in (None, self._names[key])]
             for key in keys:
-                generation = self._circuits[key].generation + 1
-                self._keep(key, Circuit(generation=generation))
+                self._apply(key, circuit_rules.forgotten)
             self._isolated -= {name} if name is not None else self._isolated.copy()
 
     def isolate(self, name: str) -> None:
@@ -216,7 +215,7 @@ class Health:
         """A copy of a model shares what the model knows."""
         return self
 
-    def __reduce__(self) -> tuple[type[Health], tuple[()]]:
+    def __reduce__(self) -> tuple[Callable[..., Health], tuple[Any, ...]]:
         """What was known in one process is not known in another."""
         return Health, ()
 
@@ -261,7 +260,8 @@ class Health:
         circuit = self._known(route)
         admission = circuit.admission(now)
         if admission.probe:
-            self._keep(route.key, circuit_rules.probed(circuit, now, route.max_probe))
+            longest = route.max_probe
+            self._apply(route.key, lambda one: circuit_rules.probed(one, now, longest))
         return admission
 
     def failed(
@@ -277,12 +277,22 @@ class Health:
         alone: bool,
     ) -> Opened:
         """Take note of a failure; return whether the circuit is open now."""
-        with self._lock:
-            before = self._known(route)
-            after = circuit_rules.failed(
-                before, failure, admission, now, chance, breaker, took=took, alone=alone
+
+        def rule(circuit: Circuit) -> Circuit:
+            return circuit_rules.failed(
+                circuit,
+                failure,
+                admission,
+                now,
+                chance,
+                breaker,
+                took=took,
+                alone=alone,
             )
-            self._keep(route.key, after)
+
+        with self._lock:
+            self._known(route)
+            before, after = self._apply(route.key, rule)
         return Opened(after.open_until, by_this=after.trips > before.trips)
 
     def began_answering(self, route: Route, admission: Admission, now: float) -> bool:
@@ -292,24 +302,29 @@ class Health:
         if route.key in self._healthy:
             return False
         with self._lock:
-            before = self._known(route)
-            after = circuit_rules.began_answering(before, admission)
-            self._keep(route.key, after)
+            self._known(route)
+            before, after = self._apply(
+                route.key, lambda one: circuit_rules.began_answering(one, admission)
+            )
         return before.open_until is not None and after.open_until is None
 
     def answered(self, route: Route, admission: Admission) -> None:
         """Take note of a whole answer."""
         if route.key not in self._healthy:
             with self._lock:
-                after = circuit_rules.answered(self._known(route), admission)
-                self._keep(route.key, after)
+                self._known(route)
+                self._apply(
+                    route.key, lambda one: circuit_rules.answered(one, admission)
+                )
 
     def abandoned(self, route: Route, admission: Admission) -> None:
         """Take note that a request was given up; a probe's slot is free again."""
         if admission.probe:
             with self._lock:
-                after = circuit_rules.abandoned(self._known(route), admission)
-                self._keep(route.key, after)
+                self._known(route)
+                self._apply(
+                    route.key, lambda one: circuit_rules.abandoned(one, admission)
+                )
 
     def nobody_reached(self, routes: Iterable[Route]) -> None:
         """Take note that no candidate of a call could be reached: perhaps it is us.
@@ -323,7 +338,7 @@ class Health:
         with self._lock:
             over, self._outage = self._outage, set()
             for key in over & self._circuits.keys():
-                self._keep(key, circuit_rules.released(self._circuits[key], now))
+                self._apply(key, lambda one: circuit_rules.released(one, now))
 
     def _known(self, route: Route) -> Circuit:
         """Return a candidate's circuit, and know it from now on."""
@@ -335,6 +350,15 @@ class Health:
                 self._made_up[route.key] = None
                 self._forget_made_up()
         return circuit
+
+    def _apply(
+        self, key: Hashable, rule: Callable[[Circuit], Circuit]
+    ) -> tuple[Circuit, Circuit]:
+        """Change a circuit by a rule; return it as it was and as it is."""
+        before = self._circuits[key]
+        after = rule(before)
+        self._keep(key, after)
+        return before, after
 
     def _keep(self, key: Hashable, circuit: Circuit) -> None:
         self._circuits[key] = circuit

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
 
     from langchain_reliable.candidates import Candidate
 
-_SALT = secrets.token_bytes(16)
-"""Of this process: a fingerprint can't be looked up anywhere."""
+_PERSON = b"langchain-reliab"
+"""Makes our fingerprints differ from all other hashes of the same keys. They are the
+same in every process: that is how several know that they speak of one candidate."""
 
 _SHAPES_THE_ANSWER: Final = frozenset(
     {
@@ -267,4 +267,42 @@ def named(cls: type) -> str:
 
 def fingerprint(secret: str) -> str:
     """Return what tells two secrets apart without telling either."""
-    return hashlib.blake2b(secret.encode(), key=_SALT, digest_size=8).hexdigest()
+    return hashlib.blake2b(secret.encode(), person=_PERSON, digest_size=8).hexdigest()
+
+
+# --- in every process -----------------------------------------------------------------
+
+
+def shared_identity(key: Hashable, name: str | None) -> str | None:
+    """Return who a candidate is as text, the same in every process.
+
+    Keys are part of it as fingerprints only. An identity may hold objects, which mean
+    nothing elsewhere. Where the user has given the candidate a name, that name (with
+    its class and model) tells who it is; where not, nobody else can know.
+
+    Args:
+        key: The identity in this process.
+        name: What the user has called the candidate, if anything.
+
+    Returns:
+        Text; `None` where other processes could not know that it is the same.
+    """
+    objects: list[ByObject] = []
+    text = _spelled(key, objects)
+    return text if name is not None or not objects else None
+
+
+def _spelled(part: Any, objects: list[ByObject]) -> str:
+    match part:
+        case CandidateKey():
+            return _spelled(part._parts, objects)
+        case tuple():
+            return f"({','.join(_spelled(one, objects) for one in part)})"
+        case ByObject():
+            objects.append(part)
+            cls = type(part._of)
+            return f"object {cls.__module__}.{cls.__qualname__}"
+        case type():
+            return f"{part.__module__}.{part.__qualname__}"
+        case _:
+            return repr(part)

@@ -226,6 +226,11 @@ def released(circuit: Circuit, now: float) -> Circuit:
     return replace(circuit, open_until=min(circuit.open_until, now))
 
 
+def forgotten(circuit: Circuit) -> Circuit:
+    """A person says that all is well; what is on its way counts no more."""
+    return Circuit(generation=circuit.generation + 1)
+
+
 def _counts(circuit: Circuit, admission: Admission) -> bool:
     """Whether a request's outcome says something of the present state."""
     if admission.generation != circuit.generation:

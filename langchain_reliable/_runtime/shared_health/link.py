@@ -1,0 +1,313 @@
+"""The one thread that talks to Redis, and the breaker that keeps calls from waiting.
+
+    away ── greeted, and quick ──► up ── an error, or a call waited in vain ──► away
+      ▲                                                                          │
+      └──────────── after 1 s, 2 s, ... 10 s (back to 1 s after a calm time) ────┘
+
+While it is away nobody is made to wait: a question is answered "don't know" at once.
+While it is up a question is waited for at most `PATIENCE`, whatever the network, TLS or
+redis-py do, because it is another thread that does it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_logger = logging.getLogger("langchain_reliable")
+
+PATIENCE: Final = 0.05
+"""Seconds for which a call waits for an answer, all in all."""
+
+_SCHEDULING: Final = 0.005
+"""Seconds of these that are kept for this thread to be woken up again."""
+
+_QUICK: Final = PATIENCE / 2
+"""Seconds within which Redis must answer a greeting: else calls would wait in vain."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
+
+_CALM: Final = 60.0
+"""Seconds of good service after which what was before is forgotten."""
+
+THREAD: Final = "langchain_reliable redis"
+
+
+class TooSlow(Exception):
+    """Redis answers, but later than calls may be made to wait."""
+
+
+class Question:
+    """What a call asks Redis; it waits for the answer, but not for long."""
+
+    def __init__(self) -> None:
+        """Begin without an answer."""
+        self._answered = threading.Event()
+        self._settled = threading.Lock()  # taken by whoever comes first
+        self.answer: Any = None
+
+    def wait(self) -> bool:
+        """Wait; return whether there is an answer."""
+        self._answered.wait(PATIENCE - _SCHEDULING)
+        return not self._settled.acquire(blocking=False)
+
+    def settle(self, answer: Any) -> bool:
+        """Give the answer; return whether anybody still wants it."""
+        if not self._settled.acquire(blocking=False):
+            return False
+        self.answer = answer
+        self._answered.set()
+        return True
+
+    def dismiss(self) -> None:
+        """Let the caller go on without an answer."""
+        self._answered.set()
+
+
+class Connection:
+    """A client of redis-py, and how commands are sent with it."""
+
+    def __init__(self, client: Any) -> None:
+        """Take the client."""
+        self._client = client
+        self._one_by_one = not hasattr(client, "connection_pool")  # of a cluster
+
+    def run(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Send commands in one go, and return their replies."""
+        if not commands:
+            return []
+        if self._one_by_one or len(commands) == 1:
+            replies = [self._client.execute_command(*one) for one in commands]
+        else:
+            with self._client.pipeline(transaction=False) as pipe:
+                for one in commands:
+                    pipe.execute_command(*one)
+                replies = pipe.execute()
+        return [_as_bytes(one) for one in replies]
+
+    def load(self, script: str) -> None:
+        """Let Redis know a script, on every node."""
+        self._client.script_load(script)
+
+    def close(self) -> None:
+        """Close what is open."""
+        try:
+            self._client.close()
+        except Exception:  # it is gone either way
+            _logger.debug("closing the connection to Redis failed", exc_info=True)
+
+
+def _as_bytes(reply: Any) -> Any:
+    """Return a reply as it is without `decode_responses`, which a client may have."""
+    if isinstance(reply, str):
+        return reply.encode()
+    if isinstance(reply, (list, tuple, set, frozenset)):
+        return [_as_bytes(one) for one in reply]
+    return reply
+
+
+class Served(Protocol):
+    """Whose errands the thread runs."""
+
+    def greet(self, connection: Connection) -> None:
+        """Begin with a new connection; raise if it is of no use."""
+
+    def refresh(self, connection: Connection) -> None:
+        """Look at what Redis holds."""
+
+    def exchange(self, connection: Connection, questions: Sequence[Any]) -> bool:
+        """Ask and write; return whether there is more to write."""
+
+    def lost(self) -> None:
+        """Redis is away."""
+
+    def forked(self) -> None:
+        """This is a forked process: nothing runs here yet."""
+
+
+class Link:
+    """The thread, its connection and its breaker."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        place: str,
+        served: Served,
+        refresh: float,
+        *,
+        closes: bool,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            connect: Makes the client.
+            place: How Redis is called in logs; without a password.
+            served: Whose errands the thread runs. It ends when that is gone.
+            refresh: Seconds from one look to the next.
+            closes: Whether the client is ours to close.
+        """
+        self.is_up = False
+        self.refresh = refresh
+        self._closes = closes
+        self._connect = connect
+        self._place = place
+        self._served = weakref.ref(served, self._wake_for_the_end)
+        self._said_away = False
+        self._forget_all()
+        _links.add(self)
+
+    def _forget_all(self) -> None:
+        self.is_up = False
+        self._connection: Connection | None = None
+        self._look_at = self._retry_at = float("-inf")
+        self._pause = _FIRST_PAUSE
+        self._questions: deque[Question] = deque()
+        self._slow = False
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._up_since = float("-inf")
+        self._wake = threading.Event()
+
+    # --- for the calls ------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread, where it does not run in this process."""
+        if self._thread is None and self._starting.acquire(blocking=False):
+            self._thread = threading.Thread(
+                target=self._run, args=(os.getpid(),), name=THREAD, daemon=True
+            )
+            self._thread.start()
+
+    def hurry(self) -> None:
+        """Let the thread look for work now."""
+        self._wake.set()
+
+    def look_soon(self) -> None:
+        """Let the thread look at what Redis holds now: there is somebody new."""
+        self._look_at = float("-inf")
+        self._wake.set()
+
+    def ask(self, question: Question) -> bool:
+        """Ask, and wait for the answer at most `PATIENCE`; return whether it came."""
+        if not self.is_up:
+            return False
+        self._questions.append(question)
+        self._wake.set()
+        if question.wait():
+            return question.answer is not None
+        if self.is_up:
+            self.is_up, self._slow = False, True
+            self._wake.set()
+        return False
+
+    # --- the thread ---------------------------------------------------------------
+
+    def _run(self, pid: int) -> None:
+        while os.getpid() == pid:
+            self._wake.wait(max(0.0, self._next_at() - time.monotonic()))
+            self._wake.clear()
+            served = self._served()
+            if served is None:
+                break
+            if self._connection is not None or time.monotonic() >= self._retry_at:
+                self._serve(served)
+            del served  # while it waits the thread keeps nobody alive
+        self._drop()
+
+    def _next_at(self) -> float:
+        return self._retry_at if self._connection is None else self._look_at
+
+    def _serve(self, served: Served) -> None:
+        questions: list[Question] = []
+        try:
+            self._check_speed()
+            if (connection := self._connection) is None:
+                connection = self._greeted(served)
+            if time.monotonic() >= self._look_at:
+                self._look_at = time.monotonic() + self.refresh
+                served.refresh(connection)
+            while self._questions:
+                questions.append(self._questions.popleft())
+            if served.exchange(connection, questions):
+                self._wake.set()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no call's affair
+            self._went_away(served, error)
+            for question in questions:
+                question.dismiss()
+
+    def _check_speed(self) -> None:
+        if self._slow:
+            raise TooSlow
+
+    def _greeted(self, served: Served) -> Connection:
+        """Open a connection; it counts once Redis has answered, and quickly."""
+        self._connection = connection = Connection(self._connect())
+        served.greet(connection)
+        began = time.monotonic()
+        connection.run([("TIME",)])
+        if time.monotonic() - began > _QUICK:
+            raise TooSlow
+        served.refresh(connection)
+        self._look_at = time.monotonic() + self.refresh
+        self._up_since = time.monotonic()
+        self.is_up = True
+        if self._said_away:
+            self._said_away = False
+            _logger.info("Redis at %s is back; health is shared again", self._place)
+        return connection
+
+    def _went_away(self, served: Served, error: Exception) -> None:
+        self.is_up = self._slow = False
+        if time.monotonic() - self._up_since > _CALM:
+            self._pause = _FIRST_PAUSE
+        chance = random.uniform(0.8, 1.2)  # noqa: S311 - so that a crowd spreads
+        self._retry_at = time.monotonic() + self._pause * chance
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._drop()
+        served.lost()
+        while self._questions:
+            self._questions.popleft().dismiss()
+        if not self._said_away:
+            _logger.warning(
+                "Redis at %s is away (%s); until it is back each process goes by what "
+                "it knows itself",
+                self._place,
+                type(error).__name__,
+            )
+            self._said_away = True
+
+    def _drop(self) -> None:
+        self.is_up = False
+        connection, self._connection = self._connection, None
+        if connection is not None and self._closes:
+            connection.close()
+
+    def _wake_for_the_end(self, _: object) -> None:
+        self._wake.set()
+
+    def after_fork(self) -> None:
+        """Begin anew in a forked process: thread and sockets are the parent's."""
+        self._forget_all()
+        if (served := self._served()) is not None:
+            served.forked()
+
+
+_links: weakref.WeakSet[Link] = weakref.WeakSet()
+
+
+def _renew() -> None:
+    for link in list(_links):
+        link.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)

@@ -1,0 +1,74 @@
+"""Several processes at a real Redis: what one has learned, the others know."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from redis_server import GET_IT, PROGRAM, RedisServer, running
+from redis_worker import FIRST, SECOND, Workers, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason=GET_IT)
+
+REFRESH = 0.2
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with running() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Workers]:
+    with workers(4) as four:
+        yield four
+
+
+@pytest.fixture
+def four(processes: Workers, server: RedisServer) -> Workers:
+    """Four processes that know nothing yet; in the first one a candidate is down."""
+    namespace = uuid.uuid4().hex[:12]
+    for at, one in enumerate(processes):
+        one.do(
+            "build", url=server.url, namespace=namespace, refresh=REFRESH, opens=not at
+        )
+    assert all(processes.all("connect"))
+    return processes
+
+
+def test_a_circuit_that_one_opens_is_open_for_all(four):
+    assert four[0].do("call") == SECOND
+    opened_at = four[0].do("now")
+    seen_at = [one.do("wait_for", state="open") for one in four]
+    assert max(seen_at) - opened_at < 1.0 + REFRESH
+    assert four[1].do("call") == SECOND
+
+
+def test_sixteen_threads_in_four_processes_send_one_probe(four):
+    four[0].do("call")
+    four.all("wait_for", state="open")
+    four.all("wait_for", state="half-open")
+    assert sum(four.all("storm", threads=4)) == 1
+    answered_by = [name for names in four.all("calm") for name in names]
+    assert sorted(answered_by) == [FIRST, *[SECOND] * 15]
+    four.all("wait_for", state="closed")
+
+
+def test_what_is_isolated_in_one_is_left_alone_in_all_until_reset_in_any(four):
+    four[0].do("isolate", name=FIRST)
+    four.all("wait_for", state="isolated")
+    assert {one.do("call") for one in four} == {SECOND}
+    four[3].do("reset", name=FIRST)
+    four.all("wait_for", state="closed")
+
+
+def test_a_reset_closes_it_everywhere(four):
+    four[0].do("call")
+    four.all("wait_for", state="open")
+    four[2].do("reset")
+    four.all("wait_for", state="closed")
