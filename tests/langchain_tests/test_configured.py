@@ -38,7 +38,7 @@ AGAIN = "a: connection, a"
 NEXT = "a: connection, b"
 BROKEN = "StreamInterrupted"
 SOON = 0.02
-THINKS = [stalls(5 * SOON, "yes", after=0)]
+THINKS = [stalls(25 * SOON, "yes", after=0)]
 
 
 def asks_to_wait(seconds):

@@ -24,7 +24,7 @@ PICTURE = DOCS / "timeline.svg"
 PAGES = sorted(
     page
     for page in DOCS.glob("*.md")
-    if page.stem not in ("failures", "agents", "partners", "soak")
+    if page.stem not in ("failures", "agents", "partners", "soak", "architecture")
 )
 SKELETON = [
     "In eight lines",
