@@ -209,29 +209,36 @@ class Call(Generic[T]):
             queue.next_tier()
             self._waited = 0.0
             return None
-        return self._ask_anyway(outlook, now) or self._give_up(
+        if (anyway := self._able_anyway(outlook, now)) is not None:
+            return self._started(anyway, queue.admit_anyway(anyway, now), now)
+        return self._wait_for_full(outlook, now) or self._give_up(
             self._why(outlook, now), now, full=outlook.full
         )
 
-    def _ask_anyway(self, outlook: Outlook, now: float) -> Step[T] | None:
-        """Ask somebody whom something speaks against; but never one that is full.
+    def _able_anyway(self, outlook: Outlook, now: float) -> Route | None:
+        """Return whom to ask although something speaks against it; nobody that is full.
 
-        First whom their health holds back, then whom the request does not fit. When all
-        of these are full, wait for the soonest.
+        First whom their health holds back, then whom the request does not fit.
         """
         held = [] if self._policy.fail_fast else outlook.held
         for routes in (held, outlook.misfits):
             if able := [route for route in routes if route not in outlook.full]:
-                route = self._queue.last_resort(able, now)
-                admission = self._queue.admit_anyway(route, now)
-                return self._started(route, admission, now)
-        full = {one: outlook.full.get(one) for one in (*held, *outlook.misfits)}
-        waits = [(lacks.until, one) for one, lacks in full.items() if lacks is not None]
-        if waits:
-            until, route = min(waits, key=itemgetter(0))
-            if self._wait_allowed(until, full[route]):
-                return self._wait(route, until, now, full[route])
+                return self._queue.last_resort(able, now)
         return None
+
+    def _wait_for_full(self, outlook: Outlook, now: float) -> Wait | None:
+        """Wait for the soonest of those that are full and could be asked but for that.
+
+        Health holds them back, or the request does not fit them.
+        """
+        anyway = (*outlook.held, *outlook.misfits)
+        full = [(outlook.full[one].until, one) for one in anyway if one in outlook.full]
+        if not full:
+            return None
+        until, route = min(full, key=itemgetter(0))
+        if not self._wait_allowed(until, outlook.full[route]):
+            return None
+        return self._wait(route, until, now, outlook.full[route])
 
     def _reserve_for_unasked(self) -> bool:
         """Whether what is left of `max_attempts` is for those not asked yet."""
@@ -259,7 +266,9 @@ class Call(Generic[T]):
             else None
         )
         if step is None and self._bucket is not None:  # somebody else was faster
-            self._bucket.refill(self._queue[route].paid)
+            state = self._queue[route]
+            self._bucket.refill(state.paid)
+            state.paid = 0.0
         return step
 
     def _pay_for_retry(self, route: Route) -> bool:

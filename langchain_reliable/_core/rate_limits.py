@@ -219,6 +219,8 @@ def settle(
         now: The present moment.
         wall: The same moment in seconds since 1970, for budgets.
     """
+    if not limits.counts_tokens:
+        return LimitState(max(state[0] - 1, 0), *state[1:])
     minute, spending = state.tokens, state.spending
     if limits.tpm is not None:
         used = sum(_used(lease, usage))
@@ -226,9 +228,7 @@ def settle(
     if limits.budget is not None:
         used_up = _used(lease, usage)
         spending = spend(limits.budget, spending, used_up, limits.price, wall)
-    mean, answers = state.mean_output, state.answers
-    if limits.counts_tokens:
-        mean, answers = _mean_with(state, usage[1])
+    mean, answers = _mean_with(state, usage[1])
     in_flight = max(state.in_flight - 1, 0)
     return LimitState(in_flight, state.requests_until, minute, spending, mean, answers)
 

@@ -317,3 +317,30 @@ def test_a_limit_is_checked_at_the_door():
         Budget(per="day")
     with pytest.raises(ValueError, match="greater than 0"):
         Candidate(child("a"), rpm=0)
+
+
+@pytest.mark.parametrize("held", ["b", "a"])
+def test_whoever_was_faster_at_a_limit_costs_a_call_nothing_else(reliable, clock, held):
+    """Another call takes the last place between this one's look and its booking."""
+    model = reliable(Candidate(child("a"), rpm=10))
+    book = model.health.book
+    begin = book.begin
+
+    def taken_by_another(*args, **kwargs):
+        book.begin = begin
+        begin(*args, **kwargs)
+        return begin(*args, **kwargs)
+
+    model.health.isolate(held)
+    book.begin = taken_by_another
+    assert model.invoke("hello?").text == "from a"
+    assert sum(clock.slept) == pytest.approx(6.0, abs=0.01)
+
+
+def test_who_is_full_and_held_back_is_waited_for_last(surface, reliable, clock):
+    a = Candidate(child("a"), rpm=10, name="a")
+    model = reliable(a)
+    assert surface(model).text == "from a"
+    model.health.isolate("a")
+    assert surface(model).text == "from a"
+    assert sum(clock.slept) == pytest.approx(6.0, abs=0.01)
