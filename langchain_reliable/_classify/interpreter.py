@@ -251,7 +251,18 @@ def _failure(
         code=best.code,
         summary=summarize(best.kind, status, best.code, best.evidence),
         should_retry=_should_retry(evidence),
+        request_sent=_request_sent(best.kind, status, evidence),
     )
+
+
+def _request_sent(
+    kind: Kind, status: int | None, evidence: tuple[Evidence, ...]
+) -> bool | None:
+    """Return false where the way to the provider was never open."""
+    if kind is not Kind.CONNECTION or status is not None:
+        return None
+    shut = any(not types.NOTHING_SENT.isdisjoint(one.names) for one in evidence)
+    return False if shut else None
 
 
 def _should_retry(evidence: tuple[Evidence, ...]) -> bool | None:

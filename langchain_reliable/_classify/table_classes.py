@@ -36,6 +36,21 @@ def _row(
     return Row(kind, tuple(names.split()), source, over)
 
 
+NOTHING_SENT: Final = frozenset(
+    {
+        *(
+            f"{one}:ConnectError"
+            for one in ("httpx", "httpx2", "httpcore", "httpcore2")
+        ),
+        *("builtins:ConnectionRefusedError", "socket:gaierror"),
+        *("ssl:SSLCertVerificationError", "aiohttp:ClientConnectorError"),
+        *("urllib3:NewConnectionError", "urllib3:NameResolutionError"),
+        "botocore:EndpointConnectionError",
+    }
+)
+"""Raised while a connection is being made: refused, no such host, no TLS. Nothing of
+the request was sent by then, so asking another costs nobody anything."""
+
 _HTTPX = (
     "{0}:ReadError {0}:WriteError {0}:ConnectError {0}:CloseError {0}:NetworkError "
     "{0}:ProxyError {0}:RemoteProtocolError {0}:LocalProtocolError {0}:ProtocolError "

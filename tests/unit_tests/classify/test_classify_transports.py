@@ -370,3 +370,18 @@ def test_httpx_and_requests_statuses_are_read_with_their_bodies(response):
     failure = classify(error)
     error.close()
     assert (failure.kind, failure.retry_after) == ("server_error", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "sent"),
+    [
+        (ConnectionRefusedError(111, "refused"), False),
+        (httpx.ConnectError("[Errno -2] Name or service not known"), False),
+        (httpx.ReadError("reset"), None),
+        (ConnectionResetError(104, "reset"), None),
+        (httpx.ConnectTimeout("slow"), None),
+    ],
+    ids=["refused", "no such host", "read", "reset", "a timeout"],
+)
+def test_knows_where_nothing_of_a_request_was_sent(error, sent):
+    assert classify(error).request_sent is sent

@@ -50,6 +50,9 @@ LOCKED = fails(K.AUTH)
 BROKEN = fails(K.SERVER_ERROR)
 
 
+REFUSED = fails(K.CONNECTION, request_sent=False)
+
+
 def asked_to_wait(seconds: float) -> Failed:
     return fails(K.RATE_LIMITED, retry_after=seconds)
 
@@ -139,6 +142,16 @@ ROWS = {
         ["a", "b"],
         {"a": [BROKEN], "b": [BROKEN, "hi"]},
         ["a", HALF[0], "a", HALF[1], "a", "b", HALF[0], "b: hi"],
+    ),
+    "where nothing was sent, the next is asked at once": (
+        ["a", "b"],
+        {"a": [REFUSED], "b": ["hi"]},
+        ["a", "b: hi"],
+    ),
+    "and it is asked again when nobody else is left": (
+        ["a", "b"],
+        {"a": [REFUSED, "hi"], "b": [LOCKED]},
+        ["a", "b", HALF[0], "a: hi"],
     ),
     "a locked one is not asked again": (
         ["a", "b"],
@@ -451,3 +464,49 @@ def test_if_nobody_can_bind_the_tools_the_first_ones_own_error_leaves():
 def test_the_limits_of_the_call_are_its_total():
     limits = Timeouts(first_chunk=1, idle=2, attempt=3, total=4, deadline=5)
     assert limits.of_the_call == Timeouts(total=4, deadline=5)
+
+
+# --- several attempts in flight ---------------------------------------------------
+
+
+ENDS = {
+    "the first commits": [("first", "hi"), ("second", "late")],
+    "the second commits": [("second", "hi"), ("first", "late")],
+    "the first fails, the second commits": [("first", BROKEN), ("second", "hi")],
+    "the second fails, the first commits": [("second", BROKEN), ("first", "hi")],
+    "both fail": [("first", LOCKED), ("second", LOCKED)],
+    "both fail, the second first": [("second", LOCKED), ("first", LOCKED)],
+}
+
+
+@pytest.mark.parametrize(
+    "ends", ENDS.values(), ids=[key.replace(" ", "_") for key in ENDS]
+)
+def test_two_attempts_at_once_are_told_apart_in_every_order_of_their_ends(ends):
+    routes, events = plan("a", "b"), []
+    call: Call[str] = Call(routes, Policy(), read, events.append)
+    first = call.what_now(0.0).attempt
+    assert call.what_now(0.5) == Wait(float("inf"))  # until one of them ends
+    launch = call._started(
+        routes.routes[1], call._queue.admit_anyway(routes.routes[1], 1.0), 1.0
+    )
+    by_name = {"first": first, "second": launch.attempt}
+    assert (first.number, launch.attempt.number) == (1, 2)
+    for at, (name, end) in enumerate(ends, 2):
+        attempt = by_name[name]
+        if isinstance(end, Failed):
+            assert call.failed(attempt, end, float(at), 0.5)
+        elif call.trail.winner is None:
+            call.succeeded(attempt, end, float(at))
+    numbers = [one.number for one in call.trail.records]
+    assert numbers == sorted(numbers)
+    winner = next((name for name, end in ends if not isinstance(end, Failed)), None)
+    step = call.what_now(9.0)
+    assert call.what_now(9.5) is step or call.what_now(9.5) == step
+    if winner is None:
+        assert isinstance(step, GiveUp)
+        assert [tried.candidate for tried in step.error.attempts] == ["a", "b"]
+        assert [type(event) for event in events].count(GaveUp) == 1
+    else:
+        assert step == Return("hi")
+        assert call.trail.winner is by_name[winner]
