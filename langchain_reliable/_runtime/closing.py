@@ -4,7 +4,7 @@ Python closes only the async generator it is told to; those beneath it (a partne
 package's, the SDK's, the HTTP client's, which holds the socket) are left to the event
 loop's finalizer, some time later. Here they are noted while the stream is being opened
 (PEP 525 hooks, set only around the single steps of the awaited code) and closed one
-by one, outermost first. Deciding when to close never happens here.
+by one, outermost first.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from langchain_reliable._runtime.stepwise import within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
     from types import FrameType
+    from typing import Self
 
 T = TypeVar("T")
 
@@ -52,7 +53,8 @@ class GeneratorStack:
         """
         cancelled = None
         for generator in (stream, *self._born):
-            if _is_open(generator):
+            # One that ended has no frame any more, and nothing left to close.
+            if getattr(generator, "ag_frame", generator) is not None:
                 cancelled = await _closed(generator) or cancelled
         self._born.clear()
         if cancelled is not None:
@@ -62,7 +64,7 @@ class GeneratorStack:
         hooks = sys.get_asyncgen_hooks()
 
         def note(generator: AsyncGenerator[Any, Any]) -> None:
-            if not _is_entered(_asker()):
+            if not _is_entered():
                 self._born.append(generator)
             if hooks.firstiter is not None:
                 hooks.firstiter(generator)
@@ -74,26 +76,59 @@ class GeneratorStack:
             sys.set_asyncgen_hooks(firstiter=hooks.firstiter)
 
 
-def _asker() -> FrameType | None:
-    """Return the frame whose code lets a generator begin to run."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - there is no other way
-    while frame is not None and frame.f_globals.get("__name__") == __name__:
-        frame = frame.f_back
-    return frame
+class ClosingStream(Generic[T]):
+    """A stream that closes all that it stands on when it is closed.
+
+    It is no generator. Its `__anext__` is that of what it stands on, kept in a slot, so
+    that a chunk passes without a frame of ours. And at the end of a loop, which closes
+    all generators at once, there is none of ours that closes another a second time.
+    """
+
+    __slots__ = ("__anext__", "__weakref__", "_chunks", "_stack")
+
+    def __init__(
+        self, chunks: AsyncIterator[T], stack: GeneratorStack, *, is_told: bool
+    ) -> None:
+        """Stand on a stream that was not begun.
+
+        Args:
+            chunks: The stream.
+            stack: Closes it, and what was added.
+            is_told: Whether all that it stands on will be added. Code of others is not
+                asked for that; what begins to run with the first chunk is noted then.
+        """
+        self._chunks = chunks
+        self._stack = stack
+        self.__anext__ = chunks.__anext__ if is_told else self._first
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def _first(self) -> T:
+        self.__anext__ = self._chunks.__anext__
+        first = await self._stack.tracking(anext(self._chunks, _NOTHING))
+        if first is _NOTHING:
+            raise StopAsyncIteration
+        return cast("T", first)
+
+    async def aclose(self) -> None:
+        """Close it to its bottom, and wait for that."""
+        await self._stack.aclose(self._chunks)
 
 
-def _is_entered(by: FrameType | None) -> bool:
+_NOTHING = object()
+
+
+def _is_entered() -> bool:
     """Return whether a generator begins to run as a context manager.
 
     What enters it leaves it; one that is left open is a session that outlives the
     stream.
     """
-    return by is not None and by.f_globals.get("__name__") == "contextlib"
-
-
-def _is_open(generator: object) -> bool:
-    """Return whether something may be left to close; one that ended has no frame."""
-    return getattr(generator, "ag_frame", generator) is not None
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who lets it run
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    return frame is not None and frame.f_globals.get("__name__") == "contextlib"
 
 
 async def _closed(generator: object) -> asyncio.CancelledError | None:

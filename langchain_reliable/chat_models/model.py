@@ -29,7 +29,7 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._children.prepare import bare_model, own_model
-from langchain_reliable._runtime.closing import GeneratorStack
+from langchain_reliable._runtime.closing import ClosingStream, GeneratorStack
 from langchain_reliable._runtime.driver import adrive, drive
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable._text.redact import plain_name
@@ -223,7 +223,7 @@ class ReliableChatModel(LangChainInterface):
         return super().stream(input, config, stop=stop, **kwargs)
 
     @override
-    async def astream(
+    def astream(
         self,
         input: LanguageModelInput,
         config: RunnableConfig | None = None,
@@ -231,10 +231,11 @@ class ReliableChatModel(LangChainInterface):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
-        """Stream the answer, and close the child's stream before control returns.
+        """Stream the answer; `aclose` closes the child's stream before it returns.
 
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
-        when its consumer leaves early (seen in langchain-core 1.7.2).
+        when it is closed early (seen in langchain-core 1.7.2). After a bare `break`
+        nobody calls `aclose`: use `contextlib.aclosing`.
         """
         config, traced = traced_stream(config, self.callbacks, AsyncCallbackManager)
         if traced is not None:
@@ -245,16 +246,7 @@ class ReliableChatModel(LangChainInterface):
         if config is not None and self._factory.shows_config:
             kwargs[CONFIG] = config
         chunks = super().astream(input, config, stop=stop, **kwargs)
-        try:
-            if (
-                not tells
-                and (first := await stack.tracking(_first(chunks))) is not None
-            ):
-                yield first
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            await stack.aclose(chunks)
+        return ClosingStream(chunks, stack, is_told=tells)
 
     @property
     def _tells_its_stack(self) -> bool:
@@ -422,10 +414,6 @@ async def _areported(
         async for chunk in chunks:
             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
-
-
-async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
-    return await anext(chunks, None)
 
 
 def _receiving(model: ReliableChatModel) -> "CallFactory":
