@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from langchain_reliable._runtime.stepwise import within
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from types import FrameType
     from typing import Self
 
@@ -27,21 +27,13 @@ CLOSING = 1.0
 """Seconds that closing one generator may take before it is cancelled."""
 
 
-class GeneratorStack:
-    """The async generators that began to run while a stream was being opened."""
+class GeneratorStack(list["AsyncGenerator[Any, Any]"]):
+    """The async generators that began to run while a stream was being opened.
 
-    __slots__ = ("_born",)
+    One that is known is appended; others are found by `track`.
+    """
 
-    def __init__(self) -> None:
-        self._born: list[AsyncGenerator[Any, Any]] = []
-
-    def add(self, generator: AsyncGenerator[Any, Any]) -> None:
-        """Take note of a generator beneath, where it is known."""
-        self._born.append(generator)
-
-    def tracking(self, awaitable: Awaitable[T]) -> Awaitable[T]:
-        """Wrap an awaitable so that generators born in it are noted."""
-        return within(awaitable, self._run)
+    __slots__ = ()
 
     async def aclose(self, stream: AsyncIterator[Any]) -> None:
         """Close a stream and all that it stands on, and wait for it.
@@ -52,20 +44,21 @@ class GeneratorStack:
         is heeded. What a child raises while it is being closed has no one to hear it.
         """
         cancelled = None
-        for generator in (stream, *self._born):
+        for generator in (stream, *self):
             # One that ended has no frame any more, and nothing left to close.
             if getattr(generator, "ag_frame", generator) is not None:
                 cancelled = await _closed(generator) or cancelled
-        self._born.clear()
+        self.clear()
         if cancelled is not None:
             raise cancelled
 
-    def _run(self, step: Callable[[Any], Any], argument: Any) -> Any:
+    def track(self, step: Callable[[Any], Any], argument: Any) -> Any:
+        """Take one step of an awaitable, noting generators that begin in it."""
         hooks = sys.get_asyncgen_hooks()
 
         def note(generator: AsyncGenerator[Any, Any]) -> None:
             if not _is_entered():
-                self._born.append(generator)
+                self.append(generator)
             if hooks.firstiter is not None:
                 hooks.firstiter(generator)
 
@@ -93,9 +86,9 @@ class ClosingStream(Generic[T]):
 
         Args:
             chunks: The stream.
-            stack: Closes it, and what was added.
-            is_told: Whether all that it stands on will be added. Code of others is not
-                asked for that; what begins to run with the first chunk is noted then.
+            stack: Closes it, and what was appended.
+            is_told: Whether all that it stands on will be appended. A subclass's hooks
+                can't be asked for that; what begins with the first chunk is noted then.
         """
         self._chunks = chunks
         self._stack = stack
@@ -106,7 +99,7 @@ class ClosingStream(Generic[T]):
 
     async def _first(self) -> T:
         self.__anext__ = self._chunks.__anext__
-        first = await self._stack.tracking(anext(self._chunks, _NOTHING))
+        first = await within(anext(self._chunks, _NOTHING), self._stack.track)
         if first is _NOTHING:
             raise StopAsyncIteration
         return cast("T", first)

@@ -11,6 +11,7 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import aclosing, closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from langchain_core.callbacks import (
@@ -168,11 +169,10 @@ class ReliableChatModel(LangChainInterface):
         stack = kwargs.pop(STACK, None)
         execution = self._execution(messages, stop, kwargs, run_manager, "astream")
         clock = execution.clock
-        chunks = arelay(
-            lambda: adrive(execution.call, execution.aopen, clock), execution, clock
-        )
+        open_ = partial(adrive, execution.call, execution.aopen, clock)
+        chunks = arelay(open_, execution, clock)
         if stack is not None:
-            stack.add(chunks)
+            stack.append(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
 
     # --- what the hooks are not shown -----------------------------------------------
@@ -240,7 +240,8 @@ class ReliableChatModel(LangChainInterface):
         config, traced = traced_stream(config, self.callbacks, AsyncCallbackManager)
         if traced is not None:
             self._hand_on(kwargs, traced)
-        stack, tells = GeneratorStack(), self._tells_its_stack
+        stack = GeneratorStack()
+        tells = type(self) is ReliableChatModel or self._tells_its_stack
         if tells:
             kwargs[STACK] = stack
         if config is not None and self._factory.shows_config:
