@@ -209,9 +209,10 @@ class AttemptTimer:
         """Take note that a chunk has said something: from now on silence counts."""
         self.has_payload, self._silence = True, self._idle
         self.spoke_at = self.quiet_since
-        self.deadlines = [
-            one for one in self.deadlines if one[1] is not FirstChunkTimeout
-        ]
+        for at, one in enumerate(self.deadlines):
+            if one[1] is FirstChunkTimeout:
+                self.deadlines = self.deadlines[:at] + self.deadlines[at + 1 :]
+                break
         if self.watcher is not None:
             self.watcher(self)
 

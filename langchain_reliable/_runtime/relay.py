@@ -229,8 +229,9 @@ class _RelayState:
                 if self._wait_timer is not None:
                     self._wait_timer.armed = False  # for less time than it was set for
         if getattr(chunk.message, "chunk_position", None) == "last":
-            if self._finish is not None or not self._reading.expects_finish:
-                self.check_end()
+            known = self._finish is not None or not self._reading.expects_finish
+            if known and (fault := self._fault()) is not None:
+                raise fault
             self._marked = True
             chunk.message.response_metadata["reliable"] = self._ending.trail()
 
