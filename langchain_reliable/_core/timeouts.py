@@ -209,22 +209,22 @@ class AttemptTimer:
         """Take note that a chunk has said something: from now on silence counts."""
         self.has_payload, self._silence = True, self._idle
         self.spoke_at = self.quiet_since
-        self.deadlines = [
-            one for one in self.deadlines if one[1] is not FirstChunkTimeout
-        ]
-        self._call_watcher()
+        for at, one in enumerate(self.deadlines):
+            if one[1] is FirstChunkTimeout:
+                self.deadlines = self.deadlines[:at] + self.deadlines[at + 1 :]
+                break
+        if self.watcher is not None:
+            self.watcher(self)
 
     def finish_arrived(self, now: float) -> None:
         """Take note of the finish marker on its way out: little may follow."""
-        self.resume(now)
-        self.pause(now)
+        if self._handed_at is not None:
+            self.resume(now)
+        self._handed_at = now  # what its consumer does takes its own time
         after = now + AFTER_FINISH, IdleTimeout, AFTER_FINISH
         self.deadlines = [*self.deadlines, after]
-        self._call_watcher()
-
-    def _call_watcher(self) -> None:
-        if (watcher := self.watcher) is not None:
-            watcher(self)
+        if self.watcher is not None:
+            self.watcher(self)
 
     def pause(self, now: float) -> None:
         """Take note that the consumer has a chunk; what it does takes its own time."""
@@ -241,6 +241,9 @@ class AttemptTimer:
 
     def remaining(self, now: float) -> float | None:
         """Return how many seconds the next wait may last; `None` for any number."""
+        if not self.deadlines:
+            self._missed = None
+            return self._silence
         span, self._missed = self._shortest(now, self._silence)
         return span
 

@@ -50,8 +50,10 @@ def usage_at_end(chunks: Sequence[ChatGeneration], last: int) -> Usage:
     tell each chunk's own (Gemini), or begin with what the question has cost.
     """
     edges = chunks if len(chunks) <= last else (*chunks[:2], *chunks[-last:])
-    told = [usage_of(one.message) for one in edges]
-    known = [usage for usage in told if usage != UNKNOWN_USAGE]
+    known = []
+    for one in edges:
+        if getattr(one.message, "usage_metadata", None):
+            known.append(usage_of(one.message))  # noqa: PERF401 - a frame costs more
     if len(known) > 1:
         return usage_among(chunks)
     return known[0] if known else UNKNOWN_USAGE

@@ -119,8 +119,13 @@ def finish_among(*sources: Mapping[str, Any]) -> str | None:
         for source in sources:
             reason = source.get(key)
             if reason and isinstance(reason, str) and reason not in _UNFINISHED:
+                if "incomplete_details" not in source:
+                    return reason.lower()
                 return _reason_of_incomplete(source) or reason.lower()
-    return "prompt_blocked" if any(map(_is_blocked, sources)) else None
+    for source in sources:
+        if "prompt_feedback" in source and _is_blocked(source):
+            return "prompt_blocked"
+    return None
 
 
 def _reason_of_incomplete(source: Mapping[str, Any]) -> str | None:

@@ -20,11 +20,12 @@ from langchain_reliable._core.user_errors import is_user_error
 from langchain_reliable._runtime.closing import GeneratorStack
 from langchain_reliable._runtime.payload import (
     PROVIDER_BROKE,
-    finish_reason_of,
+    finish_among,
     has_answer,
     has_payload,
     is_last,
 )
+from langchain_reliable._runtime.stepwise import within
 from langchain_reliable._runtime.timer import WaitTimer
 from langchain_reliable.errors import IncompleteStream
 
@@ -121,8 +122,9 @@ class ReadContext(NamedTuple):
     def finish_of(self, chunk: ChatGenerationChunk) -> str | None:
         """Return why the model stopped, or that it did, if a chunk says so."""
         message, finish = chunk.message, None
-        if chunk.generation_info or message.response_metadata:
-            finish = finish_reason_of(chunk)
+        info, metadata = chunk.generation_info, message.response_metadata
+        if info or metadata:
+            finish = finish_among(info or {}, metadata)
         if finish is None and self.marks_its_end and is_last(message):
             return ENDED
         return finish
@@ -274,7 +276,7 @@ async def aopen_stream(
     wait_timer = WaitTimer(reading.timer, clock)
     opened = AsyncPeekedStream(reading, held.chunks, chunks, wait_timer)
     try:
-        if await opened.stack.tracking(_commits(opened, held)):
+        if await within(_commits(opened, held), opened.stack.track):
             return opened
         await opened.aclose()
     except BaseException as error:
@@ -337,8 +339,10 @@ class _HeldChunks:
         timer.chunk_arrived(now)  # if nobody waits any more, it is not taken
         if not self.chunks:
             self._reading.progress.opened_at = now
-        if self._finish is None:
-            self._finish = self._reading.finish_of(chunk)
+        reading, message = self._reading, chunk.message
+        tells = chunk.generation_info or message.response_metadata
+        if self._finish is None and (tells or reading.marks_its_end):
+            self._finish = reading.finish_of(chunk)
             if self._finish is not None:
                 timer.finish_arrived(now)
         commits = self._commits_with(chunk)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.messages import AIMessageChunk
@@ -21,7 +20,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from langchain_reliable._core.usage import usage_at_end
 from langchain_reliable._core.user_errors import is_user_error
-from langchain_reliable._runtime.payload import PROVIDER_BROKE, is_last
+from langchain_reliable._runtime.payload import PROVIDER_BROKE
 from langchain_reliable._runtime.peek import ENDED, close_stream
 from langchain_reliable.errors import BrokenToolCall, EmptyAnswer, FilteredAnswer
 from langchain_reliable.observers._logging import unheard
@@ -43,11 +42,6 @@ if TYPE_CHECKING:
     )
     from langchain_reliable._runtime.timer import WaitTimer
     from langchain_reliable.errors import AnswerRejected
-
-if sys.version_info >= (3, 12):
-    _current_task = asyncio.current_task
-else:  # what it does, without a frame that costs as much as all else that we do
-    _current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined] # noqa: SLF001
 
 logger = logging.getLogger("langchain_reliable")
 
@@ -111,7 +105,8 @@ def relay(
             ):
                 relayed.look_for_the_end(chunk)
             yield chunk
-        relayed.check_end()
+        if not relayed.judged:
+            relayed.check_end()
     except Exception as error:  # noqa: BLE001 - judged there
         relayed.broke_off(error)
     except BaseException:
@@ -130,22 +125,19 @@ async def arelay(
     """Hand on a committed stream to its end; the twin of `relay`."""
     opened = await open_()
     ending.use_winner()
-    wait_timer, now = opened.wait_timer, opened.wait_timer.time
-    timer = opened.reading.timer
-    this_task, loop = _current_task, asyncio.get_running_loop()
+    wait_timer = opened.wait_timer
     relayed = _RelayState(ending, opened, clock, wait_timer)
     keep, usual = relayed.chunks.append, relayed.usual_metadata
+    wait_timer.counted, wait_timer.armed = relayed.chunks, False
+    wait_again = wait_timer.set_again
     try:
         for chunk in opened.held:
             yield relayed.noted(chunk)
-            timer.resume(clock.now())
-        wait_timer.set()
+        wait_again()
         async for chunk in opened.rest:
             wait_timer.task = None
             if not wait_timer.armed:
-                if wait_timer.fired:
-                    break
-                timer.pause(clock.now())
+                wait_timer.arrived()
             keep(chunk)
             message = chunk.message
             try:
@@ -159,15 +151,10 @@ async def arelay(
             ):
                 relayed.look_for_the_end(chunk)
             yield chunk
-            task = this_task(loop)
-            if wait_timer.armed and wait_timer.owner is task is not None:
-                wait_timer.since, wait_timer.task = now(), task
-                wait_timer.cancelling = task.cancelling()
-            else:
-                timer.resume(clock.now())
-                wait_timer.set()
+            wait_again()
         wait_timer.off()
-        relayed.check_end()
+        if not relayed.judged:
+            relayed.check_end()
     except BaseException as error:  # noqa: BLE001 - judged there
         relayed.stopped(error, wait_timer)
     finally:
@@ -181,6 +168,7 @@ class _RelayState:
 
     Attributes:
         chunks: All of it.
+        judged: Whether the whole was judged.
         usual_metadata: What the metadata of its chunks says that say nothing new.
     """
 
@@ -188,11 +176,11 @@ class _RelayState:
         "_clock",
         "_ending",
         "_finish",
-        "_judged",
         "_marked",
         "_reading",
         "_wait_timer",
         "chunks",
+        "judged",
         "usual_metadata",
     )
 
@@ -210,18 +198,21 @@ class _RelayState:
         self._clock = clock
         self._ending = ending
         self._finish: str | None = None
-        self._judged = opened.judged
+        self.judged = opened.judged
         self._marked = False
         self._reading = opened.reading
 
     def noted(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
         """Take note of a chunk on its way out, as the loops do for most by hand."""
+        times = self._wait_timer is not None and self._reading.timer.deadlines
+        if times:
+            self._reading.timer.resume(self._clock.now())  # from the one before it
         self.chunks.append(chunk)
         message = chunk.message
         last = getattr(message, "chunk_position", None)
         if last or chunk.generation_info is not None or message.response_metadata:
             self.look_for_the_end(chunk)
-        if self._wait_timer is not None:
+        if times:
             self._reading.timer.pause(self._clock.now())
         return chunk
 
@@ -237,9 +228,10 @@ class _RelayState:
                 self._reading.timer.finish_arrived(self._clock.now())
                 if self._wait_timer is not None:
                     self._wait_timer.armed = False  # for less time than it was set for
-        if is_last(chunk.message):
-            if self._finish is not None or not self._reading.expects_finish:
-                self.check_end()
+        if getattr(chunk.message, "chunk_position", None) == "last":
+            known = self._finish is not None or not self._reading.expects_finish
+            if known and (fault := self._fault()) is not None:
+                raise fault
             self._marked = True
             chunk.message.response_metadata["reliable"] = self._ending.trail()
 
@@ -258,9 +250,9 @@ class _RelayState:
         What says nothing, or was ended by a filter, has been shown, and no harm comes
         of it: a line in the log says so.
         """
-        if self._judged:
+        if self.judged:
             return None
-        self._judged, reading = True, self._reading
+        self.judged, reading = True, self._reading
         fault = reading.judge.fault_of_stream(
             self.chunks,
             self._finish,

@@ -22,15 +22,13 @@ class Surrounding(Protocol):
         """Return what the step returns."""
 
 
-def within(awaitable: Awaitable[T], surrounding: Surrounding) -> Awaitable[T]:
-    """Return an awaitable whose every step runs inside `surrounding`."""
-    return _Within(awaitable, surrounding)
+class within(Generic[T]):  # noqa: N801 - it is called as a function is
+    """An awaitable whose every step runs inside `surrounding`."""
 
-
-class _Within(Generic[T]):
     __slots__ = ("_awaitable", "_run")
 
     def __init__(self, awaitable: Awaitable[T], surrounding: Surrounding) -> None:
+        """Wrap an awaitable."""
         self._awaitable = awaitable
         self._run = surrounding
 

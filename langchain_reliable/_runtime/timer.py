@@ -1,22 +1,20 @@
 """One timer for a whole async stream.
 
-Breaking off a wait of a task that lasts too long lives here. How long is too long never
-does; what a thread waits for is `_reader`'s.
-
 The wait happens in the caller's task: the timer cancels it and takes the cancellation
-back, as `asyncio.timeout` does, but it is armed once and re-armed only when it rings
-too early, which costs next to nothing per chunk. No scope is held across a `yield`, so
-successive chunks may be asked for by different tasks.
+back, as `asyncio.timeout` does, but it is armed once and looks by itself, which costs
+next to nothing per chunk. No scope is held across a `yield`, so successive chunks may
+be asked for by different tasks. How long a wait may last is said by `AttemptTimer`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sized
 
     from langchain_reliable._core.timeouts import AttemptTimer
     from langchain_reliable._runtime.clock import Clock
@@ -25,36 +23,48 @@ T = TypeVar("T")
 
 Task: TypeAlias = "asyncio.Task[Any]"
 
+if sys.version_info >= (3, 12):
+    _current_task = asyncio.current_task
+else:  # what it does, without a frame that costs as much as all else that we do
+    _current_task = asyncio.tasks._current_tasks.get  # type: ignore[attr-defined] # noqa: SLF001
+
+_LOOKS = 16
+"""How often the timer looks within a limit, at least."""
+
+_TICK = 0.5
+"""Seconds between two looks at most. A limit may be late by so much."""
+
 
 class WaitTimer:
     """Ends a wait of an async stream that lasts too long.
 
+    Where chunks are counted, a wait is known by how many came before it: beginning one
+    asks for no time. The timer looks some times within a limit whether the count has
+    changed, so a limit is late by at most a sixteenth of it, and never early.
+
     Attributes:
-        armed: Whether it may be relied on; if not, `set` begins the next wait. If so,
-            writing `since`, `task` and `cancelling` by hand is enough, and costs a
-            tenth.
-        cancelling: How many cancellations the task had when its wait began.
-        owner: The task that it was set for.
-        rang: Whether it has ended a wait.
-        since: When the present wait began, in the time of the event loop.
+        armed: Whether the next wait is limited as this one is, by silence alone.
+        counted: What grows with each chunk, if anything does.
+        fired: Whether it has ended a wait.
         task: The task that waits; `None` while nobody does.
-        time: Tells the time of the event loop.
     """
 
     __slots__ = (
+        "_cancelling",
         "_clock",
         "_handle",
         "_loop",
+        "_owner",
         "_rings_at",
+        "_seen",
+        "_since",
         "_span",
+        "_time",
         "_timer",
         "armed",
-        "cancelling",
+        "counted",
         "fired",
-        "owner",
-        "since",
         "task",
-        "time",
     )
 
     def __init__(self, timer: AttemptTimer, clock: Clock) -> None:
@@ -64,25 +74,25 @@ class WaitTimer:
             timer: Says how long a wait may last.
             clock: Time.
         """
-        self.armed = False
-        self.cancelling = 0
-        self.owner: asyncio.Task[Any] | None = None
-        self.fired = False
-        self.since = 0.0
-        self.task: asyncio.Task[Any] | None = None
+        self.armed = self.fired = False
+        self.counted: Sized = ()
+        self.task: Task | None = None
+        self._cancelling = 0  # cancellations that the task had when its wait began
         self._clock = clock
         self._handle: asyncio.TimerHandle | None = None
-        self._rings_at = 0.0
         self._loop = loop = asyncio.get_running_loop()
-        self._timer = timer
+        self._owner: Task | None = None
+        self._rings_at = self._since = 0.0
+        self._seen = 0
         self._span: float | None = None
+        self._timer = timer
         usual = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time
-        self.time = time.monotonic if usual else loop.time  # what it calls, directly
+        self._time = time.monotonic if usual else loop.time  # what it calls, directly
 
     @property
     def cancelled(self) -> bool:
         """Whether somebody else has cancelled the task since its wait began."""
-        return self.owner is not None and self.owner.cancelling() > self.cancelling
+        return self._owner is not None and self._owner.cancelling() > self._cancelling
 
     def set(self) -> None:
         """Begin a wait of the current task, and make sure that it can be ended.
@@ -90,15 +100,45 @@ class WaitTimer:
         Raises:
             TimeLimitExceeded: There is no time left to wait.
         """
-        left = self._timer.remaining(self._clock.now())
+        timer = self._timer
+        left = timer.remaining(self._clock.now())
         if left is not None and left <= 0:
-            raise self._timer.error()
-        self.since, self._span = self.time(), left
-        self.task = self.owner = task = asyncio.current_task()
-        self.cancelling = task.cancelling() if task is not None else 0
-        self.armed = not self._timer.deadlines
-        if left is not None:
-            self._arm(self.since + left)
+            raise timer.error()
+        self._since, self._span, self._seen = self._time(), left, len(self.counted)
+        self.task = self._owner = task = _current_task(self._loop)
+        self._cancelling = task.cancelling() if task is not None else 0
+        self.armed = not timer.deadlines
+        if left is None:
+            return
+        if self.armed and self.counted:
+            left = min(left / _LOOKS, _TICK)
+        if self._handle is None or self._since + left < self._rings_at:
+            self._arm(self._since + left)
+
+    def set_again(self) -> None:
+        """Begin the next wait of a stream, of which mostly nothing else is new.
+
+        Raises:
+            TimeLimitExceeded: There is no time left to wait.
+        """
+        task = _current_task(self._loop)
+        if self.armed and self._owner is task is not None:
+            self.task, self._cancelling = task, task.cancelling()
+            return
+        if self._timer.deadlines:
+            self._timer.resume(self._clock.now())
+        self.set()
+
+    def arrived(self) -> None:
+        """Take note of a chunk that ends a wait for which it was not armed.
+
+        Raises:
+            CancelledError: It rang, and the child took no notice of it.
+        """
+        if self.fired:
+            raise asyncio.CancelledError
+        if self._timer.deadlines:
+            self._timer.pause(self._clock.now())
 
     def off(self) -> None:
         """End a wait in time.
@@ -122,13 +162,11 @@ class WaitTimer:
         if not self.fired:
             return False
         self.fired = False
-        return cast("Task", self.owner).uncancel() <= self.cancelling
+        return cast("Task", self._owner).uncancel() <= self._cancelling
 
     def _arm(self, rings_at: float) -> None:
-        """Ring at that moment, or before: too early is looked at again."""
+        """Ring at that moment: too early is looked at again."""
         if self._handle is not None:
-            if self._rings_at <= rings_at:
-                return
             self._handle.cancel()
         self._rings_at = rings_at
         self._handle = self._loop.call_at(rings_at, self._ring)
@@ -139,8 +177,13 @@ class WaitTimer:
         if self.task is None or self._span is None:
             self.armed = False  # nobody waits, or for ever; the next wait arms it again
             return
-        until = self.since + self._span
-        if until > self.time():
+        now = self._time()
+        if (count := len(self.counted)) != self._seen:
+            self._seen, self._since = count, now  # it began by now at the latest
+        until = self._since + self._span
+        if until > now:
+            if self.armed and self.counted:
+                until = min(until, now + min(self._span / _LOOKS, _TICK))
             self._arm(until)
             return
         self.armed, self.fired = False, True

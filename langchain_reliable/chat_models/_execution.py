@@ -96,7 +96,8 @@ class Execution:
             opened = self._open(child, attempt, self._commit_policy)
         except EmptyAnswer as error:
             raise self._empty(error) from None
-        self._read_held(child, opened)
+        if self._commit_policy.commit_on == "complete":
+            self._read_held(child, opened)
         return opened
 
     async def aopen(self, attempt: Attempt) -> AsyncPeekedStream:
@@ -106,7 +107,8 @@ class Execution:
             opened = await self._aopen(child, attempt, self._commit_policy)
         except EmptyAnswer as error:
             raise self._empty(error) from None
-        self._read_held(child, opened)
+        if self._commit_policy.commit_on == "complete":
+            self._read_held(child, opened)
         return opened
 
     def answer(self, attempt: Attempt) -> ChatResult:
@@ -229,10 +231,7 @@ class Execution:
         self, child: Child, opened: PeekedStream | AsyncPeekedStream
     ) -> None:
         """Read a stream that is held whole, while another try is still unseen."""
-        policy = self._commit_policy
-        if policy.commit_on != "complete" or (
-            self._request.output is None and policy.judge.accept is None
-        ):
+        if self._request.output is None and self._commit_policy.judge.accept is None:
             return
         try:
             self._read_whole(child, opened)

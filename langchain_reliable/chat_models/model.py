@@ -11,6 +11,7 @@ from collections.abc import (
     Mapping,
 )
 from contextlib import aclosing, closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from langchain_core.callbacks import (
@@ -29,7 +30,7 @@ from pydantic import (
 from typing_extensions import override
 
 from langchain_reliable._children.prepare import bare_model, own_model
-from langchain_reliable._runtime.closing import GeneratorStack
+from langchain_reliable._runtime.closing import ClosingStream, GeneratorStack
 from langchain_reliable._runtime.driver import adrive, drive
 from langchain_reliable._runtime.relay import arelay, relay
 from langchain_reliable._text.redact import plain_name
@@ -168,11 +169,10 @@ class ReliableChatModel(LangChainInterface):
         stack = kwargs.pop(STACK, None)
         execution = self._execution(messages, stop, kwargs, run_manager, "astream")
         clock = execution.clock
-        chunks = arelay(
-            lambda: adrive(execution.call, execution.aopen, clock), execution, clock
-        )
+        open_ = partial(adrive, execution.call, execution.aopen, clock)
+        chunks = arelay(open_, execution, clock)
         if stack is not None:
-            stack.add(chunks)
+            stack.append(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
 
     # --- what the hooks are not shown -----------------------------------------------
@@ -223,7 +223,7 @@ class ReliableChatModel(LangChainInterface):
         return super().stream(input, config, stop=stop, **kwargs)
 
     @override
-    async def astream(
+    def astream(
         self,
         input: LanguageModelInput,
         config: RunnableConfig | None = None,
@@ -231,30 +231,23 @@ class ReliableChatModel(LangChainInterface):
         stop: list[str] | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[AIMessageChunk]:
-        """Stream the answer, and close the child's stream before control returns.
+        """Stream the answer; `aclose` closes the child's stream before it returns.
 
         `BaseChatModel.astream` leaves what it stands on to the event loop's finalizer
-        when its consumer leaves early (seen in langchain-core 1.7.2).
+        when it is closed early (seen in langchain-core 1.7.2). After a bare `break`
+        nobody calls `aclose`: use `contextlib.aclosing`.
         """
         config, traced = traced_stream(config, self.callbacks, AsyncCallbackManager)
         if traced is not None:
             self._hand_on(kwargs, traced)
-        stack, tells = GeneratorStack(), self._tells_its_stack
+        stack = GeneratorStack()
+        tells = type(self) is ReliableChatModel or self._tells_its_stack
         if tells:
             kwargs[STACK] = stack
         if config is not None and self._factory.shows_config:
             kwargs[CONFIG] = config
         chunks = super().astream(input, config, stop=stop, **kwargs)
-        try:
-            if (
-                not tells
-                and (first := await stack.tracking(_first(chunks))) is not None
-            ):
-                yield first
-            async for chunk in chunks:
-                yield chunk
-        finally:
-            await stack.aclose(chunks)
+        return ClosingStream(chunks, stack, is_told=tells)
 
     @property
     def _tells_its_stack(self) -> bool:
@@ -422,10 +415,6 @@ async def _areported(
         async for chunk in chunks:
             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
-
-
-async def _first(chunks: AsyncIterator[AIMessageChunk]) -> AIMessageChunk | None:
-    return await anext(chunks, None)
 
 
 def _receiving(model: ReliableChatModel) -> "CallFactory":

@@ -27,6 +27,7 @@ from langchain_reliable._runtime.peek import (
 )
 from langchain_reliable._runtime.reader_thread import ThreadReader
 from langchain_reliable._runtime.relay import arelay, relay
+from langchain_reliable._runtime.stepwise import within
 from langchain_reliable.errors import (
     AttemptTimeout,
     BrokenToolCall,
@@ -451,7 +452,7 @@ def test_notes_generators_even_where_no_loop_listens():
     async def outer():
         return await anext(inner())
 
-    steps = GeneratorStack().tracking(outer()).__await__()
+    steps = within(outer(), GeneratorStack().track).__await__()
     with pytest.raises(StopIteration):
         next(steps)
 
