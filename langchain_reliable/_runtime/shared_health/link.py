@@ -209,6 +209,12 @@ class Link:
             self._wake.set()
         return False
 
+    def post(self, question: Question) -> None:
+        """Ask, and do not wait; where Redis is away, it is not asked."""
+        if self.is_up:
+            self._questions.append(question)
+            self._wake.set()
+
     # --- the thread ---------------------------------------------------------------
 
     def _run(self, pid: int) -> None:
