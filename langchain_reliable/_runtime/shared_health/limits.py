@@ -67,14 +67,16 @@ class Take(Errand):
         )
 
     def landed(self, reply: Any) -> None:
-        """Take the reply; what nobody waits for any more is given back."""
+        """Take the reply.
+
+        A call that has not waited for it has gone out all the same: it stays booked.
+        """
         is_booked, first, second = reply
         if not is_booked:
             self.settle((first.decode(), float(second)))
             return
         self.booked.requests_until, self.booked.slot = float(first), int(second)
         if not self.settle(self.booked):
-            self.booked.how = "unsent"
             self._link.post(End(self.booked))
 
 
