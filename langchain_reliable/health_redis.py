@@ -7,6 +7,7 @@ memory. How that is kept the same as in Redis is told in `_runtime/shared_health
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
@@ -18,6 +19,7 @@ from langchain_reliable._runtime.shared_health.address import (
     check_installed,
     connector,
 )
+from langchain_reliable._runtime.shared_health.limits import SharedBook
 from langchain_reliable._runtime.shared_health.link import Link
 from langchain_reliable._runtime.shared_health.mirror import Mirror
 from langchain_reliable._runtime.shared_health.records import Names
@@ -119,6 +121,10 @@ class RedisHealth(Health):
         self._isolated = mirror.isolated
         self._names = mirror.names
         self._lock = renewed_after_fork(lambda: mirror.lock, self, "_lock")
+        book = mirror.book() if mirror.book is not None else None
+        if not isinstance(book, SharedBook):
+            book = SharedBook(mirror, partial(_place_of_limits, mirror))
+        self.book = book
 
     def __repr__(self) -> str:
         """Return one line, without a password."""
@@ -212,6 +218,21 @@ def _again(url: str, namespace: str, refresh: float) -> RedisHealth:
 def _shared_identity(route: Route) -> str | None:
     identity = getattr(route.key, "identity", None)
     return None if identity is None else shared_identity(identity, route.given_name)
+
+
+def _place_of_limits(mirror: Mirror, key: Hashable, shared: Hashable) -> str | None:
+    """Return where in Redis the limits of a candidate are kept.
+
+    Args:
+        mirror: The ties to Redis.
+        key: The candidate.
+        shared: What its limits hang on: what the user has written, or an account.
+    """
+    if isinstance(shared, tuple):
+        return mirror.limits_key(key, repr(shared))
+    identity = getattr(shared, "identity", None)
+    text = None if identity is None else shared_identity(identity, None)
+    return mirror.limits_key(key, text)
 
 
 def _checked_namespace(namespace: str) -> str:

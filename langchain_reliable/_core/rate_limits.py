@@ -223,10 +223,10 @@ def settle(
         return LimitState(max(state[0] - 1, 0), *state[1:])
     minute, spending = state.tokens, state.spending
     if limits.tpm is not None:
-        used = sum(_used(lease, usage))
+        used = sum(tokens_used(lease, usage))
         minute = corrected(minute, limits.tpm, lease.slot, lease.booking, used, now)
     if limits.budget is not None:
-        used_up = _used(lease, usage)
+        used_up = tokens_used(lease, usage)
         spending = spend(limits.budget, spending, used_up, limits.price, wall)
     mean, answers = _mean_with(state, usage[1])
     in_flight = max(state.in_flight - 1, 0)
@@ -300,7 +300,8 @@ def _full(
     if most is not None and state.in_flight >= most and now + _LOOK_AGAIN > last:
         last, name = now + _LOOK_AGAIN, "max_parallel_requests"
     if limits.budget is not None:
-        at = now + free_from(limits.budget, state.spending, wall) - wall
+        # Rounding: now + wall - wall is not always now.
+        at = now + (free_from(limits.budget, state.spending, wall) - wall)
         if at > last:
             last, name = at, "budget"
     return None if name is None else Full(name, last)
@@ -319,7 +320,7 @@ def _booking(state: LimitState, demand: Demand) -> Booking:
     return Booking(tokens_in + most_out, tokens_in + likely)
 
 
-def _used(lease: Lease, usage: Usage) -> tuple[int, int]:
+def tokens_used(lease: Lease, usage: Usage) -> tuple[int, int]:
     """Return what an answer took; what it does not say is taken as booked."""
     tokens_in, tokens_out = usage
     return (

@@ -62,6 +62,7 @@ class InFlight:
         booked: What was booked for it.
         dropped: Where to leave the note; `None` once it has ended.
         spoke: Whether its answer has begun.
+        shared: What was booked for it elsewhere, where processes share limits.
     """
 
     key: Hashable
@@ -71,6 +72,7 @@ class InFlight:
     booked: Lease | None
     dropped: deque[InFlight] | None
     spoke: bool = False
+    shared: Any = None
 
     def __del__(self) -> None:
         if (dropped := self.dropped) is not None:

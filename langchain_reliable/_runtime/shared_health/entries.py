@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from langchain_reliable._runtime.shared_health.link import Question
 from langchain_reliable._runtime.shared_health.records import KEPT_FOR
@@ -79,3 +79,21 @@ class Swap:
             *("EVALSHA", SWAP.sha, 1, self.record.redis_key),
             *(self.record.raw, self.new, KEPT_FOR),
         )
+
+
+class Errand(Question):
+    """A script to run for a call, whether or not it waits for the reply."""
+
+    def command(self) -> tuple[Any, ...]:
+        """Return it for Redis."""
+        raise NotImplementedError
+
+    def landed(self, reply: Any) -> None:
+        """Take the reply."""
+
+
+class KeepsPlaces(Protocol):
+    """Has requests in flight whose places in Redis run out if nobody renews them."""
+
+    def renewals(self, now: float) -> list[tuple[Any, ...]]:
+        """Return the commands by which this process keeps its places."""

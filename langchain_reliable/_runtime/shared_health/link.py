@@ -1,12 +1,13 @@
 """The one thread that talks to Redis, and the breaker that keeps calls from waiting.
 
-    away ── greeted, and quick ──► up ── an error, or a call waited in vain ──► away
-      ▲                                                                          │
-      └──────────── after 1 s, 2 s, ... 10 s (back to 1 s after a calm time) ────┘
+    away ── greeted, and quick ──► up ── an error, or slow three times ──► away
+      ▲                                                                     │
+      └────── after 1 s, 2 s, ... 10 s (back to 1 s after a calm time) ─────┘
 
 While it is away nobody is made to wait: a question is answered "don't know" at once.
 While it is up a question is waited for at most `PATIENCE`, whatever the network, TLS or
-redis-py do, because it is another thread that does it.
+redis-py do, because it is another thread that does it. Nobody waits for a thread that
+has waited so long itself: of all the calls in a freeze, only the first are held up.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ _SCHEDULING: Final = 0.005
 
 _QUICK: Final = PATIENCE / 2
 """Seconds within which Redis must answer a greeting: else calls would wait in vain."""
+
+_TRIES: Final = 3
+"""How often in a row it must be slow to count as away: a busy machine is no outage."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 
@@ -171,7 +175,8 @@ class Link:
         self._look_at = self._retry_at = float("-inf")
         self._pause = _FIRST_PAUSE
         self._questions: deque[Question] = deque()
-        self._slow = False
+        self._asking_since: float | None = None
+        self._slow = 0  # how often in a row
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._up_since = float("-inf")
@@ -198,16 +203,18 @@ class Link:
 
     def ask(self, question: Question) -> bool:
         """Ask, and wait for the answer at most `PATIENCE`; return whether it came."""
-        if not self.is_up:
+        since = self._asking_since
+        if not self.is_up or (since and time.monotonic() - since > PATIENCE):
             return False
         self._questions.append(question)
         self._wake.set()
-        if question.wait():
-            return question.answer is not None
+        return question.wait() and question.answer is not None
+
+    def post(self, question: Question) -> None:
+        """Ask, and do not wait; where Redis is away, it is not asked."""
         if self.is_up:
-            self.is_up, self._slow = False, True
+            self._questions.append(question)
             self._wake.set()
-        return False
 
     # --- the thread ---------------------------------------------------------------
 
@@ -229,7 +236,7 @@ class Link:
     def _serve(self, served: Served) -> None:
         questions: list[Question] = []
         try:
-            self._check_speed()
+            self._asking_since = began = time.monotonic()
             if (connection := self._connection) is None:
                 connection = self._greeted(served)
             if time.monotonic() >= self._look_at:
@@ -239,22 +246,24 @@ class Link:
                 questions.append(self._questions.popleft())
             if served.exchange(connection, questions):
                 self._wake.set()
+            self._check_speed(time.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no call's affair
             self._went_away(served, error)
             for question in questions:
                 question.dismiss()
+        finally:
+            self._asking_since = None
 
-    def _check_speed(self) -> None:
-        if self._slow:
+    def _check_speed(self, took: float) -> None:
+        self._slow = self._slow + 1 if took > PATIENCE else 0
+        if self._slow >= _TRIES:
             raise TooSlow
 
     def _greeted(self, served: Served) -> Connection:
         """Open a connection; it counts once Redis has answered, and quickly."""
         self._connection = connection = Connection(self._connect())
         served.greet(connection)
-        began = time.monotonic()
-        connection.run([("TIME",)])
-        if time.monotonic() - began > _QUICK:
+        if min(_ping(connection) for _ in range(_TRIES)) > _QUICK:
             raise TooSlow
         served.refresh(connection)
         self._look_at = time.monotonic() + self.refresh
@@ -266,7 +275,7 @@ class Link:
         return connection
 
     def _went_away(self, served: Served, error: Exception) -> None:
-        self.is_up = self._slow = False
+        self.is_up, self._slow = False, 0
         if time.monotonic() - self._up_since > _CALM:
             self._pause = _FIRST_PAUSE
         chance = random.uniform(0.8, 1.2)  # noqa: S311 - so that a crowd spreads
@@ -299,6 +308,13 @@ class Link:
         self._forget_all()
         if (served := self._served()) is not None:
             served.forked()
+
+
+def _ping(connection: Connection) -> float:
+    """Return how long Redis takes to answer."""
+    began = time.monotonic()
+    connection.run([("TIME",)])
+    return time.monotonic() - began
 
 
 _links: weakref.WeakSet[Link] = weakref.WeakSet()

@@ -23,20 +23,27 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_reliable._core import circuit as circuit_rules
 from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, State
-from langchain_reliable._runtime.shared_health.entries import Probe, Record, Swap
+from langchain_reliable._runtime.clock import epoch
+from langchain_reliable._runtime.shared_health.entries import (
+    Errand,
+    Probe,
+    Record,
+    Swap,
+)
 from langchain_reliable._runtime.shared_health.records import (
     Names,
     decode,
     encode,
     says_the_same,
 )
-from langchain_reliable._runtime.shared_health.scripts import SWAP
+from langchain_reliable._runtime.shared_health.scripts import ALL
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Hashable, Iterable, Sequence
 
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable._runtime.shared_health.entries import Rule
+    from langchain_reliable._runtime.shared_health.entries import KeepsPlaces, Rule
     from langchain_reliable._runtime.shared_health.link import (
         Connection,
         Link,
@@ -61,6 +68,7 @@ class Mirror:
         self.isolated: set[str] = set()
         self.names: dict[Hashable, str] = {}
         self.clock = clock
+        self.book: weakref.ref[KeepsPlaces] | None = None
         self.link: Link
         self._ahead = 0.0
         self._epoch = b""
@@ -150,6 +158,22 @@ class Mirror:
         probe = Probe(key, longest)
         return probe.answer if self.link.ask(probe) else None
 
+    def wall(self) -> float:
+        """Return the seconds since 1970, by Redis's clock where that is known."""
+        return self.clock.now() + self._ahead if self._epoch else epoch()
+
+    def limits_key(self, key: Hashable, identity: str | None) -> str | None:
+        """Return where the limits of a candidate are; `None` if others can't know.
+
+        Args:
+            key: Who it is in this process.
+            identity: Whom its limits are counted for, in every process.
+        """
+        if identity is not None:
+            return self._ids.limits(identity)
+        record = self._record_of.get(key)
+        return None if record is None else self._ids.limits(record.redis_key)
+
     # --- the thread ---------------------------------------------------------------
 
     def greet(self, connection: Connection) -> None:
@@ -157,7 +181,8 @@ class Mirror:
 
         A Redis that is full, or a replica, refuses the mark even where it has one.
         """
-        connection.load(SWAP.text)
+        for script in ALL:
+            connection.load(script.text)
         mark = secrets.token_hex(8)
         connection.run([("SET", self._ids.epoch, mark, "NX")])
 
@@ -187,13 +212,16 @@ class Mirror:
         with self.lock:
             between = (began + self.clock.now()) / 2
             self._ahead = int(seconds) + int(micros) * _MICRO - between
-            epoch, *raws = (raw or b"" for raw in raws)
-            is_empty = epoch != self._epoch and bool(self._epoch)
-            self._epoch = epoch
+            mark, *raws = (raw or b"" for raw in raws)
+            is_empty = mark != self._epoch and bool(self._epoch)
+            self._epoch = mark
             for record, raw in zip(records, raws, strict=True):
                 self._seen(record, raw, is_empty=is_empty)
             self._see_isolated(isolated, is_empty=is_empty)
-        if not epoch:  # emptied while we were connected
+        book = self.book() if self.book is not None else None
+        if book is not None:
+            connection.run(book.renewals(began))
+        if not mark:  # emptied while we were connected
             self.greet(connection)
 
     def _seen(self, record: Record, raw: bytes, *, is_empty: bool) -> None:
@@ -265,7 +293,12 @@ class Mirror:
             for record in self._records.values():
                 if record.pending and record not in busy:
                     swaps.extend(self._swap(record))
-        replies = connection.run([swap.command for swap in swaps])
+        errands = [one for one in questions if isinstance(one, Errand)]
+        replies = connection.run(
+            [*(one.command for one in swaps), *(one.command() for one in errands)]
+        )
+        for errand in reversed(errands):
+            errand.landed(replies.pop())
         with self.lock:
             for swap, reply in zip(swaps, replies, strict=True):
                 self._swapped(swap, reply)

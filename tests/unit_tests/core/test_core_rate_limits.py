@@ -276,6 +276,14 @@ def test_a_spent_budget_is_held_back_until_its_window_ends(per, wall, opens_at):
     assert full(limits, state, ONE, 9.0, opens_at) is None
 
 
+def test_an_unspent_budget_holds_nobody_back_whatever_the_clocks_say():
+    budget = SimpleNamespace(tokens=10, usd=None, per="day")
+    chance = random.Random(1)  # noqa: S311 - moments
+    for _ in range(1000):
+        now, wall = chance.uniform(0, 1e6), chance.uniform(1.7e9, 1.9e9)
+        assert full(RateLimits(budget=budget), UNUSED, ONE, now, wall) is None
+
+
 def test_a_budget_counts_dollars_by_price():
     budget = SimpleNamespace(tokens=None, usd=1.0, per="day")
     limits, state = RateLimits(budget=budget, price=(1.0, 10.0)), UNUSED
