@@ -11,12 +11,14 @@ import time
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from langchain_reliable.testing import (
     content_then_stall,
     hang_after_headers,
     hang_before_headers,
+    keep_alives_then_silence,
     rate_limited,
     says,
     simulator,
@@ -93,6 +95,19 @@ def test_a_stall_may_be_closed(sim, client, family, way):
     with pytest.raises(Exception, match=r"closed|Connection error"):
         list(model.stream("Hi")) if way == "stream" else model.invoke("Hi")
     sim.wait_closed()
+
+
+def test_pings_may_go_on_until_the_client_leaves(sim):
+    sim.script("model", keep_alives_then_silence(every=0.001))
+    body = {"model": "model", "messages": [], "stream": True}
+    with httpx.stream(
+        "POST", f"{sim.openai_url}/chat/completions", json=body
+    ) as answer:
+        pings = (line for line in answer.iter_lines() if line)
+        assert len({next(pings) for _ in range(20)}) == 1
+        assert sim.open_streams == 1
+    sim.wait_closed()
+    assert sim.abandoned == 1
 
 
 @pytest.mark.parametrize("fault", [hang_before_headers, hang_after_headers])
