@@ -67,7 +67,11 @@ lock: newest  ## If those pass: make them the versions that are installed from n
 	.venv-newest/bin/python -m pip freeze --exclude-editable > .ci/constraints.txt
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .venv-newest .venv-partners .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-newest .venv-litellm .venv-partners .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+.venv-litellm:  ## LiteLLM's Router, for `make bench` to measure beside us
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip --disable-pip-version-check install --quiet litellm
 
 $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)

@@ -5,7 +5,11 @@ last table into the README; docs/numbers.md says how it is measured and what the
 mean. The modules that begin with `soak` are another command, `make soak`.
 
 ```text
-rows.py         what is measured, with which target
+row.py          what a row is
+rows.py         what is measured, with which target: streams and calls
+rows_of_people.py  the same of applications: tools, agents, groups, outages
+views.py        what applications make of a model: tools, agents
+litellm_router.py  LiteLLM's Router, in a process and an environment of its own
 contestants.py  the bare model, what LangChain brings along, and ours in several ways
 children.py     the models beneath: an instant one, a dead one, the real clients
 provider.py     the simulator in a process of its own

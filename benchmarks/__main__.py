@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import machine, report, summary
+from benchmarks.contestants import LITELLM
+from benchmarks.litellm_router import MISSING
 from benchmarks.provider import ROOT
 from benchmarks.rounds import Stage
 from benchmarks.rows import ROWS
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None, *, run: Run | None = None) -> i
         parser.error(f"no such row; there are: {', '.join(row.name for row in ROWS)}")
     result = measured(rows, options, run)
     print(report.heading(result), report.table(result["lines"]), sep="\n\n")
+    for skipped in result["skipped"]:
+        print(skipped)
     if target := options.json or (None if result["partial"] else RESULTS):
         target.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(f"written to {target}")
@@ -72,14 +76,24 @@ def measured(
             lines += summary.lines(row, rounds)
             spent = time.perf_counter() - then
             print(f"{row.name}: {spent:.1f} s", file=sys.stderr, flush=True)
+        litellm = stage.litellm if _races(rows) else None
+        skipped = [MISSING] if litellm is None and _races(rows) else []
+        if litellm is not None:
+            result["versions"]["litellm"] = litellm.version
     seconds = round(time.perf_counter() - began, 1)
     return {
         **result,
         "tiny": options.tiny,
         "partial": options.tiny or bool(options.only),
         "seconds": seconds,
+        "skipped": skipped,
         "lines": lines,
     }
+
+
+def _races(rows: Sequence[Row]) -> bool:
+    """Return whether LiteLLM's Router is to take part."""
+    return any(LITELLM in getattr(row.measuring, "contestants", ()) for row in rows)
 
 
 def _chosen(options: argparse.Namespace) -> list[Row]:

@@ -7,16 +7,18 @@ one that the bare contestant asks. Who wraps them, and what is asked, never does
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.exceptions import ModelTimeoutError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from typing_extensions import override
 
-from benchmarks.provider import MISSING, saying
+from benchmarks.provider import BROKEN, MISSING, refusing, saying
+from langchain_reliable import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
         CallbackManagerForLLMRun,
     )
     from langchain_core.messages import BaseMessage
+
+    from langchain_reliable.candidates import Order
 
 WORD = "word "
 
@@ -44,6 +48,11 @@ class Instant(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "instant"
+
+    @override
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        """Bind tools, as most partner classes do."""
+        return self.bind(tools=[convert_to_openai_tool(one) for one in tools], **kwargs)
 
     @override
     def _generate(
@@ -132,10 +141,16 @@ class Children:
     Attributes:
         models: Whom the wrappers ask, in order.
         direct: Whom the bare contestant asks.
+        order: Of the group that they make, if they make one.
+        first_is_dead: Whether the first shall go by the name of `dead`.
+        wire: Their names and addresses, for who asks from another process.
     """
 
-    models: tuple[BaseChatModel, ...]
+    models: tuple[Any, ...]
     direct: BaseChatModel
+    order: Order | None = None
+    first_is_dead: bool = False
+    wire: tuple[tuple[str, str], ...] = ()
 
 
 def healthy(make: Callable[..., BaseChatModel], *args: Any) -> Children:
@@ -157,8 +172,55 @@ def instant_after_a_dead_one(chunks: int, _url: Callable[[], str]) -> Children:
     return Children((Dead(model="dead"), live), live)
 
 
+def instant_group(
+    chunks: int, _url: Callable[[], str], *, count: int, order: Order
+) -> Children:
+    members = tuple(
+        Candidate(
+            Instant(model=f"member-{at}", chunks=chunks),
+            name=f"member-{at}",
+            weight=1 + at % 3,
+            price=(1.0 + at, 2.0),
+        )
+        for at in range(count)
+    )
+    return Children(members, Instant(chunks=chunks), order=order)
+
+
 def openai(chunks: int, url: Callable[[], str]) -> Children:
-    return healthy(_chat_openai, saying(chunks), url())
+    name, at = saying(chunks), url()
+    two = healthy(_chat_openai, name, at)
+    return replace(two, wire=((name, f"{at}/v1"),) * 2)
+
+
+def openai_without_wire(_chunks: int, _url: Callable[[], str]) -> Children:
+    """Return clients whose transport answers at once: all of the SDK runs."""
+    return healthy(_patched_openai, "gpt")
+
+
+def openai_without_wire_after_a_dead_one(
+    _chunks: int, _url: Callable[[], str]
+) -> Children:
+    live = _patched_openai("gpt")
+    return Children(
+        (_patched_openai("gpt", status=503), live), live, first_is_dead=True
+    )
+
+
+def openai_after_a_refusing_one(chunks: int, url: Callable[[], str]) -> Children:
+    name, at = saying(chunks), url()
+    return _pair_of_openai(("dead", refusing()), (name, at))
+
+
+def openai_after_a_broken_one(chunks: int, url: Callable[[], str]) -> Children:
+    name, at = saying(chunks), url()
+    return _pair_of_openai((BROKEN, at), (name, at))
+
+
+def _pair_of_openai(*places: tuple[str, str]) -> Children:
+    first, live = (_chat_openai(name, at) for name, at in places)
+    wire = tuple((name, f"{at}/v1") for name, at in places)
+    return Children((first, live), live, first_is_dead=True, wire=wire)
 
 
 def anthropic(chunks: int, url: Callable[[], str]) -> Children:
@@ -176,6 +238,35 @@ def _chat_openai(model: str, url: str) -> BaseChatModel:
     return ChatOpenAI(
         model=model, base_url=f"{url}/v1", api_key="none-needed", stream_usage=True
     )
+
+
+def _patched_openai(model: str, *, status: int = 200) -> BaseChatModel:
+    import httpx2  # noqa: PLC0415 - as above
+    from langchain_openai import ChatOpenAI  # noqa: PLC0415 - as above
+
+    def reply(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(status, json=_COMPLETION)
+
+    client = httpx2.Client(transport=httpx2.MockTransport(reply))
+    return ChatOpenAI(
+        model=model, api_key="none-needed", http_client=client, max_retries=0
+    )
+
+
+_COMPLETION: Final = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1_790_000_000,
+    "model": "gpt",
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": WORD},
+            "finish_reason": "stop",
+        }
+    ],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+}
 
 
 def _chat_anthropic(model: str, url: str) -> BaseChatModel:

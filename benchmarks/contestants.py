@@ -10,7 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.floor import LeastRelay
-from langchain_reliable import ReliableChatModel, Timeline
+from benchmarks.views import Middleware
+from langchain_reliable import Candidate, Group, ReliableChatModel, Timeline
 from langchain_reliable.observers import CustomEventObserver, OpenTelemetryObserver
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ BARE: Final = "bare"
 BARE_AGAIN: Final = "bare_again"
 LEAST: Final = "least_relay"
 WITH_FALLBACKS: Final = "with_fallbacks"
+MIDDLEWARE: Final = "middleware"
+LITELLM: Final = "litellm"
 OURS: Final = "ours"
 NO_IDLE: Final = "ours_no_idle_timeout"
 NO_TIMEOUTS: Final = "ours_no_limits"
@@ -39,7 +42,7 @@ class Contestant:
     """One who is measured: a title for the table, and how it is built."""
 
     title: str
-    make: Callable[[Children], Runnable[Any, Any]]
+    make: Callable[[Children], Any]
 
 
 def _direct(children: Children) -> Runnable[Any, Any]:
@@ -55,8 +58,25 @@ def _with_fallbacks(children: Children) -> Runnable[Any, Any]:
     return first.with_fallbacks(others)
 
 
+def _middleware(children: Children) -> Middleware:
+    return Middleware(children.models)
+
+
+def _elsewhere(children: Children) -> Any:
+    """Return what the other process needs to know."""
+    return children.wire
+
+
 def _ours(**settings: Any) -> Callable[[Children], Runnable[Any, Any]]:
-    return lambda children: ReliableChatModel(models=list(children.models), **settings)
+    def make(children: Children) -> ReliableChatModel:
+        models: list[Any] = list(children.models)
+        if children.first_is_dead:
+            models[0] = Candidate(models[0], name="dead")
+        if children.order is not None:
+            models = [Group(models, order=children.order)]
+        return ReliableChatModel(models=models, **settings)
+
+    return make
 
 
 def _observed(children: Children) -> Runnable[Any, Any]:
@@ -67,6 +87,8 @@ CONTESTANTS: Final = {
     BARE: Contestant("bare", _direct),
     BARE_AGAIN: Contestant("bare again", _direct),
     WITH_FALLBACKS: Contestant("with_fallbacks", _with_fallbacks),
+    MIDDLEWARE: Contestant("ModelFallbackMiddleware", _middleware),
+    LITELLM: Contestant("LiteLLM Router", _elsewhere),
     LEAST: Contestant("the least relay", _least),
     OURS: Contestant("ours", _ours()),
     NO_IDLE: Contestant("ours, idle_timeout=None", _ours(idle_timeout=None)),

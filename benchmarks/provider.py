@@ -6,9 +6,11 @@ there: it prints its address and serves until its standard input is closed.
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,8 @@ LENGTHS = (3, 20, 1_000)
 """The answers that it gives, in chunks."""
 MISSING = "missing"
 """A model that it does not know."""
+BROKEN = "broken"
+"""A model that answers 503."""
 
 
 def saying(chunks: int) -> str:
@@ -27,6 +31,18 @@ def saying(chunks: int) -> str:
     if chunks not in LENGTHS:
         raise ValueError(f"add {chunks} to LENGTHS: the simulator says {LENGTHS}")
     return f"says-{chunks}"
+
+
+@cache
+def refusing() -> str:
+    """Return an address at which every connection is refused."""
+    bound = socket.socket()  # and never listening; open until the process ends
+    bound.bind(("127.0.0.1", 0))
+    _BOUND.append(bound)
+    return f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+_BOUND: list[socket.socket] = []
 
 
 @contextmanager
@@ -59,6 +75,7 @@ def main() -> None:
 
     with simulator() as sim:
         sim.script(MISSING, error_status(404))
+        sim.script(BROKEN, error_status(503))
         for count in LENGTHS:
             sim.script(saying(count), says("word " * count, chunks=count))
         print(sim.url, flush=True)

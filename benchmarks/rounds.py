@@ -19,11 +19,12 @@ import asyncio
 import gc
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from benchmarks import provider
-from benchmarks.contestants import CONTESTANTS, EVERYBODY, drop_spans
+from benchmarks.contestants import CONTESTANTS, EVERYBODY, LITELLM, drop_spans
+from benchmarks.litellm_router import LiteLLM
 from benchmarks.works import Sample
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class Stage:
     def _runner(self) -> asyncio.Runner:
         return self._closing.enter_context(asyncio.Runner())
 
+    @cached_property
+    def litellm(self) -> LiteLLM | None:
+        """Return LiteLLM's process, if there can be one."""
+        if (there := LiteLLM.start()) is not None:
+            self._closing.callback(there.close)
+        return there
+
     def freeze(self) -> None:
         """Spare the collector what is alive by now."""
         gc.collect()
@@ -84,6 +92,10 @@ class Stage:
         return (self._run or self._runner.run)(done)
 
 
+def _as_it_is(model: Any) -> Any:
+    return model
+
+
 @dataclass(frozen=True)
 class Race:
     """Lets contestants do the same work in interleaved rounds.
@@ -93,6 +105,7 @@ class Race:
         work: What is timed.
         size: How much of it in one sample.
         contestants: Who takes part.
+        view: What an application makes of a contestant's model.
         warm_ups: Rounds that don't count.
     """
 
@@ -100,6 +113,7 @@ class Race:
     work: Work
     size: Size
     contestants: Sequence[str] = field(default=EVERYBODY)
+    view: Callable[[Any], Any] = _as_it_is
     warm_ups: int = 1
 
     def tiny(self) -> Race:
@@ -109,19 +123,30 @@ class Race:
     def rounds(self, count: int, stage: Stage) -> list[Round]:
         """Measure."""
         children = self.cast(self.size.chunks, stage.url)
-        models = {one: CONTESTANTS[one].make(children) for one in self.contestants}
+        there = [one for one in self.contestants if one != LITELLM or stage.litellm]
+        models = {one: self.view(CONTESTANTS[one].make(children)) for one in there}
 
         def sample(one: str) -> Sample:
+            if one == LITELLM and stage.litellm is not None:
+                return self._elsewhere(stage.litellm, models[one])
             return stage.sample(self.work, models[one], self.size)
 
         for number in range(self.warm_ups):
-            for one in turned(self.contestants, number):
+            for one in turned(there, number):
                 sample(one)
         stage.freeze()
         return [
-            {one: sample(one) for one in turned(self.contestants, number)}
+            {one: sample(one) for one in turned(there, number)}
             for number in range(count)
         ]
+
+    def _elsewhere(self, litellm: LiteLLM, wire: Sequence[tuple[str, str]]) -> Sample:
+        """Let the other process do the same; each first call there is a first one."""
+        work = self.work
+        function = work.func if isinstance(work, partial) else work
+        before = work.keywords.get("before") if isinstance(work, partial) else None
+        forgets = before is not None and before.__name__ == "forgotten"
+        return litellm.sample(function.__name__, self.size, wire, forgets=forgets)
 
 
 def turned(names: Sequence[str], number: int) -> list[str]:

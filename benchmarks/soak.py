@@ -11,6 +11,9 @@ soak_load.py    chance: clients, models, faults, ways to ask and to leave
 soak_stage.py   what a call shall meet, and the simulator
 soak_calls.py   one call
 soak_judge.py   whether it was told the truth
+soak_reuse.py   clients that reuse their chunks
+soak_forks.py   calls in forked children
+soak_signals.py calls in signal handlers
 soak_rest.py    what is left behind
 soak_report.py  the report, as a table and as JSON
 ```
@@ -35,8 +38,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks import soak_rest
 from benchmarks.soak_calls import Asking
+from benchmarks.soak_forks import Forks
 from benchmarks.soak_load import Load
 from benchmarks.soak_report import Report, table
+from benchmarks.soak_signals import Handler, signals
 from benchmarks.soak_stage import running
 
 if TYPE_CHECKING:
@@ -81,8 +86,11 @@ class Soak:
             )
             for at in range(THREADS)
         ]
-        for thread in threads:
+        forks = self._forks(number)
+        for thread in (*threads, forks):
             thread.start()
+        self._in_main(number, until)
+        forks.stop()
         for thread in threads:
             thread.join(seconds + 2 * LOST)
             if thread.is_alive():
@@ -94,6 +102,22 @@ class Soak:
         self._compare(number)
 
     # --- threads and tasks --------------------------------------------------------
+
+    def _forks(self, number: int) -> Forks:
+        chance = self._load.chance(f"{self._seed}-fork-{number}")
+        return Forks(
+            lambda: self._load.call_in_fork(chance),
+            lambda word, detail: self.report.note("in a fork", word, detail),
+        )
+
+    def _in_main(self, number: int, until: float) -> None:
+        """Call in the main thread as well, where signal handlers run."""
+        handler = Handler(self._load.model_for_handlers())
+        with signals(handler):
+            self._in_thread(f"{number}-main", until)
+        for told in handler.told:
+            word, _, detail = told.partition(": ")
+            self.report.note("in a signal handler", word, detail)
 
     def _in_thread(self, name: str, until: float) -> None:
         chance = self._load.chance(f"{self._seed}-thread-{name}")

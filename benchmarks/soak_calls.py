@@ -49,11 +49,13 @@ class Contender:
         name: Its settings in a few words.
         views: What is asked, by kind.
         health: What it knows of its candidates.
+        reuses: Whether its candidates hand out one chunk object again and again.
     """
 
     name: str
     views: dict[str, Any]
     health: Health
+    reuses: bool = False
 
 
 def contender(name: str, model: ReliableChatModel) -> Contender:
@@ -150,6 +152,8 @@ class Told:
     def take(self, piece: Any) -> None:
         """Take in a piece of a stream."""
         self.seen = True
+        if isinstance(piece, AIMessage):
+            piece = piece.model_copy()  # the next one may be the same object
         if isinstance(piece, AIMessage):
             self.whole = piece if self.whole is None else self.whole + piece
             calls = getattr(piece, "tool_call_chunks", ())

@@ -24,6 +24,7 @@ wrong
 from __future__ import annotations
 
 import re
+import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.exceptions import ModelRefusalError
@@ -43,6 +44,8 @@ VERDICTS: Final = ("right", "left", "typed", "propagated", "wrong", "lost")
 _SILENT: Final = ("content-filter", "empty-answer", "done-only")
 _PROVIDERS: Final = ("openai", "anthropic", "langchain_openai", "langchain_anthropic")
 _UNREAD: Final = "Structured Output response does not have"
+_TRACED: Final = 12
+"""Lines of a traceback that are told."""
 _ATTEMPTS = re.compile(r"\((\d+) attempt")
 
 
@@ -175,7 +178,8 @@ def _of_error(
         return "typed", type(error).__name__
     if _is_let_through(call, plan, error):
         return "propagated", type(error).__name__
-    raise Wrong(f"{type(error).__module__} {error!r} {_notes(error)}")
+    trace = "".join(traceback.format_exception(error)[-_TRACED:])
+    raise Wrong(f"{type(error).__module__} {error!r} {_notes(error)}\n{trace}")
 
 
 def _check_partial(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_anthropic import ChatAnthropic
 from langchain_core.runnables import ConfigurableField
@@ -21,7 +21,9 @@ from benchmarks.soak_calls import (
     Contender,
     contender,
 )
-from benchmarks.soak_stage import CANDIDATES, HEALTHY, Plan
+from benchmarks.soak_reuse import ReusingChatAnthropic, ReusingChatOpenAI
+from benchmarks.soak_signals import ANSWER
+from benchmarks.soak_stage import CANDIDATES, HEALTHY, PINGS, Plan
 from langchain_reliable import (
     CallOptions,
     CircuitBreaker,
@@ -30,7 +32,10 @@ from langchain_reliable import (
     ReliableChatModel,
 )
 from langchain_reliable.observers import Timeline
-from langchain_reliable.testing import FAULTS
+from langchain_reliable.testing import FAULTS, ScriptedChatModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CLIENTS_OWN: Final = 1.0
 """The clients' own time-out, in seconds."""
@@ -41,9 +46,16 @@ _LIMITS: Final[dict[str, dict[str, float | None]]] = {
     "attempt limit": {"idle_timeout": _LIMIT, "attempt_timeout": 1.5 * _LIMIT},
     "total limit": {"first_chunk_timeout": _LIMIT, "total_timeout": 4 * _LIMIT},
 }
+_FORKED: Final[dict[str, Any]] = {
+    "first_chunk_timeout": _LIMIT,
+    "idle_timeout": _LIMIT,
+    "commit_on": "complete",
+    "initial_backoff": 0.02,
+    "max_retry_after": 0.1,
+}
 _COMMITS: Final = ("first_chunk", "payload", "text", "complete")
 _FAMILIES: Final = ("openai", "anthropic")
-_FAULTS: Final = sorted({*FAULTS, "trickle"})
+_FAULTS: Final = sorted({*FAULTS, "trickle", PINGS})
 _COMPARED: Final = 0.25
 """Share of the calls that are healthy and timed, half of them at the bare child."""
 
@@ -53,13 +65,16 @@ class Load:
 
     def __init__(self, url: str, seed: int) -> None:
         chance = random.Random(seed)
+        self._url = url
         self._numbers = itertools.count(1)
         self._models = {
-            (family, name): _client(family, name, url)
+            (family, name, reuses): _client(family, name, url, reuses=reuses)
             for family in _FAMILIES
             for name in CANDIDATES
+            for reuses in (False, True)
         }
         self._health = Health()
+        self._timeline = Timeline()
         self._contenders = [
             self._contender(chance, at) for at in range(4 * len(_LIMITS))
         ]
@@ -69,7 +84,9 @@ class Load:
                 contender(f"plain {family}", ReliableChatModel(models=[bare, second])),
             )
             for family in _FAMILIES
-            for bare, second in [(self._models[family, n] for n in ("first", "second"))]
+            for bare, second in [
+                (self._models[family, n, False] for n in ("first", "second"))
+            ]
         }
 
     def chance(self, name: str) -> random.Random:
@@ -81,6 +98,8 @@ class Load:
         """Return any call."""
         way = chance.choice(ASYNC_WAYS if async_ else WAYS)
         asked = chance.choice(self._contenders)
+        if asked.reuses and way == "events":
+            way = "astream"  # LangChain adds up what it has kept
         if chance.random() < (0.05 if asked.health is self._health else 0.5):
             asked.health.reset()  # a wrong key would keep it out for five minutes
         kind = chance.choice(KINDS)
@@ -116,6 +135,42 @@ class Load:
         chance.shuffle(calls)
         return calls
 
+    def call_in_fork(self, chance: random.Random) -> Callable[[], Call]:
+        """Return what makes a call with clients of its own; the second is well."""
+        told = {"first": (chance.choice(_FAULTS),), "second": (HEALTHY,)}
+        if chance.random() < 0.3:
+            told["first"] = (HEALTHY,)
+        plan = Plan(next(self._numbers), 10, told)
+        way = chance.choice(("invoke", "stream"))
+        families = chance.choices(_FAMILIES, k=2)
+
+        def call() -> Call:
+            model = ReliableChatModel(
+                models=[
+                    _client(family, name, self._url)
+                    for family, name in zip(families, told, strict=True)
+                ],
+                health=self._health,
+                observers=[self._timeline],
+                circuit_breaker=None,
+                verdicts=dict.fromkeys(("content_policy", "bad_request"), "next"),
+                **_FORKED,
+            )
+            asked = Contender(
+                name="in a fork", views={"text": model}, health=self._health
+            )
+            return Call(asked=asked, plans=(plan,), way=way)
+
+        return call
+
+    def model_for_handlers(self) -> ReliableChatModel:
+        """Return a model that needs no socket, and shares what is told and known."""
+        return ReliableChatModel(
+            models=[ScriptedChatModel(model="handler", script=[ANSWER])],
+            health=self._health,
+            observers=[self._timeline],
+        )
+
     def _plan(self, chance: random.Random) -> Plan:
         told = {
             "first": _tries(chance, 0.85),
@@ -131,8 +186,9 @@ class Load:
         commit_on = _COMMITS[at // len(_LIMITS) % len(_COMMITS)]
         shared = chance.random() < 0.4
         families = chance.choices(_FAMILIES, k=3)
+        reuses = commit_on == "complete" and at % 2 == 0  # what is held is kept apart
         first, twin, second = (
-            self._models[family, name]
+            self._models[family, name, reuses]
             for family, name in zip(families, CANDIDATES, strict=True)
         )
         order = chance.choice(("ordered", "round_robin", "weighted"))
@@ -144,17 +200,23 @@ class Load:
             "max_retry_after": 0.1,
             "max_last_wait": chance.choice([0.1, 2.5]),
             "commit_on": commit_on,
+            "last_chance_timeout": CLIENTS_OWN,  # pings would keep a client for ever
             **_LIMITS[limits],
         }
         health = self._health if shared else Health()
         breaker = CircuitBreaker(failures=5, open_for=0.2, max_open_for=1.0)
         settings |= {"health": health, "circuit_breaker": breaker if shared else None}
         if chance.random() < 0.3:
-            settings |= {"observers": [Timeline()]}
+            settings |= {"observers": [self._timeline if shared else Timeline()]}
         model = ReliableChatModel(
             models=models if in_group else [first, twin, second], **settings
         )
-        name = f"{'/'.join(families)} {limits} {commit_on} {shared=} {in_group=}"
+        name = (
+            f"{'/'.join(families)} {limits} {commit_on} {shared=} {in_group=} {reuses=}"
+        )
+        if reuses:
+            views = {"text": model, "tools": contender(name, model).views["tools"]}
+            return Contender(name=name, views=views, health=health, reuses=True)
         if chance.random() < 0.2:
             tries = ConfigurableField(id="tries")
             told = model.configurable_fields(max_retries=tries)
@@ -164,9 +226,9 @@ class Load:
         return contender(name, model)
 
 
-def _client(family: str, model: str, url: str) -> Any:
+def _client(family: str, model: str, url: str, *, reuses: bool = False) -> Any:
     if family == "openai":
-        return ChatOpenAI(
+        return (ReusingChatOpenAI if reuses else ChatOpenAI)(
             model=model,
             base_url=f"{url}/v1",
             api_key="sk-test",
@@ -174,7 +236,7 @@ def _client(family: str, model: str, url: str) -> Any:
             timeout=CLIENTS_OWN,
             max_retries=0,
         )
-    return ChatAnthropic(
+    return (ReusingChatAnthropic if reuses else ChatAnthropic)(
         model=model,
         base_url=url,
         api_key="sk-ant-test",

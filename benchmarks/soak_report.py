@@ -61,6 +61,14 @@ class Report:
             if word == "wrong":
                 self._tell(f"wrong: {detail}\n  {call}\n  {plan}")
 
+    def note(self, way: str, word: str, detail: str) -> None:
+        """Take note of a call that was judged elsewhere."""
+        with self._lock:
+            self._answers[word] += 1
+            self._ways[way] += 1
+        if word != "right":
+            self._tell(f"{word} {way}: {detail}")
+
     def lose(self, where: str) -> None:
         """Take note of a call that has not come back."""
         with self._lock:

@@ -24,6 +24,7 @@ from langchain_reliable.testing import (
     Fault,
     SimulatedRequest,
     Simulator,
+    keep_alives_then_silence,
     rate_limited,
     says,
     simulator,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEALTHY: Final = "healthy"
+PINGS: Final = "pings"
+"""A stream that is kept alive for ever and says nothing."""
 CANDIDATES: Final = ("first", "twin", "second")
 TOOL: Final = "note"
 _STATE = "state"
@@ -163,10 +166,13 @@ def _answer(plan: Plan, request: SimulatedRequest) -> Answer:
 
 def _dressed(name: str, answer: Answer, number: int) -> Answer | ErrorReply | Fault:
     """Return a fault that strikes this answer, at a place that differs by call."""
-    if name == HEALTHY:
-        return answer
-    if name == "trickle":
-        return replace(answer, pause=0.005)
+    ours: dict[str, Answer | Fault] = {
+        HEALTHY: answer,
+        "trickle": replace(answer, pause=0.005),
+        PINGS: keep_alives_then_silence(every=0.05),
+    }
+    if name in ours:
+        return ours[name]
     if name == "rate-limited" and number % 2:
         return rate_limited(retry_after_ms=20)
     reply: Any = FAULTS[name]

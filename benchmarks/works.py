@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import statistics
+import sys
 import tracemalloc
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -234,6 +235,28 @@ def memory(model: Model, size: Size) -> Sample:
         return Sample({"peak": tracemalloc.get_traced_memory()[1]})
     finally:
         tracemalloc.stop()
+
+
+def made_up_calls(model: Model, size: Size) -> Sample:
+    """Ask for ever new models, with ever new tools; look at memory halfway and after.
+
+    Blocks of Python's allocator are counted: pages come and go with the C allocator.
+    """
+
+    def ask(numbers: range) -> int:
+        for at in numbers:
+            tool = {
+                "type": "function",
+                "function": {"name": f"tool_{at}", "parameters": {}},
+            }
+            bound = model.bind_tools([tool])
+            bound.invoke(QUESTION, model=f"made-up-{at}", user=f"somebody-{at}")
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    half = size.calls // 2
+    blocks = ask(range(half))
+    return Sample({"grown": ask(range(half, size.calls)) / blocks})
 
 
 async def amemory(model: Model, size: Size) -> Sample:

@@ -28,6 +28,8 @@ from langchain_reliable.testing import (
 )
 
 SOON = 0.05
+FAR_TOO_LATE = 5.0
+"""What no machine takes, however busy it is."""
 LONG = 5.0
 UNLIMITED = {"first_chunk_timeout": None, "idle_timeout": None}
 LIMITED = {"first_chunk_timeout": LONG, "idle_timeout": LONG}
@@ -290,7 +292,7 @@ RUDE = [
 async def test_how_a_child_cleans_up_is_nobodys_business(cleans_up):
     stream = model_of(child_that(cleans_up)).astream("hello?")
     await anext(stream)
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(FAR_TOO_LATE):
         await stream.aclose()
     assert asyncio.current_task().cancelling() == 0
 
@@ -301,7 +303,7 @@ async def test_how_a_child_cleans_up_is_nobodys_business(cleans_up):
     ids=lambda one: one.__name__,
 )
 async def test_nor_is_it_at_the_end_of_a_whole_answer(cleans_up):
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(FAR_TOO_LATE):
         assert "".join(await _heard(model_of(child_that(cleans_up)))) == "one two"
     assert asyncio.current_task().cancelling() == 0
 
@@ -314,7 +316,7 @@ async def test_a_stuck_child_is_left_when_its_time_is_up(monkeypatch):
 
     stream = model_of(child_that(is_stuck)).astream("hello?")
     await anext(stream)
-    async with asyncio.timeout(0.5):
+    async with asyncio.timeout(FAR_TOO_LATE):
         await stream.aclose()
     assert asyncio.current_task().cancelling() == 0
 
@@ -551,7 +553,7 @@ async def test_a_response_is_closed_while_its_error_is_kept(clients, family, fau
     model = model_of(clients.of(family, "primary"), max_retries=0)
     with pytest.raises(Exception) as kept:  # noqa: PT011 - which one: see the matrix
         await _heard(model)
-    await clients.sim.await_closed(0.5)
+    await clients.sim.await_closed()
     assert kept.value is not None
     await _leave(model)
 
@@ -570,7 +572,7 @@ async def test_a_real_response_is_closed_when_its_consumer_leaves(
         with suppress(TimeoutError):
             async with asyncio.timeout(2 * SOON):
                 await _heard(model)
-    await clients.sim.await_closed(0.5)
+    await clients.sim.await_closed()
     await _leave(model)
 
 

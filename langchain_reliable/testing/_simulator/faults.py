@@ -118,9 +118,14 @@ def hang_after_headers() -> Fault:
     return Fault(answer=_COUNT, until=Until.HEADERS, then=Then.HANG)
 
 
-def keep_alives_then_silence() -> Fault:
-    """Send comments or pings for a moment, and then nothing."""
-    return Fault(answer=_COUNT, until=Until.HEADERS, then=Then.PING)
+def keep_alives_then_silence(*, every: float | None = None) -> Fault:
+    """Send comments or pings for a moment, and then nothing.
+
+    Args:
+        every: In a stream, send them again and again instead, so many seconds apart,
+            until the client leaves.
+    """
+    return Fault(answer=_COUNT, until=Until.HEADERS, then=Then.PING, seconds=every)
 
 
 def empty_body() -> Fault:

@@ -16,6 +16,7 @@ from langchain_reliable.testing._simulator.wire import (
     Cut,
     Hang,
     Head,
+    Repeat,
     Reset,
     Rest,
     Send,
@@ -82,7 +83,7 @@ def _document(
     steps = score.steps
     if fault and not _too_late(fault):
         steps = _struck(score, fault, dialect, request)
-    breaks = isinstance(steps[-1], Cut | Hang | Reset)
+    breaks = isinstance(steps[-1], Cut | Hang | Reset)  # a document repeats nothing
     length = len(body) if breaks else sum(_size(step) for step in steps)
     return tuple(_sized(step, length) for step in steps)
 
@@ -168,8 +169,7 @@ def _ending(
 ) -> tuple[Step, ...]:
     match fault.then:
         case Then.PING:
-            ping = Send(dialect.keep_alive() if request.streaming else b"\n")
-            return (*(ping,) * _KEEP_ALIVES, Hang())
+            return _pings(fault, dialect if request.streaming else None)
         case Then.ERROR:
             return (Send(dialect.error_event(fault.trouble, request)),)
         case Then.BARE:
@@ -187,6 +187,14 @@ def _cut_up(body: bytes, pieces: int) -> Tape:
     size = -(-len(rest) // max(_FEWEST_PARTS, pieces))
     parts = tuple(rest[at : at + size] for at in range(0, len(rest), size))
     return Tape(opening=(opening,), pieces=parts, finish=(body[-1:],))
+
+
+def _pings(fault: Fault, dialect: Dialect | None) -> tuple[Step, ...]:
+    """Keep the connection alive: for ever in a stream, if that is asked for."""
+    ping = dialect.keep_alive() if dialect else b"\n"
+    if dialect and fault.seconds is not None:
+        return (Repeat(ping, fault.seconds),)
+    return (*(Send(ping),) * _KEEP_ALIVES, Hang())
 
 
 def _bare(dialect: Dialect, request: SimulatedRequest) -> tuple[bytes, ...]:

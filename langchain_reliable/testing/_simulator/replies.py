@@ -65,7 +65,8 @@ class Fault:
         until: How far it gets.
         then: What happens there.
         after: For `Until.PIECES`, how many of them are told.
-        seconds: How long a silence lasts before the connection is cut; `None` for ever.
+        seconds: How long a silence lasts before the connection is cut, or the time from
+            one keep-alive to the next; `None` for a silence without an end.
         trouble: What an error event says.
     """
 

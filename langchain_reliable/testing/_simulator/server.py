@@ -19,6 +19,7 @@ from langchain_reliable.testing._simulator.wire import (
     Cut,
     Hang,
     Head,
+    Repeat,
     Reset,
     Rest,
     Send,
@@ -177,6 +178,10 @@ class _Connection:
                     await gate.await_open()
                 case Hang():
                     await asyncio.Event().wait()
+                case Repeat(data, every):
+                    while True:
+                        await self._send(h11.Data(data=data))
+                        await asyncio.sleep(every)
                 case Cut() | Reset():
                     self._hang_up(at_once=isinstance(step, Reset))
                     return False

@@ -85,6 +85,14 @@ class Hang:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """Send the same again and again until the client leaves."""
+
+    data: bytes
+    every: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """Close the connection in the middle of the body."""
 
@@ -94,7 +102,7 @@ class Reset:
     """Close the connection with a TCP reset."""
 
 
-Step: TypeAlias = Head | Send | Rest | Await | Hang | Cut | Reset
+Step: TypeAlias = Head | Send | Rest | Await | Hang | Repeat | Cut | Reset
 """What the server does next; after the last step the response ends as it should."""
 
 

@@ -137,7 +137,7 @@ def test_a_candidate_that_hangs_takes_no_longer_than_it_may(check):
         hangs = ScriptedChatModel(model="hangs", script=[stalls(never)])
         began = time.monotonic()
         report = check(down(hangs, ScriptedChatModel(model="well")), 0.2)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5  # the gate would hold it for ten
     assert [one.works for one in report.candidates] == [False, True]
     assert "no answer in 0.2 s" in report.candidates[0].advice
 

@@ -112,7 +112,7 @@ def test_a_megabyte_takes_no_longer_than_its_length(piece):
     text = piece * (1_000_000 // len(piece))
     for raised in (RuntimeError(text), shaped(text), shaped({"message": text})):
         seconds = timeit.timeit(lambda raised=raised: classify(raised), number=1)
-        assert seconds < 0.5  # linear; anything worse would take minutes
+        assert seconds < 10  # linear; anything worse would take minutes
 
 
 def shaped(body):

