@@ -3,8 +3,17 @@
 import logging
 import re
 import sys
-from collections.abc import Mapping
-from typing import Any, Self, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    ParamSpec,
+    Self,
+    TypeAlias,
+    TypeVar,
+    cast,
+)
 
 from langchain_core.exceptions import ModelAuthenticationError
 from langchain_core.language_models import BaseChatModel
@@ -26,7 +35,10 @@ from typing_extensions import override
 from langchain_reliable._core.balancing.groups import GroupTurns
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._text.redact import redact
-from langchain_reliable.policies import Budget, Order, Setting
+from langchain_reliable.policies import Budget, Names, Order, Setting
+
+_P = ParamSpec("_P")
+_First = TypeVar("_First")
 
 _logger = logging.getLogger("langchain_reliable")
 _ABOUT_KEYS = re.compile(r"(?i)api[ _-]?key|credentials")
@@ -66,18 +78,22 @@ class _Kept(dict[Any, Any]):
         return type(self), ()
 
 
-class Candidate(_Setting):
-    """A child with settings of its own.
+def _then_named(
+    settings: Callable[_P, object],  # noqa: ARG001 - it speaks to type checkers
+) -> Callable[
+    [Callable[Concatenate[Any, _First, ...], None]],
+    Callable[Concatenate[Any, _First, _P], None],
+]:
+    """Type a constructor: its one positional value, then the fields of a class."""
+    return lambda constructor: constructor
 
-    Args:
-        model: A chat model, a Runnable that returns a message, or a
-            `"provider:model"` string (needs `langchain`).
-    """
 
-    model: SkipValidation[Any]
+class _CandidateSettings(_Setting):
+    """What may be written beside the model of a candidate."""
+
     name: str | None = Field(default=None, min_length=1)
     """What people call it; by default its model's name. Part of its identity."""
-    models: tuple[str, ...] = ()
+    models: Names = ()
     """Further model names that it serves: a call-time `model=` that is among them goes
     to this candidate."""
     kwargs: dict[str, Any] = Field(default_factory=dict, repr=False)
@@ -102,7 +118,7 @@ class Candidate(_Setting):
     weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Its share in a `"weighted"` group, of conversations that stay where they are, and
     of what is in flight in a `"least_busy"` one."""
-    tags: tuple[str, ...] = ()
+    tags: Names = ()
     """What it is: `CallOptions(tags=("eu",))` asks only candidates that have all of
     the call's tags."""
     rpm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -121,9 +137,21 @@ class Candidate(_Setting):
     """Dollars for a million tokens, of questions and of answers: for
     `order="cheapest"` and `Budget(usd=...)`."""
 
+
+class Candidate(_CandidateSettings):
+    """A child with settings of its own.
+
+    Args:
+        model: A chat model, a Runnable that returns a message, or a
+            `"provider:model"` string (needs `langchain`).
+    """
+
+    model: SkipValidation[Any] = Field(kw_only=False)
+
     _kept: _Kept = PrivateAttr(default_factory=_Kept)
 
-    def __init__(self, model: Any, /, **settings: Any) -> None:
+    @_then_named(_CandidateSettings)
+    def __init__(self, model: "Member", /, **settings: Any) -> None:
         super().__init__(**{"model": model, **settings})
 
     @field_validator("model")
@@ -184,7 +212,17 @@ class Candidate(_Setting):
         return copy
 
 
-class Group(_Setting):
+class _GroupSettings(_Setting):
+    """What may be written beside the members of a group."""
+
+    order: Order = "ordered"
+    """Who is asked first: always the first (`"ordered"`), each in turn
+    (`"round_robin"`), in turn by `Candidate(weight=...)` (`"weighted"`), who has the
+    fewest requests in flight over its weight (`"least_busy"`), who is likely to say the
+    first word soonest (`"fastest"`), or whose `price` is lowest (`"cheapest"`)."""
+
+
+class Group(_GroupSettings):
     """Several candidates that can stand in for each other.
 
     Same model with another key, region or provider: when one fails, a free sibling is
@@ -194,16 +232,12 @@ class Group(_Setting):
         members: The candidates, or what `Candidate(...)` takes.
     """
 
-    members: tuple[Candidate, ...]
-    order: Order = "ordered"
-    """Who is asked first: always the first (`"ordered"`), each in turn
-    (`"round_robin"`), in turn by `Candidate(weight=...)` (`"weighted"`), who has the
-    fewest requests in flight over its weight (`"least_busy"`), who is likely to say the
-    first word soonest (`"fastest"`), or whose `price` is lowest (`"cheapest"`)."""
+    members: tuple[Candidate, ...] = Field(kw_only=False)
 
     _turns: GroupTurns = PrivateAttr()
 
-    def __init__(self, members: Any, /, **settings: Any) -> None:
+    @_then_named(_GroupSettings)
+    def __init__(self, members: "Sequence[Member]", /, **settings: Any) -> None:
         super().__init__(**{"members": members, **settings})
 
     @field_validator("members", mode="before")
@@ -241,6 +275,17 @@ class Group(_Setting):
         prices = [one.price for one in self.members]
         self._turns = GroupTurns(self.order, weights, prices)
         return self
+
+
+Member: TypeAlias = Runnable[Any, Any] | str | Candidate
+"""What may be written in a group: a model, its name, or a candidate."""
+
+if TYPE_CHECKING:
+    Models: TypeAlias = Sequence[Member | Group | Sequence[Member]]
+else:
+    Models = SkipValidation[tuple[Candidate | Group, ...]]
+"""Entries: written as a list of models, names, candidates and groups, and stored as
+candidates and groups."""
 
 
 def as_items(value: Any) -> tuple[Candidate | Group, ...]:

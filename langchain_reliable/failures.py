@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,6 +58,27 @@ class Verdict(StrEnum):
     RAISE = "raise"
     """Stop: the exception leaves as it came."""
 
+
+KindName: TypeAlias = Literal[
+    "rate_limited",
+    "quota_exhausted",
+    "server_error",
+    "timeout",
+    "connection",
+    "bad_stream",
+    "empty",
+    "auth",
+    "model_not_found",
+    "context_overflow",
+    "content_policy",
+    "bad_request",
+    "invalid_output",
+    "unknown",
+]
+"""A kind as it may be written."""
+
+VerdictName: TypeAlias = Literal["retry", "next", "raise"]
+"""A verdict as it may be written."""
 
 VERDICTS: Final[Mapping[FailureKind, Verdict]] = {
     FailureKind.RATE_LIMITED: Verdict.RETRY,

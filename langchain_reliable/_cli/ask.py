@@ -16,7 +16,6 @@ from langchain_reliable._text.terminal import folded_table
 from langchain_reliable.candidates import (
     KeylessModel,
     is_about_keys,
-    members_of,
     opened_by_name,
     why_keyless,
 )
@@ -60,7 +59,8 @@ def ask(question: str, options: argparse.Namespace, *, plain: bool = False) -> i
             model = ReliableChatModel(models=models, observers=(show,))
         else:
             model = written.model_copy(update={"observers": (show,)})
-            models = [one.model for item in model.models for one in members_of(item)]
+            candidates = model._router.candidates  # noqa: SLF001 - ours
+            models = [one.model for one in candidates]
         screen.question(question)
         error = _watched(show, model, question)
         screen.summary(show.summary)

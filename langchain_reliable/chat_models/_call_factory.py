@@ -10,7 +10,7 @@ import itertools
 from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.language_models import BaseChatModel
 
@@ -44,6 +44,8 @@ from langchain_reliable.observers._dispatch import ObserverDispatch
 from langchain_reliable.policies import Policy
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from langchain_core.messages import BaseMessage
 
     from langchain_reliable._children.structured_output import OutputReader
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.candidates import Candidate
     from langchain_reliable.chat_models.settings import ModelSettings
+    from langchain_reliable.failures import FailureKind, Verdict
     from langchain_reliable.policies import CallOptions
 
 _LOG = LoggingObserver()
@@ -68,7 +71,7 @@ class CallFactory:
     def __init__(self, model: ModelSettings) -> None:
         """Read a model's fields."""
         self.router = Router(
-            model.models,
+            model._entries,
             model.model_fallbacks,
             model.max_retries,
             model.manage_child_retries,
@@ -89,7 +92,7 @@ class CallFactory:
             max_last_wait=model.max_last_wait,
             total_timeout=model.total_timeout,
             fail_fast=model.fail_fast,
-            verdicts=model.verdicts,
+            verdicts=cast("Mapping[FailureKind, Verdict]", model.verdicts),
             breaker=model.circuit_breaker,
         )
         self._commit_policy = CommitPolicy(

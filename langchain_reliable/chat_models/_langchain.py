@@ -200,7 +200,7 @@ class LangChainInterface(ModelSettings):
         That is the first entry, or whoever the call names in its place.
         """
         anybody = {"model", OPTIONS} & kwargs.keys()
-        first = self.models if anybody else self.models[:1]
+        first = self._entries if anybody else self._entries[:1]
         members = [one for item in first for one in members_of(item)]
         return all(answer_key(one) is not None for one in members)
 
@@ -294,7 +294,7 @@ class LangChainInterface(ModelSettings):
     @override
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """Return what an answer depends on besides the prompt: a cache's key."""
-        members = [one for item in self.models for one in members_of(item)]
+        members = [one for item in self._entries for one in members_of(item)]
         tools = kwargs.get("tools") or ()
         told = [
             [answer_key(one) for one in members],
@@ -347,7 +347,7 @@ class LangChainInterface(ModelSettings):
         """Write the model down; every child does it for itself, without its keys."""
         told = super().to_json()
         if told["type"] == "constructor":
-            models = [written(item) for item in self.models]
+            models = [written(item) for item in self._entries]
             told["kwargs"] = {**on_paper(told["kwargs"]), "models": models}
             if self.accept is not None:
                 told["kwargs"]["accept"] = not_on_paper(self.accept)
@@ -356,7 +356,7 @@ class LangChainInterface(ModelSettings):
     @override
     def _resolve_model_profile(self) -> ModelProfile | None:
         """Return what all models are known to be able to do."""
-        members = [one for item in self.models for one in members_of(item)]
+        members = [one for item in self._entries for one in members_of(item)]
         return common_profile((one, bare_model(one)) for one in members)
 
     @property

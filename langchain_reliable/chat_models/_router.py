@@ -175,7 +175,7 @@ class Router:
                 entry=at,
                 place=place,
                 own=own_model(candidate),
-                serves=candidate.models,
+                serves=tuple(candidate.models),
                 given_name=candidate.name,
                 name=type(bare_model(candidate)).__name__,
             )

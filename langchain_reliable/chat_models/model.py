@@ -391,7 +391,9 @@ class ReliableChatModel(LangChainInterface):
         return (known or self._factory).router
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(models=[{', '.join(map(_shown, self.models))}])"
+        return (
+            f"{type(self).__name__}(models=[{', '.join(map(_shown, self._entries))}])"
+        )
 
     __str__ = __repr__
 

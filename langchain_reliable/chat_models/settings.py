@@ -3,8 +3,8 @@
 Both the model and what makes its calls stand on this; it knows neither.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -21,7 +21,7 @@ from typing_extensions import override
 from langchain_reliable._classify.classifier import ClassifyResult
 from langchain_reliable._runtime.peek import CommitOn
 from langchain_reliable._text.redact import plain_name
-from langchain_reliable.candidates import Candidate, Group, as_items
+from langchain_reliable.candidates import Candidate, Group, Models, as_items
 from langchain_reliable.chat_models._serialization import read
 from langchain_reliable.chat_models._validation import (
     checked_classifier,
@@ -31,14 +31,20 @@ from langchain_reliable.chat_models._validation import (
     hint_for,
 )
 from langchain_reliable.events import Observer
-from langchain_reliable.failures import FailureKind, Verdict
 from langchain_reliable.health import Health
 from langchain_reliable.policies import (
     CircuitBreaker,
+    Fallbacks,
     RetryBudget,
+    Verdicts,
     fill_in_defaults,
 )
 from langchain_reliable.policies._field_docs import DescribedFields
+
+if TYPE_CHECKING:
+    Observers: TypeAlias = Sequence[Observer]
+else:
+    Observers = tuple[SkipValidation[Observer], ...]
 
 
 class ModelSettings(DescribedFields, BaseChatModel):
@@ -51,12 +57,12 @@ class ModelSettings(DescribedFields, BaseChatModel):
         protected_namespaces=(),
     )
 
-    models: SkipValidation[tuple[Candidate | Group, ...]]
+    models: Models
     """Whom to ask, in order. An entry is a chat model, a Runnable that returns a
     message, a `"provider:model"` string (needs `langchain`), a `Candidate(...)`, or a
     group of equivalent ones: a list of those, or a `Group([...])`."""
 
-    model_fallbacks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    model_fallbacks: Fallbacks = Field(default_factory=dict)
     """Model name to further names. First every entry is asked for its own model, then
     those whose model has a first fallback for that, and so on: another provider of
     the same model comes before another model."""
@@ -145,7 +151,7 @@ class ModelSettings(DescribedFields, BaseChatModel):
     """If true, `invoke` and `ainvoke` stream as well, so that callbacks hear each token
     (and what they heard can't be taken back); if false, nothing streams."""
 
-    verdicts: dict[FailureKind, Verdict] = Field(default_factory=dict)
+    verdicts: Verdicts = Field(default_factory=dict)
     """Failure kind to `"retry"`, `"next"` or `"raise"`, where the built-in verdict is
     not what you want."""
 
@@ -182,10 +188,13 @@ class ModelSettings(DescribedFields, BaseChatModel):
     """Whether the children are used with their SDK's own retries off, so that retries
     don't multiply. Copies are used; your objects are not changed."""
 
-    observers: tuple[SkipValidation[Observer], ...] = Field(
-        default=(), repr=False, exclude=True
-    )
+    observers: Observers = Field(default=(), repr=False, exclude=True)
     """Called with each event of each call; see `langchain_reliable.events`."""
+
+    @property
+    def _entries(self) -> tuple[Candidate | Group, ...]:
+        """The entries of `models` as they are stored."""
+        return cast("tuple[Candidate | Group, ...]", self.models)
 
     # --- at the door --------------------------------------------------------------
 

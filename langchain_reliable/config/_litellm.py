@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
 
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group
@@ -260,7 +260,7 @@ def _group(
     candidates = [candidate for candidate, _ in members]
     if order == "weighted":
         candidates = _weighted(members)
-    return Group(candidates, order=order)
+    return Group(candidates, order=cast("Order", order))
 
 
 def _weighted(

@@ -9,17 +9,34 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from langchain_reliable.failures import VERDICTS, FailureKind, Verdict
+from langchain_reliable.failures import (
+    VERDICTS,
+    FailureKind,
+    KindName,
+    Verdict,
+    VerdictName,
+)
 from langchain_reliable.policies._field_docs import DescribedFields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from langchain_reliable.failures import Failure
+
+# A field is declared as what may be written, for type checkers, and as what is stored,
+# for pydantic.
+if TYPE_CHECKING:
+    Names: TypeAlias = Sequence[str]
+    Fallbacks: TypeAlias = Mapping[str, Sequence[str]]
+    Verdicts: TypeAlias = Mapping[FailureKind | KindName, Verdict | VerdictName]
+else:
+    Names = tuple[str, ...]
+    Fallbacks = dict[str, tuple[str, ...]]
+    Verdicts = dict[FailureKind, Verdict]
 
 Order = Literal[
     "ordered", "round_robin", "weighted", "least_busy", "fastest", "cheapest"
@@ -149,7 +166,7 @@ class CallOptions(Setting):
     sticky: Any = None
     """What names the conversation (a string, an integer or a UUID): its calls stay with
     the same member of each group, as long as that can answer."""
-    tags: tuple[str, ...] = ()
+    tags: Names = ()
     """Only candidates that have all of these tags are asked."""
 
     @field_validator("tags", mode="before")
