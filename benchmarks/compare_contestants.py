@@ -177,7 +177,7 @@ class LiteLLMWorker:
         """Wait until it says which version it is.
 
         Args:
-            process: Runs `litellm_router.py`.
+            process: Runs `compare_litellm.py`.
         """
         self._process = process
         self.version: str = self._answer()["version"]
@@ -192,7 +192,7 @@ class LiteLLMWorker:
             yield None
             return
         with subprocess.Popen(  # noqa: S603 - a file of ours
-            [str(python), str(ROOT / "benchmarks" / "litellm_router.py")],
+            [str(python), str(ROOT / "benchmarks" / "compare_litellm.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
