@@ -160,9 +160,7 @@ def measured(trouble: Trouble, name: str, worker: LiteLLMWorker | None) -> str:
             ask = _asker(sim, trouble, name, worker)
             for _ in range(trouble.calls):
                 sim.script("second", *trouble.second)
-                if trouble.calls == 1:
-                    sim.script("first", *trouble.first)
-                elif not sim.count():
+                if trouble.calls == 1 or not sim.count():
                     sim.script("first", *trouble.first)
                 tally.add(ask(), trouble)
         requests = sim.count("first")

@@ -14,7 +14,7 @@ from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # no request at import
 
-import litellm  # noqa: E402 - after what it reads
+import litellm
 
 _sleep = asyncio.sleep
 

@@ -59,7 +59,9 @@ def short_table(lines: Sequence[dict[str, Any]]) -> str:
     for name in SHORT:
         line = next((one for one in lines if one["row"] == name), None)
         if line is not None:
-            shown = (_cell(line, one, short=True) for one in (BARE, WITH_FALLBACKS, OURS))
+            shown = (
+                _cell(line, one, short=True) for one in (BARE, WITH_FALLBACKS, OURS)
+            )
             rows.append([line["title"], *shown])
     head = ["", "bare", "with_fallbacks", "ours"]
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]

@@ -10,9 +10,18 @@ from langchain_reliable import errors, events, observers, testing
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 PAGES = {
-    "models": ("Models and candidates", ("ReliableChatModel", "Candidate", "Group", "rotate_keys")),
-    "policies": ("Policies and health", ("CircuitBreaker", "RetryBudget", "Budget", "CallOptions", "Health")),
-    "errors": ("Errors and failures", ("classify", "Failure", "FailureKind", "Verdict", "PROPAGATE")),
+    "models": (
+        "Models and candidates",
+        ("ReliableChatModel", "Candidate", "Group", "rotate_keys"),
+    ),
+    "policies": (
+        "Policies and health",
+        ("CircuitBreaker", "RetryBudget", "Budget", "CallOptions", "Health"),
+    ),
+    "errors": (
+        "Errors and failures",
+        ("classify", "Failure", "FailureKind", "Verdict", "PROPAGATE"),
+    ),
 }
 MODULES = {
     "events": ("Events", events),
@@ -47,7 +56,9 @@ def own_names(module):
     return tuple(
         name
         for name, thing in vars(module).items()
-        if inspect.isclass(thing) and thing.__module__ == module.__name__ and name[0] != "_"
+        if inspect.isclass(thing)
+        and thing.__module__ == module.__name__
+        and name[0] != "_"
     )
 
 
@@ -58,7 +69,9 @@ def placed():
     rest = [name for name in rest if name not in own_names(observers)]
     named = {name for name in own_names(errors)}
     for page, (title, names) in PAGES.items():
-        more = tuple(one for one in rest if one not in named) if page == "policies" else ()
+        more = (
+            tuple(one for one in rest if one not in named) if page == "policies" else ()
+        )
         lines = list(entries(langchain_reliable, (*names, *more)))
         if page == "errors":
             lines += entries(errors, own_names(errors))

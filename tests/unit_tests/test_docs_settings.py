@@ -25,12 +25,14 @@ PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 INTRO = """\
 # All settings
 
-Every field, with its default. All are given by name; all durations are seconds. What a field is good for stands in the guides: \
-[streaming](streaming.md), [retries](retries.md), [groups and keys](groups.md), [health](health.md), [observing](observing.md).
+Every field, with its default. All are given by name; all durations are seconds. What \
+a field is good for stands in the guides: \
+[streaming](streaming.md), [retries](retries.md), \
+[groups and keys](groups.md), [health](health.md), [observing](observing.md).
 """
 TABLES = {
-    ReliableChatModel: "The model itself. LangChain's own fields (`cache`, `callbacks`, "
-    "`tags`, `metadata`, `rate_limiter`, ...) are there as in every chat model.",
+    ReliableChatModel: "The model itself. LangChain's own fields (`cache`, "
+    "`callbacks`, `tags`, `metadata`, `rate_limiter`, ...) are there as in every chat model.",
     Candidate: "An entry of `models` with settings of its own: "
     "`Candidate(model, name=...)`. What is not given here is the model's.",
     Group: "An entry of `models` of several equals: `Group([one, two], order=...)`.",
@@ -81,7 +83,11 @@ def default_of(info):
 def meaning_of(owner, name, info):
     told = info.description or written_beneath(owner).get(name)
     if told is None:  # described among the arguments of the class
-        args = re.search(rf"^    {name}: (.+?)(?=^    \w+:|\Z)", inspect.getdoc(owner), re.M | re.S)
+        args = re.search(
+            rf"^    {name}: (.+?)(?=^    \w+:|\Z)",
+            inspect.getdoc(owner),
+            re.MULTILINE | re.DOTALL,
+        )
         told = args.group(1) if args else ""
     return " ".join(told.split()).replace("|", "\\|")
 
@@ -96,7 +102,9 @@ def rows(owner):
 def page():
     parts = [INTRO]
     for owner, told in TABLES.items():
-        parts.append(f"\n## {owner.__name__}\n\n{told}\n\n" + "\n".join(rows(owner)) + "\n")
+        parts.append(
+            f"\n## {owner.__name__}\n\n{told}\n\n" + "\n".join(rows(owner)) + "\n"
+        )
     return "".join(parts)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import langchain_reliable
-from benchmarks import compare
+from benchmarks import compare, compare_contestants
+from langchain_reliable import ReliableChatModel
 from langchain_reliable.testing import error_status, says, simulator
 
 ROOT = Path(__file__).parents[2]
@@ -69,6 +71,18 @@ def test_the_comparison_is_what_was_measured():
     assert compare.section(result) in TEXT, "run python -m benchmarks.compare"
     titles = [trouble.title for trouble in compare.TROUBLES.values()]
     assert list(result["cells"]) == titles
+
+
+@pytest.mark.parametrize("name", ["cut", "tool"])
+def test_with_the_whole_answer_held_the_second_answers(name, monkeypatch):
+    def held(first, second):
+        return ReliableChatModel(models=[first, second], commit_on="complete")
+
+    ours = compare_contestants.CONTESTANTS["ours"]
+    whole = {"ours": replace(ours, build=held)}
+    monkeypatch.setattr(compare, "CONTESTANTS", whole)
+    said = compare.measured(compare.TROUBLES[name], "ours", None)
+    assert said in ("the second answers", "the whole call")
 
 
 @pytest.mark.parametrize("name", ["breaks", "cut", "retries", "key", "tool"])
