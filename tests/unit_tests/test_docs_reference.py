@@ -67,7 +67,7 @@ def placed():
     taken = {name for _, names in PAGES.values() for name in names}
     rest = [name for name in langchain_reliable.__all__ if name not in taken]
     rest = [name for name in rest if name not in own_names(observers)]
-    named = {name for name in own_names(errors)}
+    named = set(own_names(errors))
     for page, (title, names) in PAGES.items():
         more = (
             tuple(one for one in rest if one not in named) if page == "policies" else ()

@@ -32,7 +32,8 @@ a field is good for stands in the guides: \
 """
 TABLES = {
     ReliableChatModel: "The model itself. LangChain's own fields (`cache`, "
-    "`callbacks`, `tags`, `metadata`, `rate_limiter`, ...) are there as in every chat model.",
+    "`callbacks`, `tags`, `metadata`, `rate_limiter`, ...) are there as in every chat "
+    "model.",
     Candidate: "An entry of `models` with settings of its own: "
     "`Candidate(model, name=...)`. What is not given here is the model's.",
     Group: "An entry of `models` of several equals: `Group([one, two], order=...)`.",
