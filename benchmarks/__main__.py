@@ -1,6 +1,6 @@
 """The command line: `python -m benchmarks`, or `make bench`.
 
-Reading it, running the rows and saying where the results went live here.
+It reads the options, runs the rows and says where the results went.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 README = ROOT / "README.md"
+NUMBERS = ROOT / "docs" / "numbers.md"
 
 
 def main(arguments: Sequence[str] | None = None, *, run: Run | None = None) -> int:
-    """Measure, or write the README's section.
+    """Measure, or write the tables of the README and docs/numbers.md.
 
     Args:
         arguments: The command line; `sys.argv` unless given.
@@ -46,7 +47,8 @@ def main(arguments: Sequence[str] | None = None, *, run: Run | None = None) -> i
     options = parser.parse_args(arguments)
     if options.readme:
         source = options.json or RESULTS
-        report.write_readme(README, json.loads(source.read_text(encoding="utf-8")))
+        result = json.loads(source.read_text(encoding="utf-8"))
+        report.write_pages(README, NUMBERS, result)
         return 0
     if not (rows := _chosen(options)):
         parser.error(f"no such row; there are: {', '.join(row.name for row in ROWS)}")
@@ -123,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
         "--tiny", action="store_true", help="see that all of it runs; no real numbers"
     )
     parser.add_argument(
-        "--readme", action="store_true", help="write the README's table from the JSON"
+        "--readme",
+        action="store_true",
+        help="write the tables of the README and docs/numbers.md from the JSON",
     )
     return parser
 

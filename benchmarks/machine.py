@@ -35,7 +35,7 @@ def described() -> dict[str, Any]:
             "system": f"{platform.system()} {platform.release()}",
             "load": round(os.getloadavg()[0], 2),
         },
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **versions(*_PACKAGES)},
     }
 
 
@@ -48,9 +48,10 @@ def _cpu() -> str:
     return platform.processor() or platform.machine()
 
 
-def _versions() -> dict[str, str]:
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
     known = {}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             known[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -1,7 +1,6 @@
-"""The table, for the terminal and for the README.
+"""The table, for the terminal, for docs/numbers.md, and five rows of it for the README.
 
-Both are made of what the JSON says, so the README shows what was printed. Measuring
-never lives here.
+All are made of what the JSON says, so the pages show what was printed.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.contestants import BARE, CONTESTANTS
+from benchmarks.contestants import BARE, CONTESTANTS, OURS, WITH_FALLBACKS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +16,11 @@ if TYPE_CHECKING:
 
 BEGIN = "<!-- numbers: written by `python -m benchmarks --readme` -->"
 END = "<!-- end of numbers -->"
+SHORT = (
+    *("astream-1000", "astream-openai", "afirst-openai", "invoke-openai"),
+    "failover-known",
+)
+"""The rows of the README: streams, the first word, an answer, and an outage."""
 
 
 def table(lines: Sequence[dict[str, Any]]) -> str:
@@ -49,8 +53,24 @@ def heading(result: dict[str, Any]) -> str:
     )
 
 
-def write_readme(readme: Path, result: dict[str, Any]) -> None:
-    """Put the table between the markers.
+def short_table(lines: Sequence[dict[str, Any]]) -> str:
+    """Return the five rows of the README, with the columns that everybody knows."""
+    rows = []
+    for name in SHORT:
+        line = next((one for one in lines if one["row"] == name), None)
+        if line is not None:
+            shown = (
+                _cell(line, one, short=True) for one in (BARE, WITH_FALLBACKS, OURS)
+            )
+            rows.append([line["title"], *shown])
+    head = ["", "bare", "with_fallbacks", "ours"]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    rule = ["-" * width for width in widths]
+    return "".join(_row(row, widths) for row in (head, rule, *rows))
+
+
+def write_pages(readme: Path, numbers: Path, result: dict[str, Any]) -> None:
+    """Put five rows into the README and all of them into the page of numbers.
 
     Raises:
         ValueError: The markers are missing, or the numbers are those of a tiny or
@@ -58,13 +78,27 @@ def write_readme(readme: Path, result: dict[str, Any]) -> None:
     """
     if result["tiny"] or result["partial"]:
         raise ValueError("these are not all rows, or tiny ones: run `make bench` first")
-    text = readme.read_text(encoding="utf-8")
+    _between_markers(readme, f"{short_table(result['lines'])}\n{dated(result)}")
+    _between_markers(numbers, f"{heading(result)}\n\n{table(result['lines'])}")
+
+
+def dated(result: dict[str, Any]) -> str:
+    """Return when it was measured, for where there is no room for more."""
+    machine = result["machine"]
+    return (
+        f"{result['date']}, commit {result['commit'] or 'unknown'}, "
+        f"{machine['cores']} cores of {machine['cpu']}. Ratios to bare, or what is "
+        "added to it; median ± half the distance of the quartiles.\n"
+    )
+
+
+def _between_markers(page: Path, section: str) -> None:
+    text = page.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{readme.name} lacks the markers {BEGIN} and {END}")
+        raise ValueError(f"{page.name} lacks the markers {BEGIN} and {END}")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    section = f"{BEGIN}\n\n{heading(result)}\n\n{table(result['lines'])}\n{END}"
-    readme.write_text(f"{before}{section}{after}", encoding="utf-8")
+    page.write_text(f"{before}{BEGIN}\n\n{section}\n{END}{after}", encoding="utf-8")
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -72,7 +106,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     return f"| {' | '.join(padded)} |\n"
 
 
-def _cell(line: dict[str, Any], name: str) -> str:
+def _cell(line: dict[str, Any], name: str, *, short: bool = False) -> str:
     cell = line["cells"].get(name)
     if cell is None:
         return ""
@@ -80,11 +114,12 @@ def _cell(line: dict[str, Any], name: str) -> str:
         return f"{_number(cell['median'])} {line['unit']}"
     low, high = cell[line["shows"]]["quartiles"]
     found, noise = cell[line["shows"]]["median"], (high - low) / 2
+    target = "" if short else _target(line, cell)
     if line["shows"] == "ratio":
-        return f"{found:.3f} ±{noise:.3f}{_target(line, cell)}"
+        return f"{found:.3f} ±{noise:.3f}{target}"
     sign = "+" if found >= 0 else "-"
     shown = f"{sign}{_number(abs(found))} ±{_number(noise)} {line['unit']}"
-    return f"{shown}{_target(line, cell)}"
+    return f"{shown}{target}"
 
 
 def _target(line: dict[str, Any], cell: dict[str, Any]) -> str:

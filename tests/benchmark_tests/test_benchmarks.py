@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from benchmarks import report, summary
-from benchmarks.__main__ import README, RESULTS, main
+from benchmarks.__main__ import NUMBERS, README, RESULTS, main
 from benchmarks.contestants import BARE, BARE_AGAIN, CONTESTANTS, EVERYBODY, OURS
 from benchmarks.rounds import turned
 from benchmarks.rows import CALL, ROWS, Metric
@@ -95,9 +95,10 @@ def test_what_is_added_is_told_with_its_unit():
     assert "-0.400 ±0 ms" in shown
 
 
-def test_the_readme_gets_the_table(tmp_path):
-    page = tmp_path / "README.md"
-    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+def test_the_pages_get_the_table(tmp_path):
+    page, short = tmp_path / "numbers.md", tmp_path / "README.md"
+    for one in (page, short):
+        one.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
     facts = {
         "date": "2026-01-01",
         "commit": "abc1234",
@@ -107,25 +108,28 @@ def test_the_readme_gets_the_table(tmp_path):
     }
     lines = lines_of(CALL[0], {BARE: 1.0, OURS: 1.1})
     result = {**facts, "tiny": False, "partial": False, "lines": lines}
-    report.write_readme(page, result)
+    report.write_pages(short, page, result)
     once = page.read_text()
     assert once.startswith("before\n")
     assert once.endswith("after\n")
     assert "commit abc1234, a CPU with 2 cores" in once
     assert report.table(lines) in once
     assert "old" not in once
-    report.write_readme(page, result)
+    report.write_pages(short, page, result)
     assert page.read_text() == once
     for wrong in ("tiny", "partial"):
         with pytest.raises(ValueError, match="make bench"):
-            report.write_readme(page, {**result, wrong: True})
+            report.write_pages(short, page, {**result, wrong: True})
     page.write_text("no markers")
     with pytest.raises(ValueError, match="markers"):
-        report.write_readme(page, result)
+        report.write_pages(short, page, result)
 
 
-def test_the_readme_shows_what_was_printed():
+def test_the_pages_show_what_was_printed():
     result = json.loads(RESULTS.read_text(encoding="utf-8"))
-    page = README.read_text(encoding="utf-8")
+    page = NUMBERS.read_text(encoding="utf-8")
     assert report.table(result["lines"]) in page, "run python -m benchmarks --readme"
     assert report.heading(result) in page
+    short = README.read_text(encoding="utf-8")
+    assert report.short_table(result["lines"]) in short
+    assert report.dated(result) in short

@@ -1,0 +1,86 @@
+"""Every recipe runs, with the simulator in the place of its providers."""
+
+from __future__ import annotations
+
+import gc
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+from langchain_openai.chat_models import _client_utils as caches
+
+from langchain_reliable.testing import (
+    content_then_cut,
+    error_status,
+    role_then_cut,
+    says,
+    simulator,
+    tool_call,
+)
+
+RECIPES = Path(__file__).parents[2] / "docs" / "recipes"
+PAGES = sorted(page for page in RECIPES.glob("*.md") if page.stem != "index")
+GPT, CLAUDE = "gpt-5.4", "claude-sonnet-5"
+BLUE = says("Air scatters blue.")
+CALLS = says(calls=[tool_call("weather", city="Oslo")])
+
+WORLDS = {
+    "chat_product": ({GPT: [role_then_cut()], CLAUDE: [BLUE]}, "Air scatters blue."),
+    "fastapi_sse": (
+        {GPT: [error_status(503)], "gpt-5.4-mini": [BLUE]},
+        'event: token\ndata: {"text": "Air',
+    ),
+    "agent": (
+        {GPT: [CALLS, error_status(503)], CLAUDE: [says("Sunny."), says("A hat.")]},
+        "claude-sonnet-5 said: A hat.",
+    ),
+    "costs": (
+        {GPT: [error_status(401)], CLAUDE: [BLUE]},
+        "claude-sonnet-5 answered nothing known",
+    ),
+    "keys_and_regions": ({GPT: [BLUE], CLAUDE: [BLUE]}, "bob "),
+    "batch": ({"gpt-5.4-mini": [BLUE]}, "20 answers, 0 to do again"),
+    "interrupted": (
+        {GPT: [content_then_cut(BLUE, after=1)], CLAUDE: [says("Because.")]},
+        "clear gpt-5.4 broke off; asking again\nappend Because.",
+    ),
+    "processes": (
+        {GPT: [error_status(401)], "gpt-5.4-mini": [BLUE]},
+        "task 2 by gpt-5.4-mini",
+    ),
+    "load_balancer": ({GPT: [error_status(503)], CLAUDE: [BLUE]}, "(200, 'Air"),
+}
+"""What the models reply, and what must be seen."""
+
+
+@pytest.fixture
+def providers(monkeypatch):
+    """Put the simulator where the clients look for their providers."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-test")
+    with simulator() as sim:
+        monkeypatch.setenv("OPENAI_API_BASE", sim.openai_url)
+        monkeypatch.setenv("ANTHROPIC_API_URL", sim.anthropic_url)
+        yield sim
+    caches._cached_async_httpx_client.cache_clear()
+    with warnings.catch_warnings():  # a program leaves idle connections to its end
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def test_every_recipe_is_listed_and_has_a_world():
+    index = (RECIPES / "index.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\]\((\w+)\.md\)", index)) == {one.stem for one in PAGES}
+    assert set(WORLDS) == {one.stem for one in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_recipe_runs(page, providers, in_no_time, capsys):
+    replies, seen = WORLDS[page.stem]
+    for name, entries in replies.items():
+        providers.script(name, *entries)
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 1
+    exec(compile(blocks[0], page.name, "exec"), {"__name__": "recipe"})  # noqa: S102 - our own page
+    assert seen in capsys.readouterr().out
