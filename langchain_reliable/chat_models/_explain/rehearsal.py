@@ -19,7 +19,7 @@ from langchain_reliable.errors import AnswerRejected
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from langchain_reliable._core.candidate_queue import HealthStore
+    from langchain_reliable._core.health_store import HealthStore
     from langchain_reliable._core.retry_budget import RetryTokenBucket
     from langchain_reliable._core.steps import Attempt, Plan, Route
     from langchain_reliable.failures import Failure
