@@ -359,3 +359,12 @@ def test_says_is_what_the_simulator_says(sim):
     sim.script("gpt-a", says("bonjour"))
     written = config(deployment("chat", api_base=sim.openai_url))
     assert ReliableChatModel.from_config(written).invoke("?").text == "bonjour"
+
+
+def test_redis_is_a_health_that_processes_share():
+    pytest.importorskip("redis")
+    where = {"redis_host": "h", "redis_port": 7, "redis_password": "p@ss"}
+    for given in (where, {"redis_url": "redis://h:7/0"}):
+        made = ReliableChatModel.from_config(config(deployment("chat"), **given))
+        assert type(made.health).__name__ == "RedisHealth"
+        assert "p@ss" not in repr(made.health)
