@@ -98,7 +98,7 @@ class Explanation:
         margin = max(map(cells, names)) + 2
         lines = [self.title, ""]
         for name, one in zip(names, self.scenarios, strict=True):
-            told = textwrap.wrap(one.sentence, WIDTH - margin)
+            told = textwrap.wrap(one.sentence, WIDTH - margin, break_on_hyphens=False)
             lines.append(f"{padded(name, margin)}{told[0]}")
             lines += [" " * margin + more for more in told[1:]]
         for mark, said in (*_marked("! ", self.warnings), *_marked("", self.notes)):
