@@ -5,7 +5,7 @@ with the same watch and says what came of it. Where it is not installed its cell
 empty and the run says so:
 
 ```console
-$ make .venv-litellm
+$ make bench
 ```
 
 `python -m benchmarks.litellm_router` is what runs there: it reads one request a line.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 PLACE: Final = os.environ.get("LITELLM_VENV", str(ROOT / ".venv-litellm"))
-MISSING: Final = "LiteLLM's Router was not measured: `make .venv-litellm` installs it"
+MISSING: Final = "LiteLLM's Router was not measured: `make bench` installs it"
 
 
 class LiteLLM:

@@ -1,4 +1,4 @@
-"""The command line: `langchain-reliable demo`, `ask` and `check`."""
+"""The command line: `langchain-reliable demo`, `check`, `explain` and `ask`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,12 @@ def _check(options: argparse.Namespace) -> int:
     return checkup(options, timeout=options.timeout, plain=options.plain)
 
 
+def _explain(options: argparse.Namespace) -> int:
+    from langchain_reliable._cli.explain import explain  # noqa: PLC0415 - as above
+
+    return explain(options)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="langchain-reliable",
@@ -77,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="command")
     _add_demo(commands.add_parser("demo", help="what it does; no key, no network"))
     _add_check(commands.add_parser("check", help="who works, and what is wrong"))
+    _add_explain(
+        commands.add_parser("explain", help="what a model would do in trouble")
+    )
     _add_ask(commands.add_parser("ask", help="ask real models, first to last"))
     return parser
 
@@ -121,6 +130,24 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     )
     _add_plain(command)
     command.set_defaults(run=_check)
+
+
+def _add_explain(command: argparse.ArgumentParser) -> None:
+    command.description = (
+        "Say what a model would do if its first candidate is refused, limited, silent "
+        "and so on: who answers, what the caller sees, how long it takes at most, and "
+        "how often each is asked. Nobody is asked for it. The exit status is 1 if it "
+        "has settings that cannot work."
+    )
+    _add_target(command)
+    _add_models(command)
+    command.add_argument(
+        "--surface",
+        choices=("stream", "invoke"),
+        default="stream",
+        help="how it would be asked (default: stream)",
+    )
+    command.set_defaults(run=_explain)
 
 
 def _seconds(text: str) -> float:

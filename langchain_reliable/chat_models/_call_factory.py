@@ -84,7 +84,7 @@ class CallFactory:
                 attempt=model.attempt_timeout,
             ),
         )
-        self._policy = Policy(
+        self.policy = Policy(
             max_attempts=model.max_attempts,
             initial_backoff=model.initial_backoff,
             max_backoff=model.max_backoff,
@@ -100,7 +100,7 @@ class CallFactory:
             require_finish_reason=model.require_finish_reason,
             judge=AnswerJudge(
                 accepts_empty=model.on_empty == "accept",
-                passes_filtered_on=self._policy.goes_on_after_filter,
+                passes_filtered_on=self.policy.goes_on_after_filter,
                 accept=model.accept,
             ),
         )
@@ -116,6 +116,11 @@ class CallFactory:
             classifier_with(model.classify), lambda: self.router.candidates
         )
         self._dispatch = ObserverDispatch((_LOG, *model.observers))
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether a stream is shown only when it is whole."""
+        return self._commit_policy.commit_on == "complete"
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         """Be `None` in a deep or pickled copy of a model: its fields are its own."""
@@ -175,7 +180,7 @@ class CallFactory:
         )
         if streams and self._require_streaming:
             plan = self._streaming(plan, request, streams)
-        policy = self._policy
+        policy = self.policy
         if options is not None:
             options = checked_options(options)
             if options.tags:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from langchain_reliable.chat_models._call_factory import CallFactory
     from langchain_reliable.chat_models._check_report import CheckReport
     from langchain_reliable.chat_models._execution import Execution
+    from langchain_reliable.chat_models._explain.report import Explanation
 
 _Hook = TypeVar("_Hook", bound=Callable[..., Any])
 
@@ -378,6 +379,23 @@ class ReliableChatModel(LangChainInterface):
         from langchain_reliable.chat_models._check import acheck  # noqa: PLC0415 - as above
 
         return await acheck(self, timeout)
+
+    def explain(self, surface: Literal["stream", "invoke"] = "stream") -> "Explanation":
+        """Say what this model would do in trouble, without asking anybody.
+
+        The rules that make calls are run over scripted failures of the candidate that
+        is asked first, and of all, on a clock that is turned by hand; nothing is
+        remembered. Print it, or take `.as_dict()`. Settings that cannot work are
+        pointed at.
+
+        Args:
+            surface: How it would be asked.
+        """
+        from langchain_reliable.chat_models._explain.scenarios import (  # noqa: PLC0415 - seldom used
+            explain,
+        )
+
+        return explain(self, self._factory, surface)
 
     def _repr_html_(self) -> str:
         from langchain_reliable.chat_models._html import shown  # noqa: PLC0415 - as above

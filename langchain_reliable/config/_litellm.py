@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import difflib
 import logging
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, get_args
+from urllib.parse import quote
 
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group
@@ -18,6 +18,7 @@ from langchain_reliable.config import _table as table
 from langchain_reliable.config._checked import check_fields, number, refused, unknown
 from langchain_reliable.config._deployment import candidate_from
 from langchain_reliable.config._source import filled_in
+from langchain_reliable.health_redis import RedisHealth
 from langchain_reliable.policies import CircuitBreaker, Order
 
 if TYPE_CHECKING:
@@ -317,15 +318,18 @@ def _breaker(options: Mapping[str, Any]) -> Any:
 
 
 def _shared_health(options: Mapping[str, Any]) -> Any:
-    """Return a health that several processes share, where this release has one."""
-    try:
-        shared = import_module("langchain_reliable.health_redis").RedisHealth
-    except ImportError as error:
-        msg = "redis_*: this release can't share health, or redis is not installed"
-        raise ValueError(msg) from error
+    """Return a health that several processes share.
+
+    Raises:
+        ValueError: redis-py is not installed, or this is no address.
+    """
     if (url := options.get("redis_url")) is None:
         secret = options.get("redis_password")
-        login = f":{secret}@" if secret else ""
+        login = f":{quote(str(secret), safe='')}@" if secret else ""
         host, port = options["redis_host"], options.get("redis_port") or 6379
         url = f"redis://{login}{host}:{port}/{options.get('redis_db') or 0}"
-    return shared(url)
+    try:
+        return RedisHealth(url)
+    except (ImportError, TypeError, ValueError) as error:
+        msg = f"redis_*: {error}"
+        raise ValueError(msg) from error

@@ -2,9 +2,12 @@
 
 `ScriptedChatModel` needs no wire; `simulator()` is a loopback server for the real
 clients: it speaks OpenAI's, Anthropic's, Google's, Bedrock's, Cohere's, Mistral's,
-Ollama's and OpenRouter's APIs. Both follow the same scripts. This package imports no
-provider's SDK, and `h11` only when a simulator is started.
+Ollama's and OpenRouter's APIs. Both follow the same scripts. `inject` puts faults into
+real models. This package imports no provider's SDK, and `h11` only when a simulator is
+started.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from langchain_reliable.testing._answers import (
     Answer,
@@ -69,12 +72,16 @@ from langchain_reliable.testing._turns import (
     streams,
 )
 
+if TYPE_CHECKING:
+    from langchain_reliable.testing._inject import Faults, inject
+
 __all__ = [
     "FAULTS",
     "Answer",
     "Binding",
     "ErrorReply",
     "Fault",
+    "Faults",
     "Gate",
     "Pause",
     "Reply",
@@ -105,6 +112,7 @@ __all__ = [
     "finish_then_stall",
     "hang_after_headers",
     "hang_before_headers",
+    "inject",
     "keep_alives_then_silence",
     "malformed_event",
     "metadata_chunks",
@@ -128,3 +136,12 @@ __all__ = [
     "trickle",
     "upstream_connect_error",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what stands on the package itself when it is first asked for (PEP 562)."""
+    if name not in ("Faults", "inject"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from langchain_reliable.testing import _inject  # noqa: PLC0415 - see above
+
+    return getattr(_inject, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -359,3 +360,28 @@ def test_says_is_what_the_simulator_says(sim):
     sim.script("gpt-a", says("bonjour"))
     written = config(deployment("chat", api_base=sim.openai_url))
     assert ReliableChatModel.from_config(written).invoke("?").text == "bonjour"
+
+
+def test_redis_is_a_health_that_processes_share():
+    pytest.importorskip("redis")
+    where = {"redis_host": "h", "redis_port": 7, "redis_password": "p@ss"}
+    for shared in (where, {"redis_url": "redis://h:7/0"}):
+        made = ReliableChatModel.from_config(config(deployment("chat"), **shared))
+        assert type(made.health).__name__ == "RedisHealth"
+        assert "p@ss" not in repr(made.health)
+
+
+def test_the_page_names_every_option():
+    page = (Path(__file__).parents[3] / "docs" / "coming_from_litellm.md").read_text()
+    options = {
+        *ROUTER_KEYS,
+        *table.DEPLOYMENT,
+        *table.DEPLOYMENT_MAPPED,
+        *table.DEPLOYMENT_LEFT_OUT,
+        *table.DEPLOYMENT_REFUSED,
+        *table.ORDERS,
+        *table.PROVIDERS,
+        *table.OTHER_PREFIXES,
+        *(name for each in table.PROVIDERS.values() for name in each.params),
+    }
+    assert not [one for one in sorted(options) if f"`{one}`" not in page]
