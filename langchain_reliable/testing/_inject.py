@@ -126,7 +126,9 @@ def inject(
     Raises:
         TypeError: It, or a child, is no chat model.
     """
-    from langchain_reliable import ReliableChatModel  # noqa: PLC0415 - on top of it
+    from langchain_reliable.chat_models import (  # noqa: PLC0415 - on top of it
+        ReliableChatModel,
+    )
 
     dice = _Dice(faults, random.Random(seed), clock or RealTime())  # noqa: S311 - dice
     logger.warning("faults are injected into %s: %s", type(model).__name__, faults)
@@ -136,7 +138,8 @@ def inject(
 
 
 def _reliable(model: Any, dice: _Dice) -> Any:
-    from langchain_reliable import Group, Health  # noqa: PLC0415 - as above
+    from langchain_reliable.candidates import Group  # noqa: PLC0415 - as above
+    from langchain_reliable.health import Health  # noqa: PLC0415 - as above
 
     def member(one: Any) -> Any:
         return one.model_copy(update={"model": _faulty(one.model, dice)})
