@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGeneration
 
+    from langchain_reliable._core.balancing.hedging import HedgeRule
     from langchain_reliable._core.balancing.orders import Members
     from langchain_reliable._core.fit import Capacity
     from langchain_reliable._core.rate_limits import Allowance
@@ -62,6 +63,7 @@ class Route:
         own_max_tokens: The same, whatever the call says.
         allowance: What it may be asked, where its owner says.
         is_booked: Whether its requests are counted as they begin and end.
+        hedge: When another is asked beside it; `None` for never.
         candidate: Whom the router finds its child by; sealed for the core.
     """
 
@@ -88,6 +90,7 @@ class Route:
     own_max_tokens: int | None = None
     allowance: Allowance | None = None
     is_booked: bool = False
+    hedge: HedgeRule | None = None
     candidate: Any = None
 
 
@@ -186,6 +189,8 @@ class Attempt(NamedTuple):
         admission: What its candidate's health admitted it as.
         has_turn: Whether its rate limiter has already let it pass.
         request: What it was booked as, if it was; sealed for the core.
+        hedge_after: Seconds without a word after which another may be asked beside it.
+        hedged: Whether it is asked beside another.
     """
 
     number: int
@@ -198,6 +203,8 @@ class Attempt(NamedTuple):
     admission: Admission = UNKNOWN
     has_turn: bool = False
     request: Any = None
+    hedge_after: float | None = None
+    hedged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
