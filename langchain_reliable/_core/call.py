@@ -14,8 +14,8 @@ whoever was only put off, because waiting for it would have taken longer than as
 next one, may be asked again.
 
 `Launch` books the attempt; every other answer is free to ask twice. Several attempts
-may be in flight: each has its number from its start, and its end is told by it. While one is
-in flight, another may be asked beside it (`Route.hedge`): `what_now` says when. Who
+may be in flight: each has its number from its start, and its end is told by it. While
+one is, another may be asked beside it (`Route.hedge`): `what_now` says when. Who
 succeeds first wins, and those still in flight have lost by that.
 """
 
@@ -601,6 +601,11 @@ class Call(Generic[T]):
             return  # its probe has closed the circuit
         for one in (attempt, *self._others_in_flight(attempt)):
             self._let_go(one, now)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call has come to its end, told or not."""
+        return self._end is not None or self._fatal is not None
 
     def is_in_flight(self, attempt: Attempt) -> bool:
         """Return whether an attempt has neither ended nor lost."""

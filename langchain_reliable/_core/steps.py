@@ -149,6 +149,13 @@ class Plan:
         )
 
 
+class Raced(Protocol):
+    """What an attempt is told that runs beside another, in a thread."""
+
+    def reads_with(self, reader: Any, /) -> None:
+        """Take note of what waits for the child, and could be told to stop."""
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class AttemptProgress:
     """What has come of an attempt so far, written down by whoever reads its answer.
@@ -160,6 +167,7 @@ class AttemptProgress:
         broke: What broke after the last word of an answer that is whole all the same.
         timer: Its time limits, once they run.
         is_over: Whether nothing more is to come of it.
+        raced: By what it may be given up, where it runs beside another in a thread.
     """
 
     opened_at: float | None = None
@@ -168,6 +176,7 @@ class AttemptProgress:
     broke: Exception | None = None
     timer: AttemptTimer | None = None
     is_over: bool = False
+    raced: Raced | None = None
 
     @property
     def has_spoken(self) -> bool:

@@ -125,6 +125,7 @@ class Execution:
         request = self._request if attempt.number == 1 else self._request.afresh()
         limits = attempt.timeouts  # looked at by hand: mostly nothing bounds it
         bounded = limits.attempt is not None or limits.deadline is not None
+        bounded = bounded or attempt.progress.raced is not None
         if bounded or not (limits.answer is None or limits.answer_is_soft):
             work = partial(child.answer, request)
             answer = self._limited(work, attempt.timeouts, attempt)
@@ -164,13 +165,14 @@ class Execution:
             self._limited(child.take_turn, attempt.timeouts.of_the_call, attempt)
         reading = self._reading(child, attempt, commit_policy)
         request = self._request if attempt.number == 1 else self._request.afresh()
-        clock = self.clock
-        if not reading.timer.limited:
+        clock, raced = self.clock, attempt.progress.raced
+        if not reading.timer.limited and raced is None:
             return open_stream(child.chunks(request), reading, clock)
         opening = Peek(reading, clock)
-        return ThreadReader(reading.timer, clock, attempt.route.key).opened(
-            lambda: opening.of(child.chunks(request)), opening.cut_by
-        )
+        reader = ThreadReader(reading.timer, clock, attempt.route.key)
+        if raced is not None:
+            raced.reads_with(reader)
+        return reader.opened(lambda: opening.of(child.chunks(request)), opening.cut_by)
 
     async def _aopen(
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
@@ -275,10 +277,17 @@ class Execution:
     def _limited(
         self, work: Callable[[], T], timeouts: Timeouts, attempt: Attempt
     ) -> T:
-        timer = AttemptTimer(timeouts, self.clock.now(), streams=False, soft_too=False)
-        if not timer.limited:
+        """Wait for something in a thread, if that is limited or may be given up."""
+        raced = attempt.progress.raced
+        soft_too = raced is not None  # there is a thread anyway
+        now = self.clock.now()
+        timer = AttemptTimer(timeouts, now, streams=False, soft_too=soft_too)
+        if not timer.limited and raced is None:
             return work()
-        return ThreadReader(timer, self.clock, attempt.route.key).answer(work)
+        reader = ThreadReader(timer, self.clock, attempt.route.key)
+        if raced is not None:
+            raced.reads_with(reader)
+        return reader.answer(work)
 
     async def _alimited(self, work: Awaitable[T], timeouts: Timeouts) -> T:
         timer = AttemptTimer(timeouts, self.clock.now(), streams=False)
