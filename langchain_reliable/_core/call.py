@@ -682,6 +682,20 @@ class Call(Generic[T]):
         self.trail.interrupted(failure, error, now)
         self._report_to_health(winner, failure, error, now, chance)
 
+    def taken_back(
+        self, failure: Failure, error: Exception, now: float, chance: float
+    ) -> None:
+        """Take note that the winner's stream broke, and that the call goes on.
+
+        What was shown of it can be taken back, so it is a failed attempt like others.
+        """
+        winner = cast("Attempt", self.trail.winner)  # only a committed one relays
+        self._end, self._idle_since = None, now
+        self._book_lost(winner, now)
+        self.trail.taken_back(failure, error, now)
+        others = self._queue.anyone_else(winner.route, now)
+        self._decide(winner, error, failure, now, chance, others=others)
+
     def _ended(self, attempt: Attempt, now: float) -> None:
         if self._in_flight.pop(attempt.number, None) is not None:
             self._queue.ended(attempt.route)

@@ -29,6 +29,7 @@ from langchain_reliable.events import (
     Hedged,
     Interrupted,
     PassedOver,
+    Restarted,
     Retried,
     SlowCall,
     Waiting,
@@ -204,6 +205,29 @@ class Trail:
             number=winner.number,
             input_tokens=record.input_tokens,
             output_tokens=record.output_tokens,
+        )
+
+    def taken_back(self, failure: Failure, error: Exception, now: float) -> None:
+        """The stream of the winner broke, and the call goes on without it."""
+        winner = cast("Attempt", self.winner)  # only a committed one relays
+        self.winner = None
+        record = self._by_number[winner.number]
+        record = self._by_number[winner.number] = _broken(
+            record, winner, failure, error
+        )
+        self._whole.append(error)
+        self._tell(AttemptFailed, now, attempt=record)
+
+    def restarted(self, source: str, message_id: str | None, now: float) -> None:
+        """Another answer is shown in place of one that broke."""
+        number = None if self.winner is None else self.winner.number
+        self._tell(
+            Restarted,
+            now,
+            source=source,
+            target=self.served_by,
+            message_id=message_id,
+            number=number,
         )
 
     def waiting(

@@ -23,8 +23,14 @@ from langchain_reliable._runtime.peek import (
     open_stream,
 )
 from langchain_reliable._runtime.reader_thread import ThreadReader
+from langchain_reliable._runtime.restart import (
+    BrokenAnswer,
+    TakenBackError,
+    were_kept,
+)
 from langchain_reliable._runtime.timer import within_limits
 from langchain_reliable.errors import (
+    AllModelsFailed,
     AnswerTimeout,
     BrokenToolCall,
     EmptyAnswer,
@@ -84,6 +90,7 @@ class Execution:
         self._classifier = classifier
         self.clock = clock
         self.traced: TracedRun | None = None
+        self.may_restart = False
         self._commit_policy = commit_policy
         self._children: dict[int, Child] = {}  # by attempt
 
@@ -382,6 +389,11 @@ class Execution:
         clock = self.clock
         if (winner := self.call.trail.winner) is not None:
             winner.progress.parts = shown
+        if self.may_restart and were_kept(shown):
+            self.may_restart = False
+            served_by = self.call.trail.served_by
+            self.call.taken_back(failure, error, clock.now(), clock.chance())
+            return TakenBackError(BrokenAnswer(shown, served_by, failure, error))
         self.call.interrupted(failure, error, clock.now(), clock.chance())
         answer = error.answer if isinstance(error, BrokenToolCall) else None
         return StreamInterrupted(
@@ -389,6 +401,24 @@ class Execution:
             served_by=self.call.trail.served_by,
             attempts=self.call.trail.records,
             failure=failure,
+        )
+
+    def restarted(self, broken: BrokenAnswer, message_id: str | None) -> None:
+        """Take note that another answer takes the place of a broken one."""
+        self.call.trail.restarted(broken.served_by, message_id, self.clock.now())
+
+    def interrupted_after_all(
+        self, broken: BrokenAnswer, error: Exception
+    ) -> Exception:
+        """Return what to raise where nobody else has answered either."""
+        ours = isinstance(error, AllModelsFailed)
+        if not ours and self._classifier(error) is None:
+            return error
+        return StreamInterrupted(
+            partial=merged(list(broken.shown)),
+            served_by=broken.served_by,
+            attempts=self.call.trail.records,
+            failure=broken.failure,
         )
 
 

@@ -144,6 +144,12 @@ class ModelSettings(DescribedFields, BaseChatModel):
     and the next is asked. Streams are then held to their end. With structured output
     what was read is in `message.additional_kwargs["parsed"]`."""
 
+    on_interrupt: Literal["raise", "restart"] = "raise"
+    """What becomes of a stream that breaks after it was let out: `"raise"` ends the
+    call with `StreamInterrupted`; `"restart"` asks on, takes what was shown back and
+    shows the new answer, once a call. Only in an `invoke` or `ainvoke` that token
+    listeners hear (agents, LangGraph's `messages`); `stream` and `astream` raise."""
+
     require_streaming: bool = False
     """If true, `stream` and `astream` skip models that cannot stream, and raise
     `StreamingUnavailable` at once if none can. Otherwise such a model's answer arrives
