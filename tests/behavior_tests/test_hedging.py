@@ -21,7 +21,15 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from our_threads import wait_for_rest
 
-from langchain_reliable import PROPAGATE, AllModelsFailed, Hedge, ReliableChatModel
+from langchain_reliable import (
+    PROPAGATE,
+    AllModelsFailed,
+    CustomEventObserver,
+    Hedge,
+    ReliableChatModel,
+    StreamInterrupted,
+    Timeline,
+)
 from langchain_reliable._runtime.reader_thread import abandoned_readers
 from langchain_reliable.events import AttemptFailed, AttemptLost, Hedged
 from langchain_reliable.failures import FailureKind
@@ -352,6 +360,43 @@ def test_a_hedge_that_breaks_in_mid_answer_is_an_interruption(signals, loop_run)
     model.models = [model.models[0], ByHand(model="second", agives=breaks)]
     with pytest.raises(ModelError, match="second"):
         loop_run(asked_to_the_end(model, "astream"))
+
+
+def test_a_hedge_that_falls_silent_in_mid_answer_is_an_interruption(signals, loop_run):
+    settings = {"idle_timeout": AFTER}
+    model, _ = race(signals, ("silent", None), ("speaks", "second asked"), **settings)
+
+    async def falls_silent():
+        yield chunk("half")
+        await asyncio.Event().wait()
+
+    model.models = [model.models[0], ByHand(model="second", agives=falls_silent)]
+    with pytest.raises(StreamInterrupted) as caught:
+        loop_run(asked_to_the_end(model, "astream"))
+    assert caught.value.kind == "timeout"
+    assert caught.value.partial.text == "half"
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_each_has_its_own_limits(signals, loop_run, surface):
+    settings = {"attempt_timeout": 2 * AFTER}
+    model, _ = race(signals, ("silent", None), ("silent", None), **settings)
+    with pytest.raises(AllModelsFailed) as caught:
+        loop_run(asked_to_the_end(model, surface))
+    kinds = [(one.candidate, one.failure.kind.value) for one in caught.value.attempts]
+    assert kinds == [("first", "timeout"), ("second", "timeout")]
+
+
+def test_pictures_and_logs_show_both(signals, loop_run, caplog):
+    timeline = Timeline()
+    model, _ = race(signals, ("silent", None), ("speaks", "second asked"))
+    observers = (*model.observers, timeline, CustomEventObserver())
+    model = model.model_copy(update={"observers": observers})
+    with caplog.at_level("INFO", logger="langchain_reliable"):
+        loop_run(asked_to_the_end(model, "astream"))
+    assert "first" in str(timeline)
+    assert "second" in str(timeline)
+    assert "second" in caplog.text
 
 
 def says_third():
