@@ -8,6 +8,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
+    Literal,
     ParamSpec,
     Self,
     TypeAlias,
@@ -119,7 +120,7 @@ class _CandidateSettings(_Setting):
     """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
     attempt_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
-    hedge: Hedge | None = None
+    hedge: Hedge | float | Literal["p95"] | None = None
     """When another is asked beside this one, instead of the model's `hedge`; `None`, if
     given, for never."""
     context_window: int | None = Field(default=None, gt=0)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from langchain_reliable._core.fit import Capacity
     from langchain_reliable._core.steps import Turns
     from langchain_reliable._core.timeouts import Timeouts
-    from langchain_reliable.policies import Hedge
 
 
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -54,7 +53,7 @@ class Router:
         max_retries: int,
         manage_retries: bool,  # noqa: FBT001 - named by its place in the fields
         timeouts: Timeouts,
-        hedge: Hedge | None = None,
+        hedge: object = None,
     ) -> None:
         """Take the candidates in.
 

@@ -160,7 +160,7 @@ class ReliableChatModel(LangChainInterface):
         clock = execution.clock
 
         def open_() -> "PeekedStream":
-            opened: "PeekedStream" = drive(execution.call, execution.open, clock)
+            opened: PeekedStream = drive(execution.call, execution.open, clock)
             return opened
 
         if self.on_interrupt == "raise" or (run := _taken(run_manager)) is None:

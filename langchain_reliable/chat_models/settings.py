@@ -182,7 +182,7 @@ class ModelSettings(DescribedFields, BaseChatModel):
     `"thread_id"`: its calls stay with the same member of each group, where the prompt
     cache is warm, as long as that member can answer. Members are told apart by their
     names, the same in every process. Without a value a group's `order` holds."""
-    hedge: Hedge | None = None
+    hedge: Hedge | float | Literal["p95"] | None = None
     """Seconds without a first word after which another candidate is asked beside the
     first; who begins to answer first wins, and the other is closed, unseen. A number,
     `"p95"` or `Hedge(...)`; `None` for never. At most one call in twenty costs a second

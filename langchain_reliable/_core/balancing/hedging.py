@@ -13,6 +13,8 @@ from collections import deque
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from langchain_reliable.policies import checked_hedge
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
     from contextlib import AbstractContextManager
@@ -50,8 +52,9 @@ class HedgeRule(NamedTuple):
     measured: bool = False
 
 
-def hedge_rule(hedge: Hedge | None) -> HedgeRule | None:
+def hedge_rule(written: object) -> HedgeRule | None:
     """Return a user's wish as a call reads it."""
+    hedge: Hedge | None = checked_hedge(written)
     if hedge is None:
         return None
     if hedge.after == "p95":
