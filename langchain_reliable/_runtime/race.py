@@ -145,7 +145,7 @@ class AsyncRace(Generic[T]):
         self.call.succeeded(attempt, answer, self.clock.now())
         loser = self._cancel_other()
         if loser is not None and isinstance(answer, AsyncPeekedStream):
-            answer.stack.add(cast("Any", _Loser(loser)))
+            answer.stack.append(cast("Any", _Loser(loser)))
         elif loser is not None:
             await asyncio.wait({loser}, timeout=_BRIEFLY)
 
