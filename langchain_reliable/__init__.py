@@ -15,7 +15,13 @@ from langchain_reliable.health import Health
 from langchain_reliable.keys import rotate_keys
 from langchain_reliable.observers import LoggingObserver
 from langchain_reliable.observers._lazy import lazily
-from langchain_reliable.policies import Budget, CallOptions, CircuitBreaker, RetryBudget
+from langchain_reliable.policies import (
+    Budget,
+    CallOptions,
+    CircuitBreaker,
+    Hedge,
+    RetryBudget,
+)
 
 if TYPE_CHECKING:
     from langchain_reliable.health_redis import RedisHealth
@@ -37,6 +43,7 @@ __all__ = [
     "FailureKind",
     "Group",
     "Health",
+    "Hedge",
     "LoggingObserver",
     "OpenTelemetryObserver",
     "RedisHealth",

@@ -8,6 +8,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
+    Literal,
     ParamSpec,
     Self,
     TypeAlias,
@@ -35,7 +36,14 @@ from typing_extensions import override
 from langchain_reliable._core.balancing.groups import GroupTurns
 from langchain_reliable._core.timeouts import Timeouts
 from langchain_reliable._text.redact import redact
-from langchain_reliable.policies import Budget, Names, Order, Setting
+from langchain_reliable.policies import (
+    Budget,
+    Hedge,
+    Names,
+    Order,
+    Setting,
+    checked_hedge,
+)
 
 _P = ParamSpec("_P")
 _First = TypeVar("_First")
@@ -112,6 +120,9 @@ class _CandidateSettings(_Setting):
     """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
     attempt_timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Seconds, instead of the model's; `None`, if given, turns the limit off here."""
+    hedge: Hedge | float | Literal["p95"] | None = None
+    """When another is asked beside this one, instead of the model's `hedge`; `None`, if
+    given, for never."""
     context_window: int | None = Field(default=None, gt=0)
     """Tokens that fit; by default what the child's profile says. A prompt that was too
     long for one window is not sent to another known to be no larger."""
@@ -190,6 +201,11 @@ class Candidate(_CandidateSettings):
             )
             raise ValueError(msg)
         return self
+
+    @field_validator("hedge", mode="before")
+    @classmethod
+    def _is_a_hedge(cls, value: Any) -> Any:
+        return checked_hedge(value)
 
     def timeouts(self, common: Timeouts) -> Timeouts:
         """Return its time limits: its own where given, else the common ones."""

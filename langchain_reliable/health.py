@@ -14,8 +14,15 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._core import circuit as circuit_rules
+from langchain_reliable._core.balancing.hedging import HedgeBook
 from langchain_reliable._core.balancing.load import expected
-from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, Opened
+from langchain_reliable._core.circuit import (
+    CLOSED,
+    Admission,
+    Circuit,
+    Opened,
+    State,
+)
 from langchain_reliable._core.fallback_watch import FallbackWatch
 from langchain_reliable._core.retry_budget import RetryTokenBucket
 from langchain_reliable._runtime.clock import SystemClock
@@ -114,6 +121,8 @@ class Health:
         self._names: dict[Hashable, str] = {}
         self._outage: set[Hashable] = set()
         self.fallback_watch = FallbackWatch()
+        self.hedges = HedgeBook()
+        self.hedges.lock = renewed_after_fork(threading.RLock, self.hedges, "lock")
 
     # --- for people ---------------------------------------------------------------
 
@@ -238,6 +247,11 @@ class Health:
         if self._isolated and route.name in self._isolated:
             return None
         return self._healthy.get(route.key)
+
+    def would_probe(self, route: Route, now: float) -> bool:
+        """Return whether a request made now would be the one of a half-open circuit."""
+        circuit = self._circuits.get(route.key)  # one look, so no lock
+        return circuit is not None and circuit.state(now) is State.HALF_OPEN
 
     def try_acquire(self, route: Route, now: float) -> Admission | None:
         """Take a candidate that is free at this very moment.
@@ -374,6 +388,7 @@ class Health:
             for kept in (self._made_up, self._circuits, self._healthy, self._names):
                 kept.pop(oldest, None)
             self.book.forget(oldest)
+            self.hedges.forget(oldest)
 
     def bucket(self, budget: RetryBudget) -> RetryTokenBucket:
         """Return the bucket of a retry budget."""

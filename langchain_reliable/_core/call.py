@@ -14,7 +14,9 @@ whoever was only put off, because waiting for it would have taken longer than as
 next one, may be asked again.
 
 `Launch` books the attempt; every other answer is free to ask twice. Several attempts
-may be in flight: each has its number from its start, and its end is told by it.
+may be in flight: each has its number from its start, and its end is told by it. While
+one is, another may be asked beside it (`Route.hedge`): `what_now` says when. Who
+succeeds first wins, and those still in flight have lost by that.
 """
 
 from __future__ import annotations
@@ -125,6 +127,7 @@ class Call(Generic[T]):
         self._end: Step[T] | None = None
         self._fatal: Exception | None = None
         self._health = health
+        self._hedged: set[int] = set()  # attempts beside which another was asked
         self._idle_since = math.inf
         self._in_flight: dict[int, Attempt] = {}
         self._launched = 0
@@ -157,12 +160,58 @@ class Call(Generic[T]):
         """Return the next step."""
         step = self._end
         if step is None and self._in_flight:
-            return _UNTIL_ONE_ENDS
+            return self._hedge(now)
         if step is None:
             step = self._over(now)
         while step is None:
             step = self._next_step(now)
         return step
+
+    def _hedge(self, now: float) -> Step[T]:
+        """Return when another may be asked beside the one in flight, or ask it.
+
+        While two are in flight nobody else is asked, and each is hedged once at most.
+        """
+        if len(self._in_flight) > 1:
+            return _UNTIL_ONE_ENDS
+        (attempt,) = self._in_flight.values()
+        if attempt.hedge_after is None or attempt.number in self._hedged:
+            return _UNTIL_ONE_ENDS
+        due = attempt.started_at + attempt.hedge_after
+        if now < due:
+            return Wait(due)
+        return self._asked_beside(attempt, now) or _UNTIL_ONE_ENDS
+
+    def _asked_beside(self, attempt: Attempt, now: float) -> Launch | None:
+        """Ask another beside an attempt, if somebody is free and it can be paid for.
+
+        The request of a half-open circuit is hedged for nothing: so it costs its user
+        nothing to see whether a candidate is well again.
+        """
+        rule, health = attempt.route.hedge, self._health
+        if rule is None or health is None or self._exceeds_deadline(now):
+            return None
+        if self._max_attempts - self._launched < max(1, self._queue.unasked):
+            return None
+        free = attempt.admission.probe
+        if not free and not health.hedges.pay(rule.share):
+            return None
+        for route in self._queue.beside(now):
+            has_turn = route.take_turn is not None and route.take_turn()
+            if route.take_turn is not None and not has_turn:
+                continue
+            admission = self._queue.acquire(route, now)
+            if admission is None:
+                continue
+            step = self._started(
+                route, admission, now, has_turn=has_turn, beside=attempt
+            )
+            if step is not None:
+                self._hedged.add(attempt.number)
+                return step
+        if not free:
+            health.hedges.give_back(rule.share)
+        return None
 
     def _over(self, now: float) -> Step[T] | None:
         """Return the end of the call, if it has come to one; begin its time."""
@@ -281,7 +330,13 @@ class Call(Generic[T]):
         return cost is not None
 
     def _started(
-        self, route: Route, admission: Admission, now: float, *, has_turn: bool = False
+        self,
+        route: Route,
+        admission: Admission,
+        now: float,
+        *,
+        has_turn: bool = False,
+        beside: Attempt | None = None,
     ) -> Launch | None:
         """Book an attempt; `None` if a limit was reached in the meantime.
 
@@ -295,14 +350,22 @@ class Call(Generic[T]):
                     self._health.abandoned(route, admission)
                     return None
             attempt = self._attempt(
-                route, admission, now, has_turn=has_turn, request=request
+                route,
+                admission,
+                now,
+                has_turn=has_turn,
+                request=request,
+                hedged=beside is not None,
             )
             if request is None and self._health is not None:
                 noted = self._health.book.noted[route.key]
                 noted.add(ref(attempt.progress, noted.discard))
-            last, self._queue.last = self._queue.last, route
             self._in_flight[attempt.number] = attempt
-            self.trail.started(attempt, last, now)
+            if beside is not None:
+                self.trail.hedged(attempt, beside, now)
+            else:
+                last, self._queue.last = self._queue.last, route
+                self.trail.started(attempt, last, now)
         except BaseException:
             if self._health is not None:
                 self._health.abandoned(route, admission)
@@ -327,11 +390,19 @@ class Call(Generic[T]):
         *,
         has_turn: bool,
         request: Any,
+        hedged: bool,
     ) -> Attempt:
-        wait = max(0.0, now - self._idle_since)
+        wait = 0.0 if hedged else max(0.0, now - self._idle_since)
         self._waited += wait
         nth = self._queue.started(route)
         self._launched = number = self._launched + 1
+        rule, hedge_after = route.hedge, None
+        if rule is not None and self._health is not None:
+            hedges = self._health.hedges
+            hedges.calls += number == 1
+            hedge_after = rule.stream if self._streams else rule.whole
+            if rule.measured and hedge_after is None:
+                hedge_after = hedges.slow_after(route.key, streams=self._streams)
         return Attempt(
             number,
             nth,
@@ -343,6 +414,8 @@ class Call(Generic[T]):
             admission,
             has_turn,
             request,
+            hedge_after=hedge_after,
+            hedged=hedged,
         )
 
     def _timeouts(self, route: Route, now: float) -> Timeouts:
@@ -376,6 +449,8 @@ class Call(Generic[T]):
         self._ended(attempt, now)
         route, admission = attempt.route, attempt.admission
         self._end = Return(answer)
+        if self._in_flight:
+            self._lose_others(now)
         health = self._health
         spoke_at, timer = now, attempt.progress.timer
         if timer is not None and timer.spoke_at is not None and self._streams:
@@ -385,6 +460,8 @@ class Call(Generic[T]):
         elif health is not None:
             words = health.book.first_words[route.key, self._streams]
             words.append((spoke_at, spoke_at - attempt.started_at))
+        if route.hedge is not None and route.hedge.measured:
+            self._measured(attempt, now)
         if health is not None and health.fallback_watch.rows and attempt.number == 1:
             health.fallback_watch.answered(route, now)
         self.trail.committed(attempt, now)
@@ -479,6 +556,7 @@ class Call(Generic[T]):
         )
         if decision.verdict is Verdict.RAISE:
             self._fatal = error
+            self._lose_others(now)
         elif decision.pause is None:
             queue.rule_out(route)
         else:
@@ -518,12 +596,45 @@ class Call(Generic[T]):
         self.trail.abandoned(attempt, now)
         if attempt is None:
             return
-        self._book_lost(attempt, now)
         if attempt is self.trail.winner:
+            self._book_lost(attempt, now)
             return  # its probe has closed the circuit
+        for one in (attempt, *self._others_in_flight(attempt)):
+            self._let_go(one, now)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the call has come to its end, told or not."""
+        return self._end is not None or self._fatal is not None
+
+    def is_in_flight(self, attempt: Attempt) -> bool:
+        """Return whether an attempt has neither ended nor lost."""
+        return attempt.number in self._in_flight
+
+    def _others_in_flight(self, attempt: Attempt) -> list[Attempt]:
+        return [one for one in self._in_flight.values() if one is not attempt]
+
+    def _lose_others(self, now: float) -> None:
+        """The call has its end: whoever else is in flight has lost."""
+        for attempt in [*self._in_flight.values()]:
+            self._let_go(attempt, now)
+            self.trail.lost(attempt, now)
+            if attempt.route.hedge is not None and attempt.route.hedge.measured:
+                self._measured(attempt, now)  # it would have taken longer
+
+    def _let_go(self, attempt: Attempt, now: float) -> None:
+        """An attempt is given up; a probe's slot is free again."""
+        self._book_lost(attempt, now)
         self._ended(attempt, now)
         if self._health is not None:
             self._health.abandoned(attempt.route, attempt.admission)
+
+    def _measured(self, attempt: Attempt, now: float) -> None:
+        """Note how long an answer took to begin, for those who go by that."""
+        if self._health is not None:
+            self._health.hedges.took(
+                attempt.route.key, now - attempt.started_at, streams=self._streams
+            )
 
     def _give_place_back(
         self, attempt: Attempt, failure: Failure, error: Exception, now: float
@@ -570,6 +681,20 @@ class Call(Generic[T]):
         self._book_lost(winner, now)
         self.trail.interrupted(failure, error, now)
         self._report_to_health(winner, failure, error, now, chance)
+
+    def taken_back(
+        self, failure: Failure, error: Exception, now: float, chance: float
+    ) -> None:
+        """Take note that the winner's stream broke, and that the call goes on.
+
+        What was shown of it can be taken back, so it is a failed attempt like others.
+        """
+        winner = cast("Attempt", self.trail.winner)  # only a committed one relays
+        self._end, self._idle_since = None, now
+        self._book_lost(winner, now)
+        self.trail.taken_back(failure, error, now)
+        others = self._queue.anyone_else(winner.route, now)
+        self._decide(winner, error, failure, now, chance, others=others)
 
     def _ended(self, attempt: Attempt, now: float) -> None:
         if self._in_flight.pop(attempt.number, None) is not None:

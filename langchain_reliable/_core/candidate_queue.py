@@ -384,6 +384,21 @@ class CandidateQueue:
         """Go on to the next tier."""
         self._at += 1
 
+    def beside(self, now: float) -> Iterator[Route]:
+        """Iterate over those who may be asked beside one that is asked, siblings first.
+
+        Only who was not asked in this call: a hedge is no retry. And nobody half-open,
+        whose one request is too good to be lost.
+        """
+        for at in range(self._at, len(self._plan.tiers)):
+            for route in self._of_tier(self._routes_at(at)):
+                if self._states.get(route, _FRESH).attempts:
+                    continue
+                if not self._is_free(route, now):
+                    continue
+                if self._health is None or not self._health.would_probe(route, now):
+                    yield route
+
     # --- what failures come to ----------------------------------------------------
 
     def retry_at(self, route: Route, moment: float) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
     from weakref import ref
 
+    from langchain_reliable._core.balancing.hedging import HedgeBook
     from langchain_reliable._core.balancing.load import Pace
     from langchain_reliable._core.circuit import Admission, Opened
     from langchain_reliable._core.fallback_watch import FallbackWatch
@@ -77,9 +78,11 @@ class HealthStore(Protocol):
 
     Attributes:
         fallback_watch: Who has failed to be asked first for a long time.
+        hedges: What may be asked beside another, and what is slow.
     """
 
     fallback_watch: FallbackWatch
+    hedges: HedgeBook
 
     @property
     def book(self) -> RequestBook:
@@ -90,6 +93,9 @@ class HealthStore(Protocol):
 
     def admission_if_healthy(self, route: Route, /) -> Admission | None:
         """Return the admission of a candidate that nothing speaks against."""
+
+    def would_probe(self, route: Route, now: float, /) -> bool:
+        """Return whether a request made now would be the one of a half-open circuit."""
 
     def try_acquire(self, route: Route, now: float, /) -> Admission | None:
         """Take a free candidate; `None` if somebody else was faster."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGeneration
 
+    from langchain_reliable._core.balancing.hedging import HedgeRule
     from langchain_reliable._core.balancing.orders import Members
     from langchain_reliable._core.fit import Capacity
     from langchain_reliable._core.rate_limits import Allowance
@@ -62,6 +63,7 @@ class Route:
         own_max_tokens: The same, whatever the call says.
         allowance: What it may be asked, where its owner says.
         is_booked: Whether its requests are counted as they begin and end.
+        hedge: When another is asked beside it; `None` for never.
         candidate: Whom the router finds its child by; sealed for the core.
     """
 
@@ -88,6 +90,7 @@ class Route:
     own_max_tokens: int | None = None
     allowance: Allowance | None = None
     is_booked: bool = False
+    hedge: HedgeRule | None = None
     candidate: Any = None
 
 
@@ -146,6 +149,13 @@ class Plan:
         )
 
 
+class Raced(Protocol):
+    """What an attempt is told that runs beside another, in a thread."""
+
+    def reads_with(self, reader: Any, /) -> None:
+        """Take note of what waits for the child, and could be told to stop."""
+
+
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class AttemptProgress:
     """What has come of an attempt so far, written down by whoever reads its answer.
@@ -157,6 +167,7 @@ class AttemptProgress:
         broke: What broke after the last word of an answer that is whole all the same.
         timer: Its time limits, once they run.
         is_over: Whether nothing more is to come of it.
+        raced: By what it may be given up, where it runs beside another in a thread.
     """
 
     opened_at: float | None = None
@@ -165,6 +176,7 @@ class AttemptProgress:
     broke: Exception | None = None
     timer: AttemptTimer | None = None
     is_over: bool = False
+    raced: Raced | None = None
 
     @property
     def has_spoken(self) -> bool:
@@ -186,6 +198,8 @@ class Attempt(NamedTuple):
         admission: What its candidate's health admitted it as.
         has_turn: Whether its rate limiter has already let it pass.
         request: What it was booked as, if it was; sealed for the core.
+        hedge_after: Seconds without a word after which another may be asked beside it.
+        hedged: Whether it is asked beside another.
     """
 
     number: int
@@ -198,6 +212,8 @@ class Attempt(NamedTuple):
     admission: Admission = UNKNOWN
     has_turn: bool = False
     request: Any = None
+    hedge_after: float | None = None
+    hedged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from langchain_reliable.events import (
     Abandoned,
     Answered,
     AttemptFailed,
+    AttemptLost,
     AttemptRecord,
     AttemptStarted,
     CircuitClosed,
@@ -25,8 +26,10 @@ from langchain_reliable.events import (
     EmptyAnswerReturned,
     FailedOver,
     GaveUp,
+    Hedged,
     Interrupted,
     PassedOver,
+    Restarted,
     Retried,
     SlowCall,
     Waiting,
@@ -110,7 +113,7 @@ class Trail:
     def started(self, attempt: Attempt, last: Route | None, now: float) -> None:
         """A request goes out."""
         name = attempt.route.name
-        if last is not None:
+        if last is not None and not attempt.hedged:
             same = self._plan.tier_of[last] == self._plan.tier_of[attempt.route]
             how, why = Retried if same else FailedOver, self._last_failure()
             self._tell(
@@ -135,7 +138,26 @@ class Trail:
                 model=attempt.route.model,
                 provider=attempt.route.provider,
                 streams=self._streams,
+                hedged=attempt.hedged,
             )
+
+    def hedged(self, attempt: Attempt, beside: Attempt, now: float) -> None:
+        """A request goes out beside another that has said nothing yet."""
+        self._tell(
+            Hedged,
+            now,
+            source=beside.route.name,
+            target=attempt.route.name,
+            after=now - beside.started_at,
+            number=attempt.number,
+        )
+        self.started(attempt, beside.route, now)
+
+    def lost(self, attempt: Attempt, now: float) -> None:
+        """Another attempt was faster; that is no failure of this one."""
+        record = replace(_record(attempt, now), lost=True)
+        self._by_number[attempt.number] = record
+        self._tell(AttemptLost, now, attempt=record)
 
     def failed(
         self, attempt: Attempt, failure: Failure, error: Exception, now: float
@@ -183,6 +205,29 @@ class Trail:
             number=winner.number,
             input_tokens=record.input_tokens,
             output_tokens=record.output_tokens,
+        )
+
+    def taken_back(self, failure: Failure, error: Exception, now: float) -> None:
+        """The stream of the winner broke, and the call goes on without it."""
+        winner = cast("Attempt", self.winner)  # only a committed one relays
+        self.winner = None
+        record = self._by_number[winner.number]
+        record = self._by_number[winner.number] = _broken(
+            record, winner, failure, error
+        )
+        self._whole.append(error)
+        self._tell(AttemptFailed, now, attempt=record)
+
+    def restarted(self, source: str, message_id: str | None, now: float) -> None:
+        """Another answer is shown in place of one that broke."""
+        number = None if self.winner is None else self.winner.number
+        self._tell(
+            Restarted,
+            now,
+            source=source,
+            target=self.served_by,
+            message_id=message_id,
+            number=number,
         )
 
     def waiting(
@@ -322,6 +367,7 @@ def _record(attempt: Attempt, now: float) -> AttemptRecord:
         seconds=now - began,
         opened=None if opened_at is None else opened_at - began,
         held=progress.held,
+        hedged=attempt.hedged,
     )
 
 
@@ -349,7 +395,7 @@ def _finite(seconds: float | None) -> float | None:
 def _plain(record: AttemptRecord) -> dict[str, object]:
     failure = record.failure
     usage = record.input_tokens, record.output_tokens
-    return {
+    row: dict[str, object] = {
         "candidate": record.candidate,
         "kind": failure.kind.value if failure else None,
         "status": failure.status if failure else None,
@@ -360,3 +406,8 @@ def _plain(record: AttemptRecord) -> dict[str, object]:
         if usage == UNKNOWN_USAGE
         else {"input_tokens": usage[0], "output_tokens": usage[1]},
     }
+    if record.hedged:
+        row["hedged"] = True
+    if record.lost:
+        row["lost"] = True
+    return row

@@ -1,7 +1,8 @@
 """A pair of twins that carry out what the core says.
 
 The only lines that sleep or await an attempt; the twins differ by `await`, and by
-cancellation, which only async knows.
+cancellation, which only async knows. Where another may be asked beside an attempt,
+`race` and `race_threads` carry that out.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
 from langchain_reliable._core.steps import GiveUp, Launch, Return, Wait
+from langchain_reliable._runtime.race import arun_hedged
+from langchain_reliable._runtime.race_threads import run_hedged
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
+def drive(  # noqa: C901 - a case for each step
+    call: Call[T], open_: Callable[[Attempt], T], clock: Clock
+) -> T:
     """Carry a call through in this thread.
 
     Args:
@@ -34,6 +39,8 @@ def drive(call: Call[T], open_: Callable[[Attempt], T], clock: Clock) -> T:
     """
     while True:
         match call.what_now(clock.now()):
+            case Launch(attempt) if attempt.hedge_after is not None:
+                run_hedged(call, open_, attempt, clock)
             case Launch(attempt):
                 try:
                     answer = open_(attempt)
@@ -61,12 +68,14 @@ def _sleep(call: Call[T], until: float, clock: Clock) -> None:
         raise
 
 
-async def adrive(
+async def adrive(  # noqa: C901 - a case for each step
     call: Call[T], open_: Callable[[Attempt], Awaitable[T]], clock: Clock
 ) -> T:
     """Carry a call through in this task; the twin of `drive`."""
     while True:
         match call.what_now(clock.now()):
+            case Launch(attempt) if attempt.hedge_after is not None:
+                await arun_hedged(call, open_, attempt, clock)
             case Launch(attempt):
                 try:
                     answer = await _heeding_cancellation(open_(attempt))

@@ -22,6 +22,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_reliable._runtime.channel import _LOOK_AGAIN, READ_AHEAD, Channel, _Ended
+from langchain_reliable._runtime.race_threads import GivenUpError
 from langchain_reliable._runtime.socket_shutdown import SocketShutdown
 from langchain_reliable._runtime.worker_threads import in_a_thread
 from langchain_reliable.errors import TimeLimitExceeded, TooManyAbandonedThreads
@@ -180,6 +181,11 @@ class ThreadReader:
                 channel.sockets.shut_down()
         if rest is not None:
             self._run(_close, rest)
+
+    def give_up(self) -> None:
+        """Let whoever waits here go on at once, from another thread."""
+        self.close()
+        self._channel.out.put(_Ended(GivenUpError()))
 
     def __del__(self) -> None:
         """Nobody is there any more who could take anything."""

@@ -114,7 +114,7 @@ def _row(start: str, said: str) -> list[str]:
 
 def _then(tried: AttemptRecord, after: AttemptRecord | None) -> str:
     if tried.failure is None:
-        return "answered"
+        return "lost" if tried.lost else "answered"
     if after is None:
         return "gave up"
     done = "retried" if after.candidate == tried.candidate else "moved on"

@@ -83,6 +83,7 @@ class CallFactory:
                 answer_is_soft=model.answer_timeout == "auto",
                 attempt=model.attempt_timeout,
             ),
+            model.hedge,
         )
         self.policy = Policy(
             max_attempts=model.max_attempts,

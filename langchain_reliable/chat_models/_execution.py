@@ -23,8 +23,14 @@ from langchain_reliable._runtime.peek import (
     open_stream,
 )
 from langchain_reliable._runtime.reader_thread import ThreadReader
+from langchain_reliable._runtime.restart import (
+    BrokenAnswer,
+    TakenBackError,
+    were_kept,
+)
 from langchain_reliable._runtime.timer import within_limits
 from langchain_reliable.errors import (
+    AllModelsFailed,
     AnswerTimeout,
     BrokenToolCall,
     EmptyAnswer,
@@ -84,6 +90,7 @@ class Execution:
         self._classifier = classifier
         self.clock = clock
         self.traced: TracedRun | None = None
+        self.may_restart = False
         self._commit_policy = commit_policy
         self._children: dict[int, Child] = {}  # by attempt
 
@@ -125,6 +132,7 @@ class Execution:
         request = self._request if attempt.number == 1 else self._request.afresh()
         limits = attempt.timeouts  # looked at by hand: mostly nothing bounds it
         bounded = limits.attempt is not None or limits.deadline is not None
+        bounded = bounded or attempt.progress.raced is not None
         if bounded or not (limits.answer is None or limits.answer_is_soft):
             work = partial(child.answer, request)
             answer = self._limited(work, attempt.timeouts, attempt)
@@ -164,13 +172,14 @@ class Execution:
             self._limited(child.take_turn, attempt.timeouts.of_the_call, attempt)
         reading = self._reading(child, attempt, commit_policy)
         request = self._request if attempt.number == 1 else self._request.afresh()
-        clock = self.clock
-        if not reading.timer.limited:
+        clock, raced = self.clock, attempt.progress.raced
+        if not reading.timer.limited and raced is None:
             return open_stream(child.chunks(request), reading, clock)
         opening = Peek(reading, clock)
-        return ThreadReader(reading.timer, clock, attempt.route.key).opened(
-            lambda: opening.of(child.chunks(request)), opening.cut_by
-        )
+        reader = ThreadReader(reading.timer, clock, attempt.route.key)
+        if raced is not None:
+            raced.reads_with(reader)
+        return reader.opened(lambda: opening.of(child.chunks(request)), opening.cut_by)
 
     async def _aopen(
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
@@ -275,10 +284,17 @@ class Execution:
     def _limited(
         self, work: Callable[[], T], timeouts: Timeouts, attempt: Attempt
     ) -> T:
-        timer = AttemptTimer(timeouts, self.clock.now(), streams=False, soft_too=False)
-        if not timer.limited:
+        """Wait for something in a thread, if that is limited or may be given up."""
+        raced = attempt.progress.raced
+        soft_too = raced is not None  # there is a thread anyway
+        now = self.clock.now()
+        timer = AttemptTimer(timeouts, now, streams=False, soft_too=soft_too)
+        if not timer.limited and raced is None:
             return work()
-        return ThreadReader(timer, self.clock, attempt.route.key).answer(work)
+        reader = ThreadReader(timer, self.clock, attempt.route.key)
+        if raced is not None:
+            raced.reads_with(reader)
+        return reader.answer(work)
 
     async def _alimited(self, work: Awaitable[T], timeouts: Timeouts) -> T:
         timer = AttemptTimer(timeouts, self.clock.now(), streams=False)
@@ -373,6 +389,11 @@ class Execution:
         clock = self.clock
         if (winner := self.call.trail.winner) is not None:
             winner.progress.parts = shown
+        if self.may_restart and were_kept(shown):
+            self.may_restart = False
+            served_by = self.call.trail.served_by
+            self.call.taken_back(failure, error, clock.now(), clock.chance())
+            return TakenBackError(BrokenAnswer(shown, served_by, failure, error))
         self.call.interrupted(failure, error, clock.now(), clock.chance())
         answer = error.answer if isinstance(error, BrokenToolCall) else None
         return StreamInterrupted(
@@ -380,6 +401,24 @@ class Execution:
             served_by=self.call.trail.served_by,
             attempts=self.call.trail.records,
             failure=failure,
+        )
+
+    def restarted(self, broken: BrokenAnswer, message_id: str | None) -> None:
+        """Take note that another answer takes the place of a broken one."""
+        self.call.trail.restarted(broken.served_by, message_id, self.clock.now())
+
+    def interrupted_after_all(
+        self, broken: BrokenAnswer, error: Exception
+    ) -> Exception:
+        """Return what to raise where nobody else has answered either."""
+        ours = isinstance(error, AllModelsFailed)
+        if not ours and self._classifier(error) is None:
+            return error
+        return StreamInterrupted(
+            partial=merged(list(broken.shown)),
+            served_by=broken.served_by,
+            attempts=self.call.trail.records,
+            failure=broken.failure,
         )
 
 

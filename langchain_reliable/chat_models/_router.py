@@ -16,6 +16,7 @@ from langchain_core.language_models import BaseChatModel, LangSmithParams
 from langchain_reliable._children.base import ChildConfig
 from langchain_reliable._children.identity import account_key, identity, limits_key
 from langchain_reliable._children.prepare import bare_model, child_of, own_model
+from langchain_reliable._core.balancing.hedging import hedge_rule
 from langchain_reliable._core.balancing.sticky import StickyOrder
 from langchain_reliable._core.circuit import MAX_PROBE
 from langchain_reliable._core.fit import ANYTHING, capacity
@@ -52,6 +53,7 @@ class Router:
         max_retries: int,
         manage_retries: bool,  # noqa: FBT001 - named by its place in the fields
         timeouts: Timeouts,
+        hedge: object = None,
     ) -> None:
         """Take the candidates in.
 
@@ -61,12 +63,14 @@ class Router:
             max_retries: Retries of candidates that have no number of their own.
             manage_retries: Whether the children's own retries are to be off.
             timeouts: Time limits of candidates that have none of their own.
+            hedge: When another is asked beside one of them, likewise.
         """
         self._entries = entries
         self._fallbacks = fallbacks
         self._max_retries = max_retries
         self._manage_retries = manage_retries
         self._timeouts = timeouts
+        self._hedge = hedge
         self._children: dict[tuple[Route, float | None], Child] = {}
         self._plans: dict[str | None, Plan] = {}
         self._usual: dict[tuple[Route, bool], Child] = {}
@@ -205,6 +209,11 @@ class Router:
             own_max_tokens=max_tokens_among(candidate.kwargs),
             allowance=(allowance := _allowance(candidate, asked_for)),
             is_booked=allowance is not None or self._goes_by_load(route.entry),
+            hedge=hedge_rule(
+                candidate.hedge
+                if "hedge" in candidate.model_fields_set
+                else self._hedge
+            ),
         )
 
     def _goes_by_load(self, entry: int) -> bool:

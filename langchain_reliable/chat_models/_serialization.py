@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_VALUES = ("budget", "hedge")
+"""Settings of a candidate that are values of ours."""
+
+
 def written(item: Candidate | Group) -> Any:
     """Return an entry of `models` in a form that can be written down."""
     if isinstance(item, Group):
         members = [written(one) for one in item.members]
         return {"members": members, "order": item.order}
     given = {name: getattr(item, name) for name in item.model_fields_set}
-    if (budget := given.get("budget")) is not None:
-        given["budget"] = budget.model_dump()
+    for name in _VALUES:
+        if (value := given.get(name)) is not None:
+            given[name] = value.model_dump()
     return given if len(given) > 1 else item.model
 
 

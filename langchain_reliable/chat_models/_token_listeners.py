@@ -5,6 +5,7 @@ LangChain's marks for that, gathered here: they are private to it.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from langchain_core.tracers._streaming import (
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from langchain_core.callbacks.manager import BaseRunManager
 
 _LISTENERS = (_V2StreamingCallbackHandler, _StreamingCallbackHandler)
+
+heard_by: ContextVar[BaseRunManager | None] = ContextVar("heard_by", default=None)
+"""The run of an `invoke` that takes the streaming hooks. LangChain asks whether it does
+with the run, and calls the hook without it (seen in langchain-core 1.8.3)."""
 
 _UNHEARD = "nostream"
 """LangGraph's tag on calls whose tokens its `messages` stream leaves out, such as those

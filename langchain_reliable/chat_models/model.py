@@ -33,16 +33,20 @@ from langchain_reliable._children.prepare import bare_model, own_model
 from langchain_reliable._runtime.closing import ClosingStream, GeneratorStack
 from langchain_reliable._runtime.driver import adrive, drive
 from langchain_reliable._runtime.relay import arelay, relay
+from langchain_reliable._runtime.restart import arelay_restartable, relay_restartable
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.chat_models._keywords import CONFIG, STACK, TRACED
 from langchain_reliable.chat_models._langchain import LangChainInterface
 from langchain_reliable.chat_models._router import Router
-from langchain_reliable.chat_models._token_listeners import wants_tokens
+from langchain_reliable.chat_models._token_listeners import heard_by, wants_tokens
 from langchain_reliable.chat_models._tracing import traced_run, traced_stream
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks.manager import BaseRunManager
+
+    from langchain_reliable._runtime.peek import PeekedStream
     from langchain_reliable.chat_models._call_factory import CallFactory
     from langchain_reliable.chat_models._check_report import CheckReport
     from langchain_reliable.chat_models._execution import Execution
@@ -154,9 +158,16 @@ class ReliableChatModel(LangChainInterface):
     ) -> Iterator[ChatGenerationChunk]:
         execution = self._execution(messages, stop, kwargs, run_manager, "stream")
         clock = execution.clock
-        chunks = relay(
-            lambda: drive(execution.call, execution.open, clock), execution, clock
-        )
+
+        def open_() -> "PeekedStream":
+            opened: PeekedStream = drive(execution.call, execution.open, clock)
+            return opened
+
+        if self.on_interrupt == "raise" or (run := _taken(run_manager)) is None:
+            chunks = relay(open_, execution, clock)
+        else:
+            execution.may_restart = True
+            chunks = relay_restartable(open_, execution, clock, run)
         return _reported(chunks, run_manager) if run_manager else chunks
 
     @override
@@ -171,7 +182,11 @@ class ReliableChatModel(LangChainInterface):
         execution = self._execution(messages, stop, kwargs, run_manager, "astream")
         clock = execution.clock
         open_ = partial(adrive, execution.call, execution.aopen, clock)
-        chunks = arelay(open_, execution, clock)
+        if self.on_interrupt == "raise" or (run := _taken(run_manager)) is None:
+            chunks = arelay(open_, execution, clock)
+        else:
+            execution.may_restart = True
+            chunks = arelay_restartable(open_, execution, clock, run)
         if stack is not None:
             stack.append(chunks)
         return _areported(chunks, run_manager) if run_manager else chunks
@@ -284,6 +299,8 @@ class ReliableChatModel(LangChainInterface):
         1.7.2). An `invoke` to which nobody listens token by token takes the hooks that
         can start afresh at any time.
         """
+        if self.on_interrupt != "raise":
+            heard_by.set(run_manager)
         if run_manager is None:
             if self.require_streaming and self._streaming_disabled(**kwargs):
                 msg = "`require_streaming` is on, but streaming is disabled"
@@ -435,6 +452,16 @@ async def _areported(
         async for chunk in chunks:
             await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
+
+
+def _taken(run_manager: "BaseRunManager | None") -> "BaseRunManager | None":
+    """Return the run that hears a hook's chunks, if that can take them back.
+
+    A hook that gets a run manager makes protocol events, which can't.
+    """
+    run = heard_by.get()
+    heard_by.set(None)
+    return run if run_manager is None else None
 
 
 def _receiving(model: ReliableChatModel) -> "CallFactory":

@@ -35,8 +35,10 @@ from langchain_reliable.health import Health
 from langchain_reliable.policies import (
     CircuitBreaker,
     Fallbacks,
+    Hedge,
     RetryBudget,
     Verdicts,
+    checked_hedge,
     fill_in_defaults,
 )
 from langchain_reliable.policies._field_docs import DescribedFields
@@ -142,6 +144,12 @@ class ModelSettings(DescribedFields, BaseChatModel):
     and the next is asked. Streams are then held to their end. With structured output
     what was read is in `message.additional_kwargs["parsed"]`."""
 
+    on_interrupt: Literal["raise", "restart"] = "raise"
+    """What becomes of a stream that breaks after it was let out: `"raise"` ends the
+    call with `StreamInterrupted`; `"restart"` asks on, takes what was shown back and
+    shows the new answer, once a call. Only in an `invoke` or `ainvoke` that token
+    listeners hear (agents, LangGraph's `messages`); `stream` and `astream` raise."""
+
     require_streaming: bool = False
     """If true, `stream` and `astream` skip models that cannot stream, and raise
     `StreamingUnavailable` at once if none can. Otherwise such a model's answer arrives
@@ -174,6 +182,11 @@ class ModelSettings(DescribedFields, BaseChatModel):
     `"thread_id"`: its calls stay with the same member of each group, where the prompt
     cache is warm, as long as that member can answer. Members are told apart by their
     names, the same in every process. Without a value a group's `order` holds."""
+    hedge: Hedge | float | Literal["p95"] | None = None
+    """Seconds without a first word after which another candidate is asked beside the
+    first; who begins to answer first wins, and the other is closed, unseen. A number,
+    `"p95"` or `Hedge(...)`; `None` for never. At most one call in twenty costs a second
+    request by that; see `Hedge`."""
 
     fail_fast: bool = False
     """If true, a call for which every candidate is held back, by its health or because
@@ -236,6 +249,11 @@ class ModelSettings(DescribedFields, BaseChatModel):
     @classmethod
     def _is_a_span(cls, value: Any) -> Any:
         return checked_span("answer_timeout", value)
+
+    @field_validator("hedge", mode="before")
+    @classmethod
+    def _is_a_hedge(cls, value: Any) -> Any:
+        return checked_hedge(value)
 
     @field_validator("model_fallbacks", mode="before")
     @classmethod

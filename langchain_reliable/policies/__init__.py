@@ -7,7 +7,9 @@ knows how a call goes on.
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
@@ -23,7 +25,7 @@ from langchain_reliable.failures import (
 from langchain_reliable.policies._field_docs import DescribedFields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from langchain_reliable.failures import Failure
 
@@ -42,6 +44,14 @@ Order = Literal[
     "ordered", "round_robin", "weighted", "least_busy", "fastest", "cheapest"
 ]
 """How a group picks the member that is asked first."""
+
+SHORTEST_HEDGE = 0.1
+"""Seconds that a hedge waits at least: sooner, nearly every call would cost two."""
+
+_HOW_TO_HEDGE = (
+    "write the seconds without a first word after which another is asked (0.1 at the "
+    'least), or "p95": hedge=2.0, hedge="p95" or hedge=Hedge(after=2.0, whole_after=30)'
+)
 
 
 class Setting(DescribedFields, BaseModel):
@@ -148,6 +158,50 @@ class Budget(Setting):
             msg = 'a budget bounds something: Budget(usd=50, per="month")'
             raise ValueError(msg)
         return self
+
+
+class Hedge(Setting):
+    """When another candidate is asked beside one that has said nothing yet.
+
+    The first to begin its answer wins; the other is closed, unseen. It costs a second
+    request where the first one is slow, and `max_share` bounds how many. All durations
+    are seconds.
+    """
+
+    after: Literal["p95"] | float
+    """Streams: without a first word for so long. `"p95"` is what nineteen in twenty of
+    a candidate's answers took to begin, half a second at least; nothing is hedged
+    before twenty answers of it are known in this process."""
+    whole_after: float | None = Field(default=None, ge=0.1, allow_inf_nan=False)
+    """The same for answers in one piece (`invoke`, `batch`), which take long by nature.
+    `None`: these are not hedged, unless `after="p95"`, which measures them apart."""
+    max_share: float = Field(default=0.05, gt=0, le=1)
+    """Extra requests for each call: 0.05 is one in twenty. Ten are there at first, so
+    that a sudden slowness is met at once."""
+
+    @field_validator("after", mode="before")
+    @classmethod
+    def _is_long_enough(cls, value: Any) -> Any:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value == "p95" or (number and SHORTEST_HEDGE <= value < math.inf):
+            return value if value == "p95" else float(value)
+        raise ValueError(_HOW_TO_HEDGE)
+
+
+def checked_hedge(value: Any) -> Any:
+    """Return what a user wrote as a `hedge`; a number is `Hedge(after=that)`.
+
+    Raises:
+        ValueError: It is no such thing; the text says what to write.
+    """
+    if value is None or isinstance(value, Hedge):
+        return value
+    if isinstance(value, Mapping):  # as it was written down
+        return Hedge(**value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value == "p95" or (number and SHORTEST_HEDGE <= value < math.inf):
+        return Hedge(after=value)
+    raise ValueError(_HOW_TO_HEDGE)
 
 
 class CallOptions(Setting):

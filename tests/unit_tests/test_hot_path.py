@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 import langchain_reliable
-from langchain_reliable import ReliableChatModel, Timeline
+from langchain_reliable import Hedge, ReliableChatModel, Timeline
 from langchain_reliable.observers import CustomEventObserver
 
 HOUSE = str(Path(langchain_reliable.__file__).parent)
@@ -218,6 +218,25 @@ async def test_a_stream_of_one_word_costs_a_bounded_number_of_frames():
 
 def test_so_it_does_in_sync_with_its_thread():
     assert streamed(1)["frames"] <= 150
+
+
+async def test_a_hedge_that_is_not_needed_costs_no_frame():
+    hedge = Hedge(after=60, whole_after=60)
+    for ask in (heard_async, lambda model: model.ainvoke("Hi")):
+        frames = {}
+        for wish in (None, hedge):
+            model = our_model(hedge=wish)
+            await ask(model)
+            with counted() as found:
+                await ask(model)
+            frames[wish] = found["frames"]
+        assert frames[hedge] <= frames[None]
+
+
+async def test_a_token_costs_no_more_with_a_hedge():
+    plain = per_chunk(*[await astreamed(n) for n in (100, 600)])
+    hedged = per_chunk(*[await astreamed(n, hedge=60.0) for n in (100, 600)])
+    assert hedged == plain
 
 
 def test_an_import_leaves_alone_what_few_programs_use():
