@@ -11,6 +11,7 @@ import pytest
 from langchain_openai import ChatOpenAI
 
 from langchain_reliable import ReliableChatModel, StreamInterrupted
+from langchain_reliable._children.chat_model import ChatChild
 from langchain_reliable.errors import AttemptTimeout
 from langchain_reliable.testing import (
     Gate,
