@@ -21,10 +21,17 @@ class CountingClock(SystemClock):
         return super().now()
 
 
-def timer(limits, clock, *, chunks):
+class Turned(WaitTimer):
+    """One that only looks when a test lets it."""
+
+    def _arm(self, rings_at):
+        self._rings_at = rings_at
+
+
+def timer(limits, clock, *, chunks, kind=WaitTimer):
     attempt = AttemptTimer(limits, clock.now(), streams=True)
     attempt.payload_arrived()
-    one = WaitTimer(attempt, clock)
+    one = kind(attempt, clock)
     one.counted = chunks
     return one
 
@@ -33,7 +40,6 @@ async def test_a_wait_is_ended_late_but_never_early():
     chunks, loop = ["a"], asyncio.get_running_loop()
     one = timer(Timeouts(idle=LIMIT), SystemClock(), chunks=chunks)
     one.set()
-    await asyncio.sleep(LIMIT / 2)
     chunks.append("b")
     one.set_again()
     began = loop.time()
@@ -45,27 +51,40 @@ async def test_a_wait_is_ended_late_but_never_early():
 
 
 async def test_chunks_that_come_in_time_are_waited_for_as_long_as_they_come():
-    chunks = ["a"]
-    one = timer(Timeouts(idle=LIMIT), SystemClock(), chunks=chunks)
+    chunks, now = ["a"], [0.0]
+    one = timer(Timeouts(idle=60), SystemClock(), chunks=chunks, kind=Turned)
+    one._time = lambda: now[0]
     one.set()
     for _ in range(12):
-        await asyncio.sleep(LIMIT / 8)
+        now[0] += 40
         chunks.append("b")
         one.task = None
         one.set_again()
+        one._ring()
+        now[0] += 19
+        one._ring()
     assert not one.fired
+    now[0] += 42
+    one._ring()
+    assert one.fired
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.sleep(5)
+    assert one.uncancelled()
     one.close()
 
 
 async def test_a_consumer_may_take_its_time():
-    one = timer(Timeouts(idle=LIMIT), SystemClock(), chunks=["a"])
+    now = [0.0]
+    one = timer(Timeouts(idle=60), SystemClock(), chunks=["a"], kind=Turned)
+    one._time = lambda: now[0]
     one.set()
     one.task = None  # it has the chunk
-    await asyncio.sleep(1.5 * LIMIT)
-    assert not one.fired
+    now[0] += 100
+    one._ring()
     assert not one.armed
     one.set_again()
-    await asyncio.sleep(LIMIT / 4)
+    now[0] += 59
+    one._ring()
     assert not one.fired
     one.close()
 
