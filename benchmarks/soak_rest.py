@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
     from benchmarks.soak_stage import Stage
 
-SETTLE: Final = 3.0
-"""Seconds that what was left behind gets to end; a client's own time-out is 1 s."""
+SETTLE: Final = 10.0
+"""Seconds that what was left behind gets to end: a client's own time-out is 1 s, a busy
+machine takes longer, and who is done waits no longer."""
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _OURS = ("langchain_reliable", "langchain_core", "openai", "anthropic", "httpx")
 

@@ -39,7 +39,7 @@ from langchain_reliable.testing import (
 )
 
 SOON = 0.05
-MUCH = 3.0
+MUCH = 10.0
 """What is surely too long on any machine."""
 TOLD = "one two three four five six seven eight"
 
