@@ -14,7 +14,7 @@ DOCS ?= .venv-docs
 LITELLM := .venv-litellm
 
 .PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
-	conformance partners docs compare notebooks newest lock clean
+	conformance partners docs compare notebooks newest sdist lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -31,8 +31,9 @@ coverage: $(VENV)/.dev  ## The same, and which lines no test reaches (half as lo
 lint: $(VENV)/.dev  ## Find what ruff finds
 	$(BIN)/ruff check .
 
-types: $(VENV)/.dev  ## Check types, strictly
+types: $(VENV)/.dev  ## Check types: ours, and what README, docs and notebooks write
 	$(BIN)/mypy
+	$(BIN)/python tests/typing_tests/check.py
 
 format: $(VENV)/.dev  ## Format all code
 	$(BIN)/ruff format .
@@ -72,11 +73,15 @@ notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
 newest:  ## The tests with the newest releases of everything, in a place of their own
 	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
 
+sdist: $(VENV)/.dev  ## Build what would be published, into dist/
+	$(PIP) install --quiet build
+	$(BIN)/python -m build
+
 lock: newest  ## If those pass: make them the versions that are installed from now on
 	.venv-newest/bin/python -m pip freeze --exclude-editable > .ci/constraints.txt
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .venv-newest .venv-partners $(DOCS) $(LITELLM) site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-newest .venv-partners $(DOCS) $(LITELLM) site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)

@@ -73,6 +73,7 @@ KindName: TypeAlias = Literal[
     "content_policy",
     "bad_request",
     "invalid_output",
+    "rejected",
     "unknown",
 ]
 """A kind as it may be written."""

@@ -118,8 +118,9 @@ def opened_for_call(name: str) -> Any:
 def _directly(provider: str, name: str) -> Any:
     """Return a model of the two families that the extra brings along."""
     if provider not in _FAMILIES or not name:
+        written = f"{provider}:{name}" if name else provider
         raise NotReady(
-            f'"{provider}:{name}" can only be looked up by LangChain: pip install '
+            f'"{written}" can only be looked up by LangChain: pip install '
             "langchain; without it there are openai:... and anthropic:..."
         )
     package, model = _FAMILIES[provider]
@@ -129,6 +130,7 @@ def _directly(provider: str, name: str) -> Any:
 def told(error: Exception) -> str:
     """Return what to tell a person about an error that ended a call."""
     notes = getattr(error, "__notes__", ())
-    text = "\n".join((f"{type(error).__name__}: {error}", *notes))[:_LONGEST]
+    named = f"{type(error).__name__}: {error}".removesuffix(": ")
+    text = "\n".join((named, *notes))[:_LONGEST]
     width = columns() if sys.stderr.isatty() else None
     return folded_table(redact(text), width)

@@ -107,7 +107,7 @@ def _add_ask(command: argparse.ArgumentParser) -> None:
         "were tried, why they failed and who answers. Keys are taken from the "
         "environment, as by LangChain."
     )
-    command.add_argument("question")
+    command.add_argument("question", type=_question)
     _add_models(command)
     _add_plain(command)
     command.set_defaults(run=_ask)
@@ -158,6 +158,12 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < _LONGEST:
         raise argparse.ArgumentTypeError("write a number of seconds, such as 30")
     return seconds
+
+
+def _question(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError('write a question, such as "Why is it blue?"')
+    return text
 
 
 def _name(text: str) -> str:

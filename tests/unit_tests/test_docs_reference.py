@@ -28,9 +28,10 @@ MODULES = {
     "observers": ("Observers", observers),
     "testing": ("Testing", testing),
 }
-OPTIONS = {
-    "ReliableChatModel": "    options:\n      inherited_members: true\n"  # its fields
-}
+OPTIONS = dict.fromkeys(
+    ("ReliableChatModel", "Candidate", "Group"),
+    "    options:\n      inherited_members: true\n",  # their fields
+)
 
 
 def home_of(thing, module):

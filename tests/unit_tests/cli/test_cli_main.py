@@ -20,6 +20,7 @@ import langchain_reliable
 from langchain_reliable import ReliableChatModel
 from langchain_reliable._cli import demo, open_screen
 from langchain_reliable._cli import main as command
+from langchain_reliable._cli.ask import told
 from langchain_reliable._cli.call_view import CallView
 from langchain_reliable._cli.demo_scenes import BACKUP, PRIMARY, SCENES
 from langchain_reliable._cli.screen import Line, Mark
@@ -485,3 +486,13 @@ def test_a_table_keeps_its_columns_when_it_is_folded():
         "  gpt-a  attempt 1  moved on  down for a\n"
         "                    long while, it seems\n  gpt-a: look at it"
     )
+
+
+def test_an_empty_question_is_refused_before_anybody_is_asked(capsys):
+    with pytest.raises(SystemExit):
+        main(["ask", " ", "--model", "openai:gpt-5.4"])
+    assert "write a question" in capsys.readouterr().err
+
+
+def test_an_error_without_words_ends_without_a_colon():
+    assert told(ValueError()) == "ValueError"
