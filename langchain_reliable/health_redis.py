@@ -91,7 +91,7 @@ class RedisHealth(Health):
         self._refresh = _checked_refresh(refresh)
         super().__init__()
         self._address = address
-        self._place = "client=" if address is None else str(address)
+        self._place = "the given client" if address is None else str(address)
         self._mirror = self._shared_mirror(client)
         self._see(self._mirror)
 

@@ -148,7 +148,9 @@ class TestWhatIsShared:
         assert is_up(health)
         assert written(health)
         assert states(health)[0] == "open"
-        assert b":c:" not in server.contents()
+        mine_alone = f"{{{health._namespace}}}:"
+        assert f"{mine_alone}epoch".encode() in server.contents()
+        assert f"{mine_alone}c:".encode() not in server.contents()
 
     def test_the_thread_ends_with_the_last_that_uses_it(self, server):
         health = RedisHealth(server.url, namespace="ends", refresh=0.05)

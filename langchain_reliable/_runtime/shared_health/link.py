@@ -18,7 +18,7 @@ import random
 import threading
 import time
 import weakref
-from collections import deque
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _logger = logging.getLogger("langchain_reliable")
 PATIENCE: Final = 0.05
 """Seconds for which a call waits for an answer, all in all."""
 
-_SCHEDULING: Final = 0.005
+_SCHEDULING: Final = 0.015
 """Seconds of these that are kept for this thread to be woken up again."""
 
 _QUICK: Final = PATIENCE / 2
@@ -174,13 +174,14 @@ class Link:
         self._connection: Connection | None = None
         self._look_at = self._retry_at = float("-inf")
         self._pause = _FIRST_PAUSE
-        self._questions: deque[Question] = deque()
+        # What a signal handler or a collected object puts in, in the middle of another
+        # put, does no harm: an event's lock would be held for ever.
+        self._mail: SimpleQueue[Question | None] = SimpleQueue()
         self._asking_since: float | None = None
         self._slow = 0  # how often in a row
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._up_since = float("-inf")
-        self._wake = threading.Event()
 
     # --- for the calls ------------------------------------------------------------
 
@@ -194,63 +195,68 @@ class Link:
 
     def hurry(self) -> None:
         """Let the thread look for work now."""
-        self._wake.set()
+        self._mail.put(None)
 
     def look_soon(self) -> None:
         """Let the thread look at what Redis holds now: there is somebody new."""
         self._look_at = float("-inf")
-        self._wake.set()
+        self.hurry()
 
     def ask(self, question: Question) -> bool:
         """Ask, and wait for the answer at most `PATIENCE`; return whether it came."""
         since = self._asking_since
         if not self.is_up or (since and time.monotonic() - since > PATIENCE):
             return False
-        self._questions.append(question)
-        self._wake.set()
+        self._mail.put(question)
         return question.wait() and question.answer is not None
 
     def post(self, question: Question) -> None:
         """Ask, and do not wait; where Redis is away, it is not asked."""
         if self.is_up:
-            self._questions.append(question)
-            self._wake.set()
+            self._mail.put(question)
 
     # --- the thread ---------------------------------------------------------------
 
     def _run(self, pid: int) -> None:
         while os.getpid() == pid:
-            self._wake.wait(max(0.0, self._next_at() - time.monotonic()))
-            self._wake.clear()
+            questions = self._mail_until(self._next_at())
             served = self._served()
             if served is None:
                 break
             if self._connection is not None or time.monotonic() >= self._retry_at:
-                self._serve(served)
+                self._serve(served, questions)
+            else:
+                _dismiss(questions)
             del served  # while it waits the thread keeps nobody alive
         self._drop()
 
     def _next_at(self) -> float:
         return self._retry_at if self._connection is None else self._look_at
 
-    def _serve(self, served: Served) -> None:
-        questions: list[Question] = []
+    def _mail_until(self, moment: float) -> list[Question]:
+        """Wait until a moment or until there is mail; return all of it."""
+        mail: list[Question | None] = []
         try:
-            self._asking_since = began = time.monotonic()
+            mail.append(self._mail.get(timeout=max(0.0, moment - time.monotonic())))
+            while True:
+                mail.append(self._mail.get_nowait())
+        except Empty:
+            return [one for one in mail if one is not None]
+
+    def _serve(self, served: Served, questions: list[Question]) -> None:
+        self._asking_since = began = time.monotonic()
+        try:
             if (connection := self._connection) is None:
                 connection = self._greeted(served)
             if time.monotonic() >= self._look_at:
                 self._look_at = time.monotonic() + self.refresh
                 served.refresh(connection)
-            while self._questions:
-                questions.append(self._questions.popleft())
             if served.exchange(connection, questions):
-                self._wake.set()
+                self.hurry()
             self._check_speed(time.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no call's affair
             self._went_away(served, error)
-            for question in questions:
-                question.dismiss()
+            _dismiss(questions)
         finally:
             self._asking_since = None
 
@@ -283,8 +289,6 @@ class Link:
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._drop()
         served.lost()
-        while self._questions:
-            self._questions.popleft().dismiss()
         if not self._said_away:
             _logger.warning(
                 "Redis at %s is away (%s); until it is back each process goes by what "
@@ -301,13 +305,18 @@ class Link:
             connection.close()
 
     def _wake_for_the_end(self, _: object) -> None:
-        self._wake.set()
+        self.hurry()
 
     def after_fork(self) -> None:
         """Begin anew in a forked process: thread and sockets are the parent's."""
         self._forget_all()
         if (served := self._served()) is not None:
             served.forked()
+
+
+def _dismiss(questions: Sequence[Question]) -> None:
+    for one in questions:
+        one.dismiss()
 
 
 def _ping(connection: Connection) -> float:
