@@ -9,9 +9,8 @@ INSTALL := $(PIP) install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) --ed
 # langchain-groq wants another groq than the tests, so these have a place of their own.
 PARTNERS ?= .venv-partners
 PARTNER_CONSTRAINTS ?= $(and $(CONSTRAINTS),.ci/constraints-partners.txt)
-# The site is built, and LiteLLM measured, in places of their own.
+# The site is built in a place of its own.
 DOCS ?= .venv-docs
-LITELLM := .venv-litellm
 
 .PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
 	conformance partners docs compare notebooks newest lock clean
@@ -63,7 +62,7 @@ partners: $(PARTNERS)/.done  ## Every partner class at the simulator; writes doc
 docs: $(DOCS)/.done  ## Build the documentation as a site: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 
-compare: $(VENV)/.dev $(LITELLM)/.done  ## The README's comparison, measured anew (two minutes)
+compare: $(VENV)/.dev .venv-litellm  ## The README's comparison, measured anew (two minutes)
 	$(BIN)/python -m benchmarks.compare
 
 notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
@@ -76,7 +75,11 @@ lock: newest  ## If those pass: make them the versions that are installed from n
 	.venv-newest/bin/python -m pip freeze --exclude-editable > .ci/constraints.txt
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .venv-newest .venv-partners $(DOCS) $(LITELLM) site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-newest .venv-litellm .venv-partners $(DOCS) site .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+.venv-litellm:  ## LiteLLM's Router, for `make bench` to measure beside us
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip --disable-pip-version-check install --quiet litellm
 
 $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
@@ -96,11 +99,6 @@ $(DOCS)/.done: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip --disable-pip-version-check install --quiet \
 		$(addprefix --constraint ,$(CONSTRAINTS)) --editable ".[docs]"
-	touch $@
-
-$(LITELLM)/.done:
-	$(PYTHON) -m venv $(LITELLM)
-	$(LITELLM)/bin/python -m pip --disable-pip-version-check install --quiet litellm
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
