@@ -9,9 +9,8 @@ INSTALL := $(PIP) install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) --ed
 # langchain-groq wants another groq than the tests, so these have a place of their own.
 PARTNERS ?= .venv-partners
 PARTNER_CONSTRAINTS ?= $(and $(CONSTRAINTS),.ci/constraints-partners.txt)
-# The site is built, and LiteLLM measured, in places of their own.
+# The site is built in a place of its own.
 DOCS ?= .venv-docs
-LITELLM := .venv-litellm
 
 .PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
 	conformance partners docs compare notebooks newest sdist lock clean
@@ -46,10 +45,10 @@ check: lint types format-check test  ## Everything that CI asks for
 record: $(VENV)/.dev  ## Record the cassettes anew (cassettes/README.md says from what)
 	$(BIN)/python -m pytest tests/cassette_tests/test_cassettes.py --record-mode=rewrite -q
 
-failover-bench: $(VENV)/.dev $(LITELLM)/.done  ## Sixteen faults in real time (2 minutes), beside the published rows
+failover-bench: $(VENV)/.dev  ## Sixteen faults in real time (2 minutes), beside the published rows
 	$(BIN)/python tests/failover_bench/failover_bench.py
 
-bench: $(VENV)/.dev $(LITELLM)/.done  ## What it costs beside the bare model (`BENCH="--only import"`)
+bench: $(VENV)/.dev  ## What it costs beside the bare model (`BENCH="--only import"`)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 soak: $(VENV)/.dev  ## Minutes of every fault, breaks, leaks (`SOAK="--seed 2"`)
@@ -64,7 +63,7 @@ partners: $(PARTNERS)/.done  ## Every partner class at the simulator; writes doc
 docs: $(DOCS)/.done  ## Build the documentation as a site: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 
-compare: $(VENV)/.dev $(LITELLM)/.done  ## The README's comparison, measured anew (two minutes)
+compare: $(VENV)/.dev .venv-litellm  ## The README's comparison, measured anew (two minutes)
 	$(BIN)/python -m benchmarks.compare
 
 notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
@@ -81,7 +80,11 @@ lock: newest  ## If those pass: make them the versions that are installed from n
 	.venv-newest/bin/python -m pip freeze --exclude-editable > .ci/constraints.txt
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .venv-newest .venv-partners $(DOCS) $(LITELLM) site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-newest .venv-litellm .venv-partners $(DOCS) site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+.venv-litellm:  ## LiteLLM's Router, for `make bench` to measure beside us
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip --disable-pip-version-check install --quiet litellm
 
 $(VENV)/.python:
 	$(PYTHON) -m venv $(VENV)
@@ -101,11 +104,6 @@ $(DOCS)/.done: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip --disable-pip-version-check install --quiet \
 		$(addprefix --constraint ,$(CONSTRAINTS)) --editable ".[docs]"
-	touch $@
-
-$(LITELLM)/.done:
-	$(PYTHON) -m venv $(LITELLM)
-	$(LITELLM)/bin/python -m pip --disable-pip-version-check install --quiet litellm
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml $(CONSTRAINTS)

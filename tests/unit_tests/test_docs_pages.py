@@ -77,6 +77,12 @@ def test_links_lead_somewhere(page, target):
     assert (page.parent / target).exists()
 
 
+def test_every_page_stands_in_the_navigation():
+    nav = text(DOCS.parent / "mkdocs.yml").split("\nnav:\n")[1]
+    listed = set(re.findall(r"(\S+\.md)$", nav, flags=re.MULTILINE))
+    assert listed == {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+
+
 def test_observing_knows_the_shape_of_the_trail():
     model = ReliableChatModel(models=[ScriptedChatModel()])
     trail = model.invoke("?").response_metadata["reliable"]

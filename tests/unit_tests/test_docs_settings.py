@@ -85,7 +85,7 @@ def meaning_of(owner, name, info):
     told = info.description or written_beneath(owner).get(name)
     if told is None:  # described among the arguments of the class
         args = re.search(
-            rf"^    {name}: (.+?)(?=^    \w+:|\Z)",
+            rf"^    {name}: (.+?)(?=^ *\n|^    \w+:|\Z)",
             inspect.getdoc(owner),
             re.MULTILINE | re.DOTALL,
         )
