@@ -199,7 +199,8 @@ async def _seen(
     surface: str,
     fast: bool,  # noqa: FBT001 - passed on
 ) -> Seen:
-    pace, seen = Pace(scenario.second, fast=fast), Seen()
+    pace = Pace(scenario.second, fast=fast)
+    seen = Seen(grace=pace.grace)
     caller = Caller(surface, pace)
     first, second = answers(0.0 if fast else TOKEN)
     with simulator() as sim:
