@@ -69,6 +69,7 @@ class ChatChild:
         "_model",
         "_own",
         "_sent",
+        "_stop",
         "_stream_threads",
         "_tools",
         "sends_finish",
@@ -102,7 +103,8 @@ class ChatChild:
         self._stream_threads = threads if blocks_in_streams(cls) else None
         self._sent = sent
         self._model = model
-        self._kwargs = kwargs
+        self._kwargs = {name: kwargs[name] for name in kwargs if name != "stop"}
+        self._stop: list[str] | None = kwargs.get("stop")  # hooks take it by itself
         self._own = own
         self._callbacks = callbacks
         self._tools = ToolBinder(model)
@@ -316,7 +318,8 @@ class ChatChild:
             kwargs = with_own(kwargs, self._own)
         if "tools" in kwargs and request.output is None:
             kwargs = self._tools.bound(kwargs)
-        prepared = PreparedRequest(model, messages, request.stop, kwargs)
+        stop = self._stop if request.stop is None else request.stop
+        prepared = PreparedRequest(model, messages, stop, kwargs)
         if not self._adapter.has_settings:
             return prepared
         return self._adapter.adapt_settings(prepared, request.messages)
