@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from langchain_reliable._cli.screen import Line, Mark
-from langchain_reliable._text.wording import describe_failure
+from langchain_reliable._text.wording import describe_failure, said_of_passed_over
 from langchain_reliable.events import (
     Answered,
     AttemptFailed,
@@ -16,6 +16,7 @@ from langchain_reliable.events import (
     Committed,
     FailedOver,
     Interrupted,
+    PassedOver,
     Waiting,
 )
 
@@ -135,6 +136,9 @@ def line_of(event: Event) -> Line | None:
             return _line(Mark.FAILED, tried, describe_failure(tried.failure))
         case FailedOver():
             return Line(mark=Mark.MOVED, who=event.target, says="is asked instead")
+        case PassedOver():
+            said = said_of_passed_over(event).removeprefix(f"{event.candidate} ")
+            return Line(mark=Mark.MOVED, who=event.candidate, says=f"{said}: not asked")
         case Committed(attempt=tried):
             return _line(Mark.SPEAKS, tried, "first token")
         case Interrupted():

@@ -1,4 +1,4 @@
-"""The demo: real clients, a simulated world, and what becomes of five calls in it.
+"""The demo: real clients, a simulated world, and what becomes of calls in it.
 
 A scene that does not end as it must is an error of the demo.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langsmith.run_helpers import tracing_context
@@ -23,9 +24,11 @@ from langchain_reliable._cli.demo_scenes import (
 )
 from langchain_reliable._cli.extras import NotReady, need
 from langchain_reliable._cli.open_screen import open_screen
+from langchain_reliable._cli.screen import Line, Mark
 from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable.chat_models import ReliableChatModel
-from langchain_reliable.errors import AllModelsFailed
+from langchain_reliable.errors import AllModelsFailed, StreamInterrupted
+from langchain_reliable.health import Health
 from langchain_reliable.testing import simulator
 
 if TYPE_CHECKING:
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from langchain_reliable.testing import Simulator
 
 _LOOPBACK: Final = "127.0.0.1"
+_FALLBACKS: Final = "with_fallbacks"
 _KEY: Final = SecretStr("none-needed")
 _INTRO: Final = (
     "ChatOpenAI and ChatAnthropic as you know them, talking to a simulator on this "
@@ -137,30 +141,70 @@ class DemoRunner:
         self._screen.heading(f"{number} of {len(SCENES)}: {scene.title}")
         self._screen.tell(scene.story)
         self._screen.question(scene.question)
+        self._script(scene)
+        if scene.beside:
+            self._beside(scene)
+        health = Health()
+        show = self._shown(number, scene, health)
+        if scene.again is not None:
+            question, answer = scene.again
+            self._screen.question(question)
+            after = replace(scene, question=question, answer=answer)
+            self._shown(number, after, health)
+        return show
+
+    def _shown(self, number: int, scene: Scene, health: Health) -> CallView:
         show = CallView(self._screen)
-        self._check(number, scene, show, self._watched(scene, show))
+        model = self._model(scene, show, health)
+        self._check(number, scene, show, self._watched(scene, show, model))
         self._screen.summary(show.summary)
         return show
 
-    def _watched(self, scene: Scene, show: CallView) -> Exception | None:
+    def _beside(self, scene: Scene) -> None:
+        """Show what LangChain's own fallbacks make of the same fault."""
+        primary, backup = clients(self._sim, None)
+        text, says = "", "answered"
+        began = self._clock.now()
+        self._screen.cast([_FALLBACKS, BACKUP])
         try:
-            show.watch(self._model(scene, show), scene.question)
+            for chunk in primary.with_fallbacks([backup]).stream(scene.question):
+                text += chunk.text
+        except Exception as error:  # noqa: BLE001 - it is what is to be seen
+            says = f"{type(error).__name__}: an empty chunk was taken for an answer"
+        mark = Mark.SPEAKS if text else Mark.FAILED
+        took = self._clock.now() - began
+        self._screen.line(Line(mark=mark, who=_FALLBACKS, seconds=took, says=says))
+        self._script(scene)
+
+    def _watched(
+        self, scene: Scene, show: CallView, model: ReliableChatModel
+    ) -> Exception | None:
+        try:
+            show.watch(model, scene.question)
         except AllModelsFailed as error:
             self._screen.error("AllModelsFailed", str(error))
+            return None
+        except StreamInterrupted as error:
+            if not scene.rest:
+                return error
+            self._screen.error("StreamInterrupted", str(error))
             return None
         except Exception as error:  # noqa: BLE001 - told at the end, and in the status
             return error
         return None
 
-    def _model(self, scene: Scene, show: CallView) -> ReliableChatModel:
+    def _script(self, scene: Scene) -> None:
         at_primary, at_backup = scene.world(scene, self._pace)
         self._sim.script(PRIMARY, *at_primary)
         self._sim.script(BACKUP, *at_backup)
+
+    def _model(self, scene: Scene, show: CallView, health: Health) -> ReliableChatModel:
         limit = self._pace.patience if scene.hangs else None
         models: Any = clients(self._sim, limit)
         return ReliableChatModel(
             models=models,
             initial_backoff=self._pace.backoff,
+            health=health,
             observers=(show,),
         )
 
@@ -170,7 +214,7 @@ class DemoRunner:
         """Complain if a scene did not end as it must."""
         if error is not None:
             said = f"{type(error).__name__}: {error}"
-        elif (show.served_by, show.text) != (scene.served_by, scene.answer):
+        elif (show.served_by, show.text.strip()) != (scene.served_by, scene.answer):
             said = f"{show.served_by or 'nobody'} said {show.text!r}"
         else:
             return

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from langchain_reliable.testing import (
+    content_then_cut,
+    error_status,
     hang_before_headers,
     overloaded,
     quota_exhausted,
@@ -38,12 +40,12 @@ class DemoTiming:
     """
 
     thinks: float = 0.45
-    piece: float = 0.032
+    piece: float = 0.022
     silence: float = 0.3
-    retry_after: float = 1.0
-    patience: float = 1.5
+    retry_after: float = 0.8
+    patience: float = 1.2
     backoff: float = 0.5
-    between: float = 0.9
+    between: float = 0.6
 
 
 FAST: Final = DemoTiming(
@@ -72,6 +74,9 @@ class Scene:
         served_by: Who has to answer; empty if nobody does.
         world: Returns what the primary and the backup reply, given a pace.
         hangs: Whether the primary's client has to give up by itself.
+        rest: What the answer would go on with, if it did not break off.
+        beside: Whether `with_fallbacks` is shown the same fault first.
+        again: What is asked next of a model that shares its health, and the answer.
     """
 
     title: str
@@ -81,6 +86,9 @@ class Scene:
     served_by: str = ""
     world: Callable[[Scene, DemoTiming], tuple[Script, Script]]
     hangs: bool = False
+    rest: str = ""
+    beside: bool = False
+    again: tuple[str, str] | None = None
 
     def spoken(self, pace: DemoTiming) -> Reply:
         """Return the answer as a model would tell it."""
@@ -100,6 +108,18 @@ def _breaks(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
     cut = role_then_cut(silent=3)
     slow = replace(cut, answer=replace(cut.answer, delay=pace.silence))
     return (slow,), (scene.spoken(pace),)
+
+
+def _breaks_off(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
+    whole = says(scene.answer + scene.rest, delay=pace.thinks, pause=pace.piece)
+    cut = content_then_cut(whole, after=len(scene.answer.split()))
+    return (cut,), (scene.spoken(pace),)
+
+
+def _down(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
+    _, answer = scene.again or ("", "")
+    then = says(answer, delay=pace.thinks, pause=pace.piece)
+    return (error_status(503),), (scene.spoken(pace), then)
 
 
 def _hangs(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
@@ -143,7 +163,7 @@ SCENES: Final = (
         story=(
             f"{PRIMARY} opens a stream: a 200, a role, three empty chunks, and the "
             "connection is gone. A program sees none of it: a stream is shown from "
-            "its first real token on."
+            "its first real token on. LangChain's with_fallbacks goes first."
         ),
         question="Why does the sea have tides?",
         answer=(
@@ -153,6 +173,7 @@ SCENES: Final = (
         ),
         served_by=BACKUP,
         world=_breaks,
+        beside=True,
     ),
     Scene(
         title="The primary hangs",
@@ -169,6 +190,33 @@ SCENES: Final = (
         served_by=BACKUP,
         world=_hangs,
         hangs=True,
+    ),
+    Scene(
+        title="The primary is down, and the next call knows",
+        story=(
+            f"{PRIMARY} says 503 three times, and its circuit opens. The second call "
+            f"does not ask it at all: {BACKUP} answers at once."
+        ),
+        question="Why do leaves turn red?",
+        answer="Their green fades in autumn, and what was hidden beneath it shows.",
+        served_by=BACKUP,
+        world=_down,
+        again=(
+            "And why do they fall?",
+            "A tree without leaves keeps its water, and snow does not break it.",
+        ),
+    ),
+    Scene(
+        title="The primary breaks in mid-answer",
+        story=(
+            "Words have been shown, so nothing is switched: no second text behind half "
+            "of a first one. The error holds what had arrived."
+        ),
+        question="Why do stars twinkle?",
+        answer="The air above us is never still, so their light is bent",
+        rest=" this way and that before it reaches your eye.",
+        served_by=PRIMARY,
+        world=_breaks_off,
     ),
     Scene(
         title="Everything is down",

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from rich.console import ConsoleOptions, RenderResult
 
-_COLORS: Final = ("cyan", "magenta", "blue", "yellow")
+_COLORS: Final = ("cyan", "blue", "magenta", "yellow")
+"""The first two are far from the red of failures."""
 _MARKS: Final = {
     Mark.FAILED: "red",
     Mark.WAITED: "yellow",

@@ -99,7 +99,16 @@ def test_the_demo_shows_every_answer_once_and_ends_with_the_table(capsys):
         assert f"{scene.title} ==" in out
         assert not scene.answer or out.count(scene.answer) == 1
     served = re.findall(r"served by ([\w.-]+), (\d) attempt", out)
-    assert served == [(PRIMARY, "1"), (PRIMARY, "2"), (BACKUP, "4"), (BACKUP, "2")]
+    assert served == [
+        (PRIMARY, "1"),
+        (PRIMARY, "2"),
+        (BACKUP, "4"),
+        (BACKUP, "2"),
+        (BACKUP, "4"),
+        (BACKUP, "1"),  # the second call of that scene does not ask the primary
+    ]
+    assert "with_fallbacks" in out
+    assert f"{PRIMARY} broke off, 1 attempt" in out
     assert "asked to wait" in out
     assert "timed out" in out
     assert "AllModelsFailed: no model answered (4 attempts on 2 models" in out
@@ -119,7 +128,7 @@ def test_the_demo_runs_as_a_command_of_its_own():
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")
-    assert all(run.stdout.count(scene.answer) == 1 for scene in SCENES[:4])
+    assert all(run.stdout.count(scene.answer) == 1 for scene in SCENES[:5])
     assert f"served by {BACKUP}, 4 attempts" in run.stdout
 
 
@@ -132,8 +141,8 @@ def test_one_scene_alone_needs_no_table_of_all(capsys):
 
 
 def test_a_scene_that_does_not_exist_is_an_error_of_the_caller(capsys):
-    assert main(["demo", "--scene", "6"]) == 2
-    assert "there is no scene 6: they are 1 to 5" in capsys.readouterr().err
+    assert main(["demo", "--scene", "8"]) == 2
+    assert "there is no scene 8: they are 1 to 7" in capsys.readouterr().err
 
 
 def test_a_terminal_gets_colors_and_its_cursor_back(terminal):
@@ -183,7 +192,7 @@ def test_the_demo_stays_on_this_machine(capsys, monkeypatch):
     ("scene", "complaint"),
     [
         (replace(SCENES[0], served_by=BACKUP), f"served by {BACKUP}: {PRIMARY} said"),
-        (replace(SCENES[4], served_by=BACKUP), f"served by {BACKUP}: nobody said"),
+        (replace(SCENES[6], served_by=BACKUP), f"served by {BACKUP}: nobody said"),
         (
             replace(SCENES[0], world=lambda *_: ((error_status(400),),) * 2),
             "AllModelsFailed",
