@@ -85,13 +85,23 @@ class RedisHealth(Health):
         address = None if url is None else Address(url)
         if address is None:
             check_client(client)
-        self._namespace = _checked_namespace(namespace)
+        if not isinstance(namespace, str):
+            kind = type(namespace).__name__
+            raise TypeError(f"namespace is a short string, no {kind}")
+        if not namespace or len(namespace) > 64 or set(namespace) & set("{}"):  # noqa: PLR2004 - named in the text
+            raise ValueError("namespace has 1 to 64 characters, and no braces")
+        self._namespace = namespace
         self._refresh = _checked_refresh(refresh)
         super().__init__()
         self._address = address
         self._place = "client=" if address is None else str(address)
-        self._mirror = self._shared_mirror(client)
-        self._see(self._mirror)
+        self._mirror = mirror = self._shared_mirror(client)
+        # All that share a mirror look at the same memory, behind the same lock.
+        self._circuits = mirror.circuits
+        self._healthy = mirror.healthy
+        self._isolated = mirror.isolated
+        self._names = mirror.names
+        self._lock = renewed_after_fork(lambda: mirror.lock, self, "_lock")
 
     def _shared_mirror(self, client: Any) -> Mirror:
         """Return the one mirror of a URL and a namespace in this process."""
@@ -111,14 +121,6 @@ class RedisHealth(Health):
                 _mirrors[where, self._namespace] = mirror
             mirror.link.refresh = min(mirror.link.refresh, self._refresh)
             return mirror
-
-    def _see(self, mirror: Mirror) -> None:
-        """Look at the same memory as all that share a mirror, behind the same lock."""
-        self._circuits = mirror.circuits
-        self._healthy = mirror.healthy
-        self._isolated = mirror.isolated
-        self._names = mirror.names
-        self._lock = renewed_after_fork(lambda: mirror.lock, self, "_lock")
 
     def __repr__(self) -> str:
         """Return one line, without a password."""
@@ -190,7 +192,9 @@ class RedisHealth(Health):
         mirror.link.start()
         circuit = super()._known(route)
         if not mirror.knows(key):
-            mirror.learn(key, _shared_identity(route))
+            who = getattr(route.key, "identity", None)
+            shared = None if who is None else shared_identity(who, route.given_name)
+            mirror.learn(key, shared)
             if mirror.is_isolated(route.name):
                 self._isolated.add(route.name)
         elif circuit.is_clean and key not in self._healthy:
@@ -207,20 +211,6 @@ class RedisHealth(Health):
 
 def _again(url: str, namespace: str, refresh: float) -> RedisHealth:
     return RedisHealth(url, namespace=namespace, refresh=refresh)
-
-
-def _shared_identity(route: Route) -> str | None:
-    identity = getattr(route.key, "identity", None)
-    return None if identity is None else shared_identity(identity, route.given_name)
-
-
-def _checked_namespace(namespace: str) -> str:
-    if not isinstance(namespace, str):
-        kind = type(namespace).__name__
-        raise TypeError(f"namespace is a short string, no {kind}")
-    if not namespace or len(namespace) > 64 or set(namespace) & set("{}"):  # noqa: PLR2004 - named in the text
-        raise ValueError("namespace has 1 to 64 characters, and no braces")
-    return namespace
 
 
 def _checked_refresh(refresh: float) -> float:
