@@ -318,30 +318,27 @@ def as_items(value: Any) -> tuple[Candidate | Group, ...]:
     if not value:
         msg = f"`models` is empty; it needs at least one: {_SAY}"
         raise ValueError(msg)
-    items = tuple(_item(entry, place) for place, entry in enumerate(value))
+    items: list[Candidate | Group] = []
+    for place, entry in enumerate(value):
+        try:
+            if isinstance(entry, (list, tuple)):
+                items.append(Group(entry))
+            else:
+                items.append(entry if isinstance(entry, Group) else as_candidate(entry))
+        except ValueError as error:
+            msg = f"models[{place}]: {_plain_text(error)}"
+            raise ValueError(msg) from None
     children = [one.model for item in items for one in members_of(item)]
     if all(isinstance(child, KeylessModel) for child in children):
         first = children[0]
         msg = f'models[0]: there is no key for "{first.model_name}": {first.why}'
         raise ValueError(msg)
-    return items
+    return tuple(items)
 
 
 def as_candidate(value: Any) -> Candidate:
     """Return a candidate; what is none yet becomes one with default settings."""
     return value if isinstance(value, Candidate) else Candidate(_child(value))
-
-
-def _item(entry: Any, place: int) -> Candidate | Group:
-    try:
-        if isinstance(entry, Group):
-            return entry
-        if isinstance(entry, (list, tuple)):
-            return Group(entry)
-        return as_candidate(entry)
-    except ValueError as error:
-        msg = f"models[{place}]: {_plain_text(error)}"
-        raise ValueError(msg) from None
 
 
 def _child(value: Any) -> Runnable[Any, Any]:
@@ -353,16 +350,12 @@ def _child(value: Any) -> Runnable[Any, Any]:
     if not isinstance(value, Runnable):
         msg = f"got {_called(value)}, which is no model; {_SAY}"
         raise ValueError(msg)
-    if _is_prompt(value):
+    # A prompt template never answers.
+    prompts = sys.modules.get("langchain_core.prompts.base")  # else there is none yet
+    if prompts is not None and isinstance(value, prompts.BasePromptTemplate):
         msg = f"got {_called(value)}, which goes before the model: prompt | model"
         raise ValueError(msg)
     return value
-
-
-def _is_prompt(value: Runnable[Any, Any]) -> bool:
-    """Return whether a Runnable is a prompt template: it never answers."""
-    prompts = sys.modules.get("langchain_core.prompts.base")  # else there is none yet
-    return prompts is not None and isinstance(value, prompts.BasePromptTemplate)
 
 
 def _called(value: object) -> str:

@@ -84,7 +84,13 @@ class AllModelsFailed(ModelError):
         self.retry_after = retry_after
         super().__init__(attempt_table(self.attempts, why))
         if errors := [tried.error for tried in self.attempts if tried.error]:
-            self.__cause__ = _without_our_frames(errors[-1])
+            error = errors[-1]
+            # Its traceback begins where the child was called. How that came about
+            # stands below, in the traceback of the error that it causes.
+            trace = error.__traceback__
+            while trace is not None and _is_ours(trace):
+                trace = trace.tb_next
+            self.__cause__ = error if trace is None else error.with_traceback(trace)
             # SDKs' errors carry the HTTP response; LangChain's tracers look for it.
             if (response := getattr(errors[-1], "response", None)) is not None:
                 self.response = response
@@ -353,17 +359,6 @@ def is_candidates_doing(error: Exception) -> bool:
 def was_sent(error: Exception) -> bool:
     """Return whether a request went out that came to this, as far as we know."""
     return not isinstance(error, (TooManyAbandonedThreads, ToolsNotSupported))
-
-
-def _without_our_frames(error: Exception) -> Exception:
-    """Let a traceback begin where the child was called.
-
-    How it came to be called stands below, in the traceback of the error that it causes.
-    """
-    trace = error.__traceback__
-    while trace is not None and _is_ours(trace):
-        trace = trace.tb_next
-    return error if trace is None else error.with_traceback(trace)
 
 
 def _is_ours(trace: TracebackType) -> bool:

@@ -56,16 +56,14 @@ def answer_key(candidate: Candidate) -> str | None:
         `None` for a Runnable of which nobody can tell what it will do.
     """
     if "answer" not in candidate._kept:
-        candidate._kept["answer"] = _read_answer_key(candidate)
+        try:
+            told = _spelled_runnable(candidate.model)
+        except _UnknownRunnableError:
+            candidate._kept["answer"] = None
+        else:
+            told += spelled(candidate.kwargs, object_token)
+            candidate._kept["answer"] = digest(told)
     return cast("str | None", candidate._kept["answer"])
-
-
-def _read_answer_key(candidate: Candidate) -> str | None:
-    try:
-        told = _spelled_runnable(candidate.model)
-    except _UnknownRunnableError:
-        return None
-    return digest(told + spelled(candidate.kwargs, object_token))
 
 
 def digest(text: str) -> str:
@@ -88,7 +86,13 @@ class _UnknownRunnableError(Exception):
 def _spelled_runnable(runnable: Runnable[Any, Any]) -> str:
     model, bound, _ = unwrapped(runnable)
     if isinstance(model, BaseChatModel):
-        told = _spelled_model(model)
+        cls, fields = type(model), {}
+        for name in type(model).model_fields:
+            value = getattr(model, name, None)
+            if name not in _SHAPES_NOTHING and not is_key(name, value):
+                fields[name] = address_of(value) if name in CLIENTS else value
+        which = object_token(cls) if "<locals>" in cls.__qualname__ else named(cls)
+        told = which + spelled(fields, object_token)
     elif isinstance(model, RunnableSequence):
         told = "|".join(map(_spelled_step, model.steps))
     else:
@@ -102,16 +106,6 @@ def _spelled_step(step: Runnable[Any, Any]) -> str:
     if "not_implemented" in (told := dumps(step)):  # it calls a function
         raise _UnknownRunnableError
     return told
-
-
-def _spelled_model(model: BaseChatModel) -> str:
-    cls, fields = type(model), {}
-    for name in type(model).model_fields:
-        value = getattr(model, name, None)
-        if name not in _SHAPES_NOTHING and not is_key(name, value):
-            fields[name] = address_of(value) if name in CLIENTS else value
-    which = object_token(cls) if "<locals>" in cls.__qualname__ else named(cls)
-    return which + spelled(fields, object_token)
 
 
 # --- a child's own cache ------------------------------------------------------------
@@ -171,13 +165,9 @@ def cache_of(
     key = model._get_llm_string(stop=prepared.stop, **prepared.kwargs)
 
     def may_keep(result: ChatResult) -> bool:
-        return _is_whole(result) and fits(result)
+        # One that says nothing, or is broken, is not kept.
+        from langchain_reliable._classify.answer import AnswerJudge  # noqa: PLC0415 - few cache
+
+        return AnswerJudge().fault_of_result(result) is None and fits(result)
 
     return ChildCache(model, dumps(without_ids), key, may_keep)
-
-
-def _is_whole(result: ChatResult) -> bool:
-    """Return whether an answer is one: it says something, and nothing is broken."""
-    from langchain_reliable._classify.answer import AnswerJudge  # noqa: PLC0415 - few cache
-
-    return AnswerJudge().fault_of_result(result) is None

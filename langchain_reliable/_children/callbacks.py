@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Sequence,
     )
 
-    from langchain_core.callbacks import BaseCallbackHandler, Callbacks
+    from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
@@ -185,7 +185,12 @@ def callbacks_of(
         configs: Those of the bindings around it, outermost last.
     """
     callbacks = [model.callbacks, *(config.get("callbacks") for config in configs)]
-    handlers = [one for given in callbacks for one in _handlers(given)]
+    handlers: list[BaseCallbackHandler] = []
+    for given in callbacks:
+        if isinstance(given, BaseCallbackManager):
+            handlers += [*given.handlers, *given.inheritable_handlers]
+        else:
+            handlers += given or []
     if not handlers:
         return None
     return ChildCallbacks(
@@ -195,21 +200,13 @@ def callbacks_of(
             for tags in (model.tags, *(config.get("tags") for config in configs))
             for tag in tags or ()
         ),
-        metadata=_merged(
-            [model.metadata, *(config.get("metadata") for config in configs)]
-        ),
+        metadata={
+            name: value
+            for part in (model.metadata, *(one.get("metadata") for one in configs))
+            for name, value in (part or {}).items()
+        },
         name=next((name for one in configs if (name := one.get("run_name"))), None),
     )
-
-
-def _handlers(given: Callbacks) -> list[BaseCallbackHandler]:
-    if isinstance(given, BaseCallbackManager):
-        return [*given.handlers, *given.inheritable_handlers]
-    return given or []
-
-
-def _merged(parts: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
-    return {name: value for part in parts for name, value in (part or {}).items()}
 
 
 def _as_told(result: ChatResult) -> LLMResult:

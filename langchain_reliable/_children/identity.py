@@ -137,9 +137,21 @@ def _route(candidate: Candidate, *, for_limits: bool) -> tuple[Hashable, ...]:
 
 def _read_route(candidate: Candidate, *, for_limits: bool) -> tuple[Hashable, ...]:
     child = bare_model(candidate)
-    if not isinstance(child, BaseChatModel) or not _has_key(child):
+    # One that tells no key finds it later, by an SDK and wherever it looks: then
+    # nobody can tell two accounts apart.
+    if not isinstance(child, BaseChatModel) or not any(
+        is_key(name, getattr(child, name, None)) for name in type(child).model_fields
+    ):
         return (ByObject(child), *_facts_of(keywords_of(candidate), for_limits))
-    settings = {**_fields_of(child), **keywords_of(candidate)}
+    # All its own fields may decide where a request goes, but for the model's name.
+    named_by = model_field(child)
+    fields = type(child).model_fields.keys() - BaseChatModel.model_fields.keys()
+    found: dict[str, Any] = {}
+    for name in sorted(fields - {named_by}):
+        value = getattr(child, name, None)
+        is_client = name in CLIENTS or hasattr(value, "meta")  # botocore's
+        found[name] = address_of(value) if is_client else value
+    settings = {**found, **keywords_of(candidate)}
     return (type(child), *_facts_of(settings, for_limits))
 
 
@@ -160,42 +172,27 @@ def _facts_of(settings: Mapping[str, Any], for_limits: bool) -> tuple[Hashable, 
         return "object"
 
     told = {
-        name: _without_sampling(value) if name == "extra_body" else value
+        name: value
         for name, value in settings.items()
         if _is_of_the_route(name)
         and not (for_limits and _NOT_ABOUT_LIMITS.search(name))
     }
-    facts = {name: value for name, value in told.items() if not _is_unset(value)}
+    if isinstance(body := told.get("extra_body"), Mapping):
+        told["extra_body"] = {n: v for n, v in body.items() if _is_of_the_route(n)}
+    facts = {
+        name: value
+        for name, value in told.items()
+        if value is not None
+        and (not isinstance(value, Mapping | list | tuple) or value)
+    }
     return fingerprint(spelled(facts, by_object)), *objects
-
-
-def _is_unset(value: object) -> bool:
-    return value is None or (isinstance(value, Mapping | list | tuple) and not value)
 
 
 def _is_of_the_route(name: str) -> bool:
     return name not in _KEPT_HERE and _SHAPES_THE_ANSWER.isdisjoint(name.split("_"))
 
 
-def _without_sampling(body: Any) -> Any:
-    if not isinstance(body, Mapping):
-        return body
-    return {name: v for name, v in body.items() if _is_of_the_route(name)}
-
-
 # --- a child's fields -------------------------------------------------------------
-
-
-def _fields_of(child: BaseChatModel) -> dict[str, Any]:
-    """Return the fields that may decide where a child's requests go."""
-    named_by = model_field(child)
-    fields = type(child).model_fields.keys() - BaseChatModel.model_fields.keys()
-    found: dict[str, Any] = {}
-    for name in sorted(fields - {named_by}):
-        value = getattr(child, name, None)
-        is_client = name in CLIENTS or hasattr(value, "meta")  # botocore's
-        found[name] = address_of(value) if is_client else value
-    return found
 
 
 def address_of(client: Any) -> dict[str, str] | None:
@@ -211,16 +208,6 @@ def address_of(client: Any) -> dict[str, str] | None:
     if "base_url" in address:
         address["base_url"] = _DEPLOYMENT.sub("", address["base_url"])
     return address or None
-
-
-def _has_key(child: BaseChatModel) -> bool:
-    """Return whether a child tells the key that it uses, or a callable that makes it.
-
-    Without one the key is found later, by an SDK and wherever it looks: then nobody
-    can tell two accounts apart.
-    """
-    names = type(child).model_fields
-    return any(is_key(name, getattr(child, name, None)) for name in names)
 
 
 def is_key(name: str, value: Any) -> bool:

@@ -173,7 +173,13 @@ class MessageAdapter:
             return message
         if not any(isinstance(one, dict) and _MARKER in one for one in content):
             return message
-        return message.model_copy(update={"content": [_bare(one) for one in content]})
+        bare = [
+            {name: value for name, value in one.items() if name != _MARKER}
+            if isinstance(one, dict)
+            else one
+            for one in content
+        ]
+        return message.model_copy(update={"content": bare})
 
     # --- ids ------------------------------------------------------------------------
 
@@ -245,12 +251,6 @@ def _author(message: BaseMessage) -> object:
     return message.response_metadata.get("model_provider")
 
 
-def _bare(block: Any) -> Any:
-    if not isinstance(block, dict):
-        return block
-    return {name: value for name, value in block.items() if name != _MARKER}
-
-
 def is_foreign(author: object, model: BaseChatModel) -> bool:
     """Return whether an answer may hold what only another provider understands.
 
@@ -279,17 +279,16 @@ def is_sealed(answer: AIMessage) -> bool:
     if any(answer.additional_kwargs.get(name) for name in _SEALED_EXTRAS):
         return True
     content = answer.content
-    return isinstance(content, list) and any(map(_is_sealed_block, content))
-
-
-def _is_sealed_block(block: Any) -> bool:
-    if not isinstance(block, dict):
-        return False
-    extras = block.get("extras")
-    inside = extras if isinstance(extras, dict) else {}
-    return block.get("type") in _SEALED_KINDS or any(
-        block.get(name) or inside.get(name) for name in _SEALS
-    )
+    for block in content if isinstance(content, list) else ():
+        if not isinstance(block, dict):
+            continue
+        extras = block.get("extras")
+        inside = extras if isinstance(extras, dict) else {}
+        if block.get("type") in _SEALED_KINDS or any(
+            block.get(name) or inside.get(name) for name in _SEALS
+        ):
+            return True
+    return False
 
 
 def _without_thinking(prepared: PreparedRequest) -> PreparedRequest:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _MEDIA: Final = frozenset(("image", "audio", "video", "file"))
 """What only some models can be shown as something that a model has said."""
 
+_OF_A_MEDIUM: Final = ("type", "base64", "mime_type")
+"""What is told of a picture or file: its author's id and extras are not."""
+
 
 def in_common_words(
     answer: AIMessage, *, shows_media: bool, answered: Collection[str]
@@ -68,12 +71,10 @@ def _said(answer: AIMessage, *, shows_media: bool) -> Iterator[str | dict[str, A
             case "text":
                 text = block.get("text") or ""
                 yield text + "".join(_links(block, answer.text, linked))
+            case kind if kind in _MEDIA and shows_media and "base64" in block:
+                yield {name: block[name] for name in _OF_A_MEDIUM if name in block}
             case kind if kind in _MEDIA:
-                yield (
-                    _medium(block)
-                    if shows_media and "base64" in block
-                    else (f"\n[{kind}]\n")
-                )
+                yield f"\n[{kind}]\n"
     yield from _refusals(answer)
     audio = answer.additional_kwargs.get("audio")
     if isinstance(audio, dict):  # OpenAI's chat completions
@@ -110,9 +111,3 @@ def _refusals(answer: AIMessage) -> Iterator[str]:
         if isinstance(one, dict)
     )
     yield from dict.fromkeys(one for one in said if isinstance(one, str))
-
-
-def _medium(block: Block) -> dict[str, Any]:
-    """Return a picture or file without its author's id and extras."""
-    known = ("type", "base64", "mime_type")
-    return {name: block[name] for name in known if name in block}

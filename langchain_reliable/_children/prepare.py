@@ -92,16 +92,13 @@ def _chat_child(
         }
         model = without_sdk_retries(model, how.read_timeout)
     callbacks = callbacks_of(model, configs)
-    threads = _threads_for(candidate, model)
+    cls, threads = type(model), None
+    if cls._agenerate is BaseChatModel._agenerate or blocks_in_streams(cls):
+        # It has no async code of its own.
+        threads = cast(
+            "OwnThreads", candidate._kept.setdefault("threads", OwnThreads())
+        )
     return ChatChild(model, kwargs, candidate.kwargs, callbacks, account, sent, threads)
-
-
-def _threads_for(candidate: Candidate, model: BaseChatModel) -> OwnThreads | None:
-    """Return a candidate's threads, if its model has no async code of its own."""
-    cls = type(model)
-    if cls._agenerate is not BaseChatModel._agenerate and not blocks_in_streams(cls):
-        return None
-    return cast("OwnThreads", candidate._kept.setdefault("threads", OwnThreads()))
 
 
 def _warn_once(runnable: Runnable[Any, Any], how: ChildConfig) -> None:

@@ -23,7 +23,12 @@ def common_profile(
     Args:
         members: Each candidate and its model.
     """
-    profiles = [_profile(candidate, model) for candidate, model in members]
+    profiles: list[dict[str, Any]] = []
+    for candidate, model in members:
+        own = dict(getattr(model, "profile", None) or {})
+        if candidate.context_window is not None:
+            own["max_input_tokens"] = candidate.context_window
+        profiles.append(own)
     if not any(profiles):
         return None
     names = dict.fromkeys(name for profile in profiles for name in profile)
@@ -32,13 +37,6 @@ def common_profile(
     }
     known = {name: value for name, value in common.items() if value is not None}
     return cast("ModelProfile", known)
-
-
-def _profile(candidate: Candidate, model: object) -> dict[str, Any]:
-    own = dict(getattr(model, "profile", None) or {})
-    if candidate.context_window is not None:
-        own["max_input_tokens"] = candidate.context_window
-    return own
 
 
 def _common(values: list[Any]) -> Any:

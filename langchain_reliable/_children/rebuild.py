@@ -26,7 +26,20 @@ def rebuilt_for_model(model: BaseChatModel, name: str) -> BaseChatModel | None:
         return None
     cls, own = type(model), _own(model)
     try:
-        given = _without_derived(cls, own, field)
+        # A plain model of the old name shows what the class derived from it: numbers,
+        # flags and profiles that it has too were not given by the user.
+        kept = {
+            name: value
+            for name, value in own.items()
+            if name != "profile"
+            and not isinstance(value, (bool, int, float, type(None)))
+        }
+        plain = cls(**_by_alias(cls, {**kept, field: own[field]}))
+        given = {
+            name: value
+            for name, value in own.items()
+            if name in kept or getattr(plain, name, None) != value
+        }
         return cls(**_by_alias(cls, {**given, field: name}))
     except Exception:  # noqa: BLE001 - whatever its validators raise: not rebuildable
         return None
@@ -58,7 +71,10 @@ def rebuilt_with_key(model: BaseChatModel, key: SecretStr) -> BaseChatModel:
 
 def key_field(model: BaseChatModel) -> str | None:
     """Return the field that holds the key, or would: a known one, else the only one."""
-    if known := [n for n in partner_of(model).key_fields if _can_have(model, n)]:
+    partner, fields = partner_of(model), type(model).model_fields
+    if known := [
+        n for n in partner.key_fields if n in fields or n in partner.arguments
+    ]:
         return next((n for n in known if getattr(model, n, None)), known[0])
     found = [
         name
@@ -67,10 +83,6 @@ def key_field(model: BaseChatModel) -> str | None:
         and (isinstance(value, SecretStr) or callable(value))
     ]
     return found[0] if len(found) == 1 else None
-
-
-def _can_have(model: BaseChatModel, name: str) -> bool:
-    return name in type(model).model_fields or name in partner_of(model).arguments
 
 
 def model_field(model: BaseChatModel) -> str | None:
@@ -89,28 +101,6 @@ def _own(model: BaseChatModel) -> dict[str, Any]:
     own = {name: getattr(model, name) for name in names}
     kept = {name: attrgetter(path)(model) for name, path in partner.arguments.items()}
     return {**own, **kept}
-
-
-def _without_derived(
-    cls: type[BaseChatModel], own: Mapping[str, Any], field: str
-) -> dict[str, Any]:
-    """Drop what the class derived by itself from the old name.
-
-    A plain model of the old name shows what that is: numbers, flags and profiles that
-    it has too were not given by the user.
-    """
-    kept = {name: value for name, value in own.items() if _is_given(name, value)}
-    plain = cls(**_by_alias(cls, {**kept, field: own[field]}))
-    return {
-        name: value
-        for name, value in own.items()
-        if name in kept or getattr(plain, name, None) != value
-    }
-
-
-def _is_given(name: str, value: object) -> bool:
-    """Only numbers, flags and the profile are ever derived from a name."""
-    return name != "profile" and not isinstance(value, (bool, int, float, type(None)))
 
 
 def _by_alias(cls: type[BaseChatModel], values: Mapping[str, Any]) -> dict[str, Any]:

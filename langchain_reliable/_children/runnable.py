@@ -314,28 +314,17 @@ def ending(
         if isinstance(model, DynamicRunnable):
             made, config = model.prepare(config)
         elif _is_configurable_model(model):
-            made = cast("Any", model)._model(_without_graph(config))
+            # What LangGraph keeps in a config is no model's setting.
+            configurable = _of_the_user(config.get("configurable"))
+            made = cast("Any", model)._model({**config, "configurable": configurable})
         elif isinstance(model, RunnableSequence) and not kwargs:
             steps += model.steps[:-1]
             made = model.steps[-1]
         else:
             return None
-        here = _bound_again(made, kwargs, configs)
-
-
-def _bound_again(
-    made: Any, kwargs: dict[str, Any], configs: list[RunnableConfig]
-) -> Any:
-    bound = made.bind(**kwargs) if kwargs else made
-    for config in filter(None, configs):
-        bound = bound.with_config(config)
-    return bound
-
-
-def _without_graph(config: RunnableConfig) -> RunnableConfig:
-    """Return a config without what LangGraph keeps there: no model's settings."""
-    configurable = _of_the_user(config.get("configurable"))
-    return cast("RunnableConfig", {**config, "configurable": configurable})
+        here = made.bind(**kwargs) if kwargs else made
+        for around in filter(None, configs):
+            here = here.with_config(around)
 
 
 def _of_the_user(configurable: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -60,10 +60,16 @@ def without_sdk_retries(
     """
     partner = partner_of(model)
     if partner.client == "botocore":
-        return _of_bedrock(model, read_timeout)
+        made = bedrock.without_retries(model, read_timeout)
+        if made is None and not bedrock.is_quiet(model):
+            _warn_once(model, f"it retries by itself: {bedrock.ADVICE}")
+        return made or model
     made = _with_quiet_clients(model, read_timeout)
     if partner is UNLISTED:
-        return _of_unlisted(model, made, read_timeout)
+        reached = made is not model or read_timeout is None
+        if lacks := shortcomings(model, reached=reached):
+            _warn_once(model, lacks)
+        return managed_by_fields(model, made, read_timeout)
     for path, off in partner.retries_off.items():
         made = changed(made, path, partial(_always, off))
     if read_timeout is not None:
@@ -146,10 +152,19 @@ def _quiet(value: Any, read_timeout: float | None) -> Any:
         if read_timeout is not None:
             options["timeout"] = shorter(getattr(value, "timeout", None), read_timeout)
         return value.with_options(**options, **watched_option(value))
-    owner: Any = getattr(value, "_client", None) if _is_sdk_resource(value) else None
+    is_resource = ".resources." in type(value).__module__
+    owner: Any = getattr(value, "_client", None) if is_resource else None
     if _is_client(owner):
         return type(value)(_quiet(owner, read_timeout))
-    if read_timeout is not None and _is_plain_httpx(value):
+    # Those of the SDKs close themselves when they are dropped: a copy would close the
+    # connections that it shares.
+    is_plain_httpx = (
+        type(value).__name__.endswith("Client")
+        and not isinstance(value, BaseModel)
+        and not hasattr(type(value), "__del__")
+        and not names_of(type(value)).isdisjoint(_HTTPX)
+    )
+    if read_timeout is not None and is_plain_httpx:
         made = watched(value) or copy(value)  # it shares the connections
         made.timeout = shorter(value.timeout, read_timeout)
         return made
@@ -160,39 +175,7 @@ def _is_client(value: object) -> bool:
     return hasattr(value, "with_options") and hasattr(value, "max_retries")
 
 
-def _is_sdk_resource(value: object) -> bool:
-    return ".resources." in type(value).__module__
-
-
-def _is_plain_httpx(value: object) -> bool:
-    """Return whether it is httpx's own client, and closes nothing when it is dropped.
-
-    (Those of the SDKs do, and a copy would close the connections that it shares.)
-    """
-    return type(value).__name__.endswith("Client") and (
-        not isinstance(value, BaseModel)
-        and not hasattr(type(value), "__del__")
-        and not names_of(type(value)).isdisjoint(_HTTPX)
-    )
-
-
 # --- where it can't be done ---------------------------------------------------------
-
-
-def _of_bedrock(model: BaseChatModel, read_timeout: float | None) -> BaseChatModel:
-    made = bedrock.without_retries(model, read_timeout)
-    if made is None and not bedrock.is_quiet(model):
-        _warn_once(model, f"it retries by itself: {bedrock.ADVICE}")
-    return made or model
-
-
-def _of_unlisted(
-    model: BaseChatModel, made: BaseChatModel, read_timeout: float | None
-) -> BaseChatModel:
-    reached = made is not model or read_timeout is None
-    if lacks := shortcomings(model, reached=reached):
-        _warn_once(model, lacks)
-    return managed_by_fields(model, made, read_timeout)
 
 
 def _warn_once(model: BaseChatModel, lacks: str) -> None:

@@ -84,7 +84,8 @@ def validate_schema(schema: object, settings: Mapping[str, Any]) -> None:
         TypeError: No model could read the schema.
         ValueError: No model knows the method.
     """
-    if isinstance(schema, (*_NO_SCHEMAS, BaseModel)) and not _is_tool(schema):
+    is_tool = hasattr(schema, "args_schema")
+    if isinstance(schema, (*_NO_SCHEMAS, BaseModel)) and not is_tool:
         kind = type(schema).__name__
         msg = (
             f"schema is a value of type {kind}, which no model can read; write a "
@@ -95,10 +96,6 @@ def validate_schema(schema: object, settings: Mapping[str, Any]) -> None:
     if method is not None and method not in _METHODS:
         msg = f"method={method!r} is unknown; write one of {', '.join(_METHODS)}"
         raise ValueError(msg)
-
-
-def _is_tool(schema: object) -> bool:
-    return hasattr(schema, "args_schema")
 
 
 class OutputSpec:
@@ -163,7 +160,12 @@ class OutputSpec:
 
     def _form(self, model: BaseChatModel) -> ChildOutput:
         first: Exception | None = None
-        for settings in (self.settings, _portable(self.settings)):
+        portable = {  # without the ways that some providers do not know
+            name: value
+            for name, value in self.settings.items()
+            if name not in ("method", "strict")
+        }
+        for settings in (self.settings, portable):
             try:
                 return self._asked(model, settings)
             except Exception as error:  # noqa: BLE001 - told as the cause
@@ -181,7 +183,15 @@ class OutputSpec:
             return _taken_apart(form, model)
         form = model.with_structured_output(self.schema, **settings)
         output = _taken_apart(form, model)
-        return replace(output, parsers=[_beside_the_raw(output.parsers)])
+        # What LangChain makes of `include_raw`: the message, and what it says.
+        parse: Any = reduce(operator.or_, output.parsers)
+        read = RunnablePassthrough.assign(
+            parsed=operator.itemgetter("raw") | parse, parsing_error=lambda _: None
+        )
+        failed = RunnablePassthrough.assign(parsed=lambda _: None)
+        read_or_not = read.with_fallbacks([failed], exception_key="parsing_error")
+        beside = RunnableParallel(raw=RunnablePassthrough()) | read_or_not
+        return replace(output, parsers=[beside])
 
     def is_missing(self, read: Any) -> bool:
         """Return whether what was read is no answer to the wish."""
@@ -194,27 +204,6 @@ class OutputSpec:
 
 def _names(model: BaseChatModel) -> Collection[str]:
     return inspect.signature(model.with_structured_output).parameters
-
-
-def _beside_the_raw(parsers: Sequence[Runnable[Any, Any]]) -> Runnable[Any, Any]:
-    """Return what LangChain makes of `include_raw`: the message, and what it says."""
-    parse: Any = reduce(operator.or_, parsers)
-    read = RunnablePassthrough.assign(
-        parsed=operator.itemgetter("raw") | parse, parsing_error=lambda _: None
-    )
-    failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableParallel(raw=RunnablePassthrough()) | read.with_fallbacks(
-        [failed], exception_key="parsing_error"
-    )
-
-
-def _portable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the ways that some providers do not know."""
-    return {
-        name: value
-        for name, value in settings.items()
-        if name not in ("method", "strict")
-    }
 
 
 def _taken_apart(structured: Runnable[Any, Any], model: BaseChatModel) -> ChildOutput:
@@ -294,22 +283,19 @@ class OutputReader:
 
         def judged(error: Exception) -> Failure | None:
             ours = any(error is one for one in self._errors)
-            if ours or self._is_about_the_schema(error):
-                return _invalid(error)
-            return judge(error)
+            # An SDK may have read the answer itself, by pydantic.
+            title = getattr(error, "title", None)
+            named = title is not None and title == getattr(
+                self.spec.schema, "__name__", ""
+            )
+            if not ours and not named:
+                return judge(error)
+            kind = FailureKind.INVALID_OUTPUT
+            if _is_refusal(error):
+                kind = FailureKind.CONTENT_POLICY
+            return Failure(kind=kind, summary=type(error).__name__)
 
         return judged
-
-    def _is_about_the_schema(self, error: Exception) -> bool:
-        """Return whether an SDK read the answer itself, and it did not fit."""
-        title = getattr(error, "title", None)  # pydantic's ValidationError
-        return title is not None and title == getattr(self.spec.schema, "__name__", "")
-
-
-def _invalid(error: Exception) -> Failure:
-    refused = _is_refusal(error)
-    kind = FailureKind.CONTENT_POLICY if refused else FailureKind.INVALID_OUTPUT
-    return Failure(kind=kind, summary=type(error).__name__)
 
 
 def _is_refusal(error: BaseException) -> bool:

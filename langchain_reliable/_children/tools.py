@@ -64,7 +64,13 @@ class PortableTool(dict[str, Any]):
     """
 
     def __init__(self, original: Any) -> None:
-        super().__init__(_readable(original))
+        try:
+            form = convert_to_openai_tool(original)
+        except ValueError:
+            if not isinstance(original, dict):
+                raise
+            form = original  # one that only its provider knows
+        super().__init__(form)
         self.original = original
 
 
@@ -129,39 +135,24 @@ class ToolBinder:
         given = [one.original if type(one) is PortableTool else one for one in tools]
         names = sorted(self._settings & kwargs.keys())
         settings = {name: kwargs[name] for name in names}
-        key = _key_of(given, settings)
+        ids = tuple(map(id, given))
+        said: Any = tuple(settings.items())
+        try:
+            hash(said)
+        except TypeError:
+            said = spelled(settings, lambda value: f"object {id(value)}")
+        key = ids, said
         looks = _looks_of(given)
         known = self._kept.get(key)
         if known is None or known[1] != looks:
-            known = self._bind(key, given, looks, tools, settings)
+            bound = bind_for_child(self._model, {"tools": tools, **settings})
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            # Objects are kept with their ids, so that none of these comes again.
+            known = [given, settings], list(map(_snapshot, looks)), bound
+            self._kept[key] = known
         rest = {n: v for n, v in kwargs.items() if n != "tools" and n not in names}
         return {**known[2], **rest}
-
-    def _bind(
-        self,
-        key: Hashable,
-        given: list[Any],
-        looks: list[Any],
-        tools: Sequence[Any],
-        settings: dict[str, Any],
-    ) -> _Kept:
-        bound = bind_for_child(self._model, {"tools": tools, **settings})
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()
-        # Objects are kept with their ids, so that none of these comes again.
-        kept = [given, settings], list(map(_snapshot, looks)), bound
-        self._kept[key] = kept
-        return kept
-
-
-def _key_of(tools: list[Any], settings: dict[str, Any]) -> Hashable:
-    ids = tuple(map(id, tools))
-    said: Any = tuple(settings.items())
-    try:
-        hash(said)
-    except TypeError:
-        said = spelled(settings, lambda value: f"object {id(value)}")
-    return ids, said
 
 
 def _snapshot(look: Any) -> Any:
@@ -187,17 +178,15 @@ def _bound(
 ) -> dict[str, Any]:
     known = inspect.signature(model.bind_tools).parameters
     settings = {name: rest.pop(name) for name in known if name in rest}
-    if tools is None or (not tools and _binds_none(model)):
+    if tools is None or (
+        not tools and type(model).bind_tools is BaseChatModel.bind_tools
+    ):
         return rest
     binding = model.bind_tools(tools, **settings)
     if not isinstance(binding, RunnableBinding):
         msg = f"bind_tools returned {type(binding).__name__}, which is no binding"
         raise TypeError(msg)
     return {**binding.kwargs, **rest}
-
-
-def _binds_none(model: BaseChatModel) -> bool:
-    return type(model).bind_tools is BaseChatModel.bind_tools
 
 
 # --- whose tool -------------------------------------------------------------------
@@ -236,7 +225,9 @@ def _choice(
         return common if foreign else choice
     if family == "anthropic":
         own = isinstance(choice, dict) and "function" not in choice
-        return choice if own else _for_anthropic(common)
+        if not own:
+            return {"type": "none"} if common == "none" else common
+        return choice
     return common
 
 
@@ -252,26 +243,12 @@ def _common(choice: Any) -> Any:
     return kind if kind in ("any", "auto", "none") else choice
 
 
-def _for_anthropic(common: Any) -> Any:
-    return {"type": "none"} if common == "none" else common
-
-
 def _name(tool: Any) -> str | None:
     name = tool.get("name") if isinstance(tool, dict) else None
     return name if isinstance(name, str) else None
 
 
 # --- forms ------------------------------------------------------------------------
-
-
-def _readable(tool: Any) -> dict[str, Any]:
-    """Return a tool in OpenAI's form; one that only its provider knows, as it is."""
-    try:
-        return convert_to_openai_tool(tool)
-    except ValueError:
-        if isinstance(tool, dict):
-            return tool
-        raise
 
 
 def _warn_once(model: BaseChatModel, error: Exception) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from langchain_reliable._core.rate_limits import Full
     from langchain_reliable.events import AttemptRecord
 
+_OVERFLOW = FailureKind.CONTEXT_OVERFLOW
+
 _OUR_WORD = BrokenToolCall, FilteredAnswer, NotAccepted
 """What we say of an answer, which no child has raised: it does not leave as it is."""
 
@@ -48,8 +50,10 @@ def final_error(
     errors = [record.error for record in records if record.error is not None]
     if fatal is None and errors:
         if all(isinstance(one, ToolsNotSupported) for one in errors):
-            fatal = _said_by_the_child(errors[0])
-        elif _all_overflowed(asked) or (
+            # Nobody was asked, so what a child itself said is told as it came.
+            cause = errors[0].__cause__
+            fatal = cause if isinstance(cause, Exception) else errors[0]
+        elif (asked and all(one.kinds[-1] is _OVERFLOW for one in asked)) or (
             len(errors) == 1 and not isinstance(errors[0], _OUR_WORD)
         ):
             fatal = errors[-1]
@@ -59,17 +63,6 @@ def final_error(
     if note not in getattr(fatal, "__notes__", ()):
         fatal.add_note(note)
     return fatal
-
-
-def _all_overflowed(asked: Sequence[RouteState]) -> bool:
-    overflow = FailureKind.CONTEXT_OVERFLOW
-    return bool(asked) and all(one.kinds[-1] is overflow for one in asked)
-
-
-def _said_by_the_child(error: Exception) -> Exception:
-    """Return what a child itself said: nobody was asked, so it is told as it came."""
-    cause = error.__cause__
-    return cause if isinstance(cause, Exception) else error
 
 
 def kind_of_limits(full: Iterable[Full]) -> FailureKind:

@@ -25,7 +25,17 @@ def shorten(error: BaseException) -> None:
     traceback let go of their variables, which held it too.
     """
     for link in _chain(error):
-        if _cut_in(link):
+        args = _cut(link.args, 0)
+        changed = args is not link.args
+        if changed:
+            link.args = args
+        for name, value in [*vars(link).items()]:
+            if (short := _cut(value, 0)) is not value:
+                vars(link)[name] = short
+                changed = True
+            elif name in {"response", "request"}:
+                changed |= _cut_message(value)
+        if changed:
             traceback.clear_frames(link.__traceback__)
 
 
@@ -41,20 +51,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [link.__cause__, link.__context__]
         if isinstance(link, BaseExceptionGroup):
             waiting += link.exceptions
-
-
-def _cut_in(error: BaseException) -> bool:
-    args = _cut(error.args, 0)
-    changed = args is not error.args
-    if changed:
-        error.args = args
-    for name, value in [*vars(error).items()]:
-        if (short := _cut(value, 0)) is not value:
-            vars(error)[name] = short
-            changed = True
-        elif name in {"response", "request"}:
-            changed |= _cut_message(value)
-    return changed
 
 
 def _cut(value: Any, depth: int) -> Any:

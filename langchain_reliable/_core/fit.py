@@ -8,7 +8,7 @@ code exceeds, and nothing for what can't be counted without the network or a tok
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -202,27 +202,23 @@ _NOTHING: Final = Content(0, 0, 0)
 def _need_of_file(block: Mapping[str, Any]) -> int:
     """Return what a file needs, by its media type or name; 0 where nothing says."""
     for part in (block, *(block.get(key) for key in _INNER_KEYS)):
-        if isinstance(part, dict):
-            for key in _MEDIA_TYPE_KEYS:
-                if need := _need_of_media_type(part.get(key)):
-                    return need
-            if any(_is_named_pdf(part.get(key)) for key in _DATA_KEYS):
+        if not isinstance(part, dict):
+            continue
+        for said in filter(_is_text, map(part.get, _MEDIA_TYPE_KEYS)):
+            need = _NEED_OF_MEDIA_TYPE.get(said) or _NEED_OF_MEDIA_TYPE.get(
+                said.partition("/")[0]
+            )
+            if need:
+                return need
+        # A name, an address or the head of a data URL may say it as well.
+        for said in filter(_is_text, map(part.get, _DATA_KEYS)):
+            if said.startswith("data:application/pdf") or said[-4:].lower() == ".pdf":
                 return PDF
     return 0
 
 
-def _need_of_media_type(media_type: object) -> int:
-    if not isinstance(media_type, str):
-        return 0
-    whole = _NEED_OF_MEDIA_TYPE.get(media_type)
-    return whole or _NEED_OF_MEDIA_TYPE.get(media_type.partition("/")[0], 0)
-
-
-def _is_named_pdf(data: object) -> bool:
-    """Return whether a name, an address or the head of a data URL says PDF."""
-    if not isinstance(data, str):
-        return False
-    return data.startswith("data:application/pdf") or data[-4:].lower() == ".pdf"
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 # --- tags -----------------------------------------------------------------------------
@@ -243,10 +239,6 @@ def places_with_tags(
     wanted = frozenset(asked)
     if found := [place for place, own in enumerate(tags) if wanted.issubset(own)]:
         return found
-    raise ValueError(_no_such_tags(tags, wanted))
-
-
-def _no_such_tags(tags: Sequence[Collection[str]], wanted: frozenset[str]) -> str:
     names = ", ".join(map(repr, sorted(wanted)))
     counts = Counter(tag for own in tags for tag in set(own))
     if not counts:
@@ -257,4 +249,4 @@ def _no_such_tags(tags: Sequence[Collection[str]], wanted: frozenset[str]) -> st
         )
         there = f"there are {listed} among {len(tags)} candidates"
     what = f"all of the tags {names}" if len(wanted) > 1 else f"the tag {names}"
-    return f"no candidate has {what}; {there}"
+    raise ValueError(f"no candidate has {what}; {there}")

@@ -36,13 +36,28 @@ def planned(
             with their own models. If nobody names it, all are asked for it.
     """
     first = _first_round(candidates, fallbacks, asked)
-    later = [
-        replace(route, asked_for=name, round=number)
-        for route in first
-        for number, name in enumerate(_fallbacks_of(route, fallbacks, asked), start=1)
-    ]
-    routes = _without_repeats([*first, *sorted(later, key=lambda route: route.round)])
-    return _by_entry(_labeled(routes))
+    later = []
+    for route in first:
+        of = route.asked_for or route.own or ""
+        further = fallbacks.get(of, ()) if asked is None or of == asked else ()
+        later += [
+            replace(route, asked_for=name, round=number)
+            for number, name in enumerate(further, start=1)
+        ]
+    # Nobody is asked twice for the same model.
+    kept: dict[tuple[int, int, str | None], Route] = {}
+    for one in (*first, *sorted(later, key=lambda route: route.round)):
+        kept.setdefault((one.entry, one.place, one.asked_for or one.own), one)
+    # Those of the same name are told apart: `gpt-5.4 #2`.
+    seen: Counter[str] = Counter()
+    tiers: dict[tuple[int, int], list[Route]] = {}
+    for one in kept.values():
+        label = _label(one)
+        seen[label] += 1
+        nth = f" #{seen[label]}" if seen[label] > 1 else ""
+        named = replace(one, name=label + nth)
+        tiers.setdefault((one.round, one.entry), []).append(named)
+    return list(tiers.values())
 
 
 def _first_round(
@@ -84,45 +99,11 @@ def _rank(route: Route, asked: str, fallbacks: Mapping[str, Sequence[str]]) -> i
     return 2 if asked in fallbacks.get(route.own or "", ()) else _UNNAMED
 
 
-def _fallbacks_of(
-    route: Route, fallbacks: Mapping[str, Sequence[str]], asked: str | None
-) -> Sequence[str]:
-    of = route.asked_for or route.own or ""
-    return fallbacks.get(of, ()) if asked is None or of == asked else ()
-
-
-def _without_repeats(routes: Iterable[Route]) -> list[Route]:
-    """Drop what would ask the same candidate for the same model again."""
-    kept: dict[tuple[int, int, str | None], Route] = {}
-    for one in routes:
-        kept.setdefault((one.entry, one.place, one.asked_for or one.own), one)
-    return list(kept.values())
-
-
-def _labeled(routes: list[Route]) -> list[Route]:
-    """Name the routes, telling those of the same name apart (`gpt-5.4 #2`)."""
-    seen: Counter[str] = Counter()
-    labeled = []
-    for one in routes:
-        label = _label(one)
-        seen[label] += 1
-        number = f" #{seen[label]}" if seen[label] > 1 else ""
-        labeled.append(replace(one, name=label + number))
-    return labeled
-
-
 def _label(route: Route) -> str:
     if route.given_name is None:
         return plain_name(route.asked_for or route.own or route.name or "model")
     name = route.given_name
     return plain_name(f"{name} ({route.asked_for})" if route.asked_for else name)
-
-
-def _by_entry(routes: list[Route]) -> list[list[Route]]:
-    tiers: dict[tuple[int, int], list[Route]] = {}
-    for one in routes:
-        tiers.setdefault((one.round, one.entry), []).append(one)
-    return list(tiers.values())
 
 
 def plan_of(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import backoff
 
-from langchain_reliable.failures import RETRIED_ONCE, FailureKind, Verdict
+from langchain_reliable.failures import RETRIED_ONCE, Verdict
 
 if TYPE_CHECKING:
     from langchain_reliable._core.candidate_queue import RouteState
@@ -54,23 +54,16 @@ def decide(
         others: Whether somebody else could be asked this moment.
     """
     verdict = policy.verdict(failure)
-    if verdict is not Verdict.RETRY or not _may_try_again(
-        route, state, failure.kind, others=others
-    ):
+    had_its_tries = (
+        state.attempts > route.max_retries
+        or (failure.kind in RETRIED_ONCE and state.kinds.count(failure.kind) > 1)
+        or (others and state.broke_in_words > 1)  # a long answer is not paid for again
+    )
+    if verdict is not Verdict.RETRY or had_its_tries:
         return Decision(verdict)
     if bucket is not None and not bucket.can_pay(failure.kind):
         return Decision(verdict)
     return Decision(verdict, _pause(state, failure, policy, chance))
-
-
-def _may_try_again(
-    route: Route, state: RouteState, kind: FailureKind, *, others: bool
-) -> bool:
-    if kind in RETRIED_ONCE and state.kinds.count(kind) > 1:
-        return False
-    if others and state.broke_in_words > 1:  # a long answer is not paid for again
-        return False
-    return state.attempts <= route.max_retries
 
 
 def _pause(state: RouteState, failure: Failure, policy: Policy, chance: float) -> float:

@@ -103,7 +103,8 @@ class Timeouts(NamedTuple):
             share = rest * _FIRST_WORD_SHARE
             if share < SHORTEST_SHARE:
                 return mine
-            return mine._replace(first_chunk=_shorter(self.first_chunk, share))
+            own = self.first_chunk
+            return mine._replace(first_chunk=share if own is None else min(own, share))
         kept = unasked * min(_KEPT_FOR_EACH, rest / 3)
         share = rest - min(kept, rest * 2 / 3)
         if share < SHORTEST_SHARE or (self.answer or math.inf) <= share:
@@ -112,10 +113,6 @@ class Timeouts(NamedTuple):
 
 
 NO_TIMEOUTS = Timeouts()
-
-
-def _shorter(one: float | None, other: float) -> float:
-    return other if one is None else min(one, other)
 
 
 _Deadline: TypeAlias = "tuple[float, type[TimeLimitExceeded], float]"

@@ -19,13 +19,15 @@ _CONTINUED: Final = re.compile(r"\n {6,}(?=\S)")
 def printable(text: str) -> str:
     """Return a text without control codes: a model must not drive the terminal."""
     text = text.expandtabs(4)
-    return "".join(one for one in text if one == "\n" or _is_shown(one))
-
-
-def _is_shown(character: str) -> bool:
     # The marks of right-to-left scripts belong to an answer; overrides to a forgery.
-    return unicodedata.category(character) not in {"Cc", "Cs"} and not (
-        "\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069"
+    return "".join(
+        one
+        for one in text
+        if one == "\n"
+        or (
+            unicodedata.category(one) not in {"Cc", "Cs"}
+            and not ("\u202a" <= one <= "\u202e" or "\u2066" <= one <= "\u2069")
+        )
     )
 
 
@@ -104,14 +106,11 @@ class Folded:
         if part.isspace():
             self._gap = part
             return ""
-        return self._word(part)
-
-    def _word(self, word: str) -> str:
         gap, self._gap = self._gap, ""
         width = self._width or 1
-        fold = self._column > 0 and self._column + len(gap) + cells(word) > width
+        fold = self._column > 0 and self._column + len(gap) + cells(part) > width
         start = 0 if fold else self._column + len(gap)
-        lines = _cut(word, max(width - start, 1), width)
+        lines = _cut(part, max(width - start, 1), width)
         self._column = cells(lines[-1]) + (start if len(lines) == 1 else 0)
         return ("\n" if fold else gap) + "\n".join(lines)
 

@@ -32,7 +32,11 @@ def without_retries(
     """
     client: Any = getattr(model, "client", None)
     try:
-        config = _quiet_config(client.meta.config, read_timeout)
+        own = client.meta.config
+        options: dict[str, Any] = {"retries": {"total_max_attempts": 1}}
+        if read_timeout is not None:
+            options["read_timeout"] = min(own.read_timeout, read_timeout)
+        config = own.merge(import_module("botocore.config").Config(**options))
         fields = {"config": config, "max_retries": None, "timeout": None}
         made = rebuilt(model, fields)
         same = _access(client) == _access(made.client)  # type: ignore[attr-defined] # a field of these classes
@@ -48,13 +52,6 @@ def is_quiet(model: BaseChatModel) -> bool:
     )
     retries = getattr(config, "retries", None) or {}
     return retries.get("total_max_attempts") == 1 or retries.get("max_attempts") == 0
-
-
-def _quiet_config(config: Any, read_timeout: float | None) -> Any:
-    options: dict[str, Any] = {"retries": {"total_max_attempts": 1}}
-    if read_timeout is not None:
-        options["read_timeout"] = min(config.read_timeout, read_timeout)
-    return config.merge(import_module("botocore.config").Config(**options))
 
 
 def _access(client: Any) -> tuple[object, ...]:

@@ -37,7 +37,16 @@ def changed(owner: T, path: str, change: Callable[[Any], Any]) -> T:
     if rest and old is None:
         return owner
     new = changed(old, rest, change) if rest else change(old)
-    return owner if new is old or _same(new, old) else _with(owner, name, new)
+    if new is old or _same(new, old):
+        return owner
+    made: Any = _copied(owner)
+    if isinstance(made, dict):
+        made[name] = new
+    elif isinstance(made, BaseModel) and name not in (made.__pydantic_private__ or {}):
+        made.__dict__[name] = new  # past validators of assignments
+    else:
+        setattr(made, name, new)
+    return made  # type: ignore[no-any-return] # a copy of its owner
 
 
 def without(owner: T, path: str) -> T:
@@ -62,17 +71,6 @@ def _values(owner: object) -> dict[str, Any]:
     if isinstance(owner, BaseModel) and (private := owner.__pydantic_private__):
         return {**owner.__dict__, **private}
     return owner if isinstance(owner, dict) else getattr(owner, "__dict__", {})
-
-
-def _with(owner: T, name: str, value: object) -> T:
-    made: Any = _copied(owner)
-    if isinstance(made, dict):
-        made[name] = value
-    elif isinstance(made, BaseModel) and name not in (made.__pydantic_private__ or {}):
-        made.__dict__[name] = value  # past validators of assignments
-    else:
-        setattr(made, name, value)
-    return made  # type: ignore[no-any-return] # a copy of its owner
 
 
 def _copied(owner: T) -> T:

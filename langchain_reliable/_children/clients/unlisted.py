@@ -46,7 +46,12 @@ def managed_by_fields(
         made: A copy of it, as far as it has come; the model itself if nothing changed.
         read_timeout: The longest wait for bytes.
     """
-    fields = _retries(model) | _lowered(model, read_timeout)
+    fields: dict[str, Any] = {}
+    if getattr(model, "max_retries", None):
+        fields["max_retries"] = 0
+    for name, own in _seconds(model):
+        if read_timeout is not None and own > read_timeout:
+            fields[name] = read_timeout
     if not fields:
         return made
     if made is model and any(_strangers(model)):
@@ -73,17 +78,6 @@ def shortcomings(model: BaseChatModel, *, reached: bool) -> str:
     if strange and "max_retries" not in type(model).model_fields:
         lacks.append(_MAY_RETRY)
     return "; ".join(lacks)
-
-
-def _retries(model: BaseChatModel) -> dict[str, Any]:
-    return {"max_retries": 0} if getattr(model, "max_retries", None) else {}
-
-
-def _lowered(model: BaseChatModel, read_timeout: float | None) -> dict[str, Any]:
-    if read_timeout is None:
-        return {}
-    own = dict(_seconds(model))
-    return {name: read_timeout for name, value in own.items() if value > read_timeout}
 
 
 def _seconds(model: BaseChatModel) -> Iterator[tuple[str, float]]:

@@ -12,7 +12,7 @@ from langchain_reliable._core.balancing.load import expected
 from langchain_reliable._core.balancing.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from langchain_reliable._core.balancing.load import Pace
     from langchain_reliable._core.metering.budgets import Price
@@ -87,7 +87,10 @@ class Cheapest:
             prices: What their tokens cost; one without a price is asked last.
             weights: Their shares among members of the same price.
         """
-        costs = [_compared(price) for price in prices]
+        costs = [  # of a usual call: its question is longer than its answer
+            float("inf") if price is None else _INPUT_SHARE * price[0] + price[1]
+            for price in prices
+        ]
         self._levels = [
             _Level([place for place, one in enumerate(costs) if one == cost], weights)
             for cost in sorted(set(costs))
@@ -127,7 +130,7 @@ class LeastBusy:
     def pick(self, members: Members, now: float, chance: float) -> int | None:  # noqa: ARG002 - a picker's signature
         """Return the free member with the least to do; equals take turns."""
         best, least = None, float("inf")
-        for place in self._from_the_next():
+        for place in (*range(self._next, len(self._weights)), *range(self._next)):
             busy = members.in_flight(place) / self._weights[place]
             if (best is None or busy < least) and members.is_free(place):
                 best, least = place, busy
@@ -136,10 +139,6 @@ class LeastBusy:
         if best is not None:
             self._next = (best + 1) % len(self._weights)
         return best
-
-    def _from_the_next(self) -> Iterable[int]:
-        yield from range(self._next, len(self._weights))
-        yield from range(self._next)
 
 
 class Fastest:
@@ -157,8 +156,11 @@ class Fastest:
 
     def pick(self, members: Members, now: float, chance: float) -> int | None:
         """Return the better one of two free members."""
-        if self._unknown and (new := self._not_yet_asked(members)) is not None:
-            return new
+        if self._unknown:
+            self._unknown = [one for one in self._unknown if members.pace(one) is None]
+        for place in self._unknown:  # and of which nothing will be known soon
+            if not members.unspoken(place) and members.is_free(place):
+                return place
         one, other = _two_of(self._count, chance)
         if members.is_free(one) and members.is_free(other):
             return _better(one, other, members, now)
@@ -167,18 +169,6 @@ class Fastest:
             return None
         one, other = _two_of(len(free), chance)
         return _better(free[one], free[other], members, now)
-
-    def _not_yet_asked(self, members: Members) -> int | None:
-        """Return a free member of which nothing is known, and will not be soon."""
-        self._unknown = [one for one in self._unknown if members.pace(one) is None]
-        return next(
-            (
-                place
-                for place in self._unknown
-                if not members.unspoken(place) and members.is_free(place)
-            ),
-            None,
-        )
 
 
 def pickers(
@@ -242,10 +232,3 @@ def _cost(unspoken: int, seconds: float | None, default: float) -> float:
     if seconds is None:
         return default * (unspoken + 1) if unspoken else 0.0
     return seconds * (unspoken + 1)
-
-
-def _compared(price: Price | None) -> float:
-    """Return what a usual call costs: its question is longer than its answer."""
-    if price is None:
-        return float("inf")
-    return _INPUT_SHARE * price[0] + price[1]

@@ -32,10 +32,12 @@ class StickyOrder:
                 another member.
             weights: A positive weight for each.
         """
-        self._members = [
-            (weight, _seeded(name), place)
-            for place, (name, weight) in enumerate(zip(names, weights, strict=True))
-        ]
+        self._members: list[tuple[float, blake2b, int]] = []
+        for place, (name, weight) in enumerate(zip(names, weights, strict=True)):
+            data = name.encode("utf-8", "surrogatepass")
+            # Its length comes first, so that a hash knows where a name ends.
+            seeded = blake2b(b"%d:%s" % (len(data), data), digest_size=8)
+            self._members.append((weight, seeded, place))
 
     def order(self, value: str) -> list[int]:
         """Return the members' places, the home of a conversation first."""
@@ -68,9 +70,3 @@ def sticky_value(value: object) -> str:
         f"such as a thread_id; got a value of type {type(value).__name__}"
     )
     raise TypeError(msg)
-
-
-def _seeded(name: str) -> blake2b:
-    """Return a hash that has read a name, and where it ends."""
-    data = name.encode("utf-8", "surrogatepass")
-    return blake2b(b"%d:%s" % (len(data), data), digest_size=8)

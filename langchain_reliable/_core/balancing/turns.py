@@ -43,9 +43,6 @@ class Turns:
         if is_free(place):
             heapreplace(self._queue, (turn + self._steps[place], place))
             return place
-        return self._pick_past_the_absent(is_free)
-
-    def _pick_past_the_absent(self, is_free: Callable[[int], bool]) -> int | None:
         passed: list[tuple[float, int]] = []
         picked: int | None = None
         while self._queue and picked is None:
