@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import re
 import warnings
@@ -84,3 +85,23 @@ def test_a_recipe_runs(page, providers, in_no_time, capsys):
     assert len(blocks) == 1
     exec(compile(blocks[0], page.name, "exec"), {"__name__": "recipe"})  # noqa: S102 - our own page
     assert seen in capsys.readouterr().out
+
+
+def test_a_browser_is_told_of_an_answer_that_broke_off(providers, in_no_time):
+    providers.script(GPT, content_then_cut(BLUE, after=1))
+    [program] = re.findall(
+        r"```python\n(.*?)```",
+        (RECIPES / "fastapi_sse.md").read_text("utf-8"),
+        re.DOTALL,
+    )
+    namespace: dict[str, object] = {}
+    exec(program.replace("asyncio.run(main())", ""), namespace)  # noqa: S102 - our own page
+    answer = namespace["answer"]
+
+    async def told():
+        return [event async for event in answer("?")]
+
+    *_, last = asyncio.run(told())
+    assert last == (
+        'event: interrupted\ndata: {"kind": "connection", "served_by": "gpt-5.4"}\n\n'
+    )
