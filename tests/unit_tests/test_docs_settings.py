@@ -17,6 +17,7 @@ from langchain_reliable import (
     Candidate,
     CircuitBreaker,
     Group,
+    Hedge,
     ReliableChatModel,
     RetryBudget,
 )
@@ -40,6 +41,7 @@ TABLES = {
     CircuitBreaker: "`ReliableChatModel(circuit_breaker=CircuitBreaker(...))`, or "
     "`None` for none.",
     RetryBudget: "`ReliableChatModel(retry_budget=RetryBudget(...))`.",
+    Hedge: "`ReliableChatModel(hedge=Hedge(...))`, or on a `Candidate`.",
     Budget: "`Candidate(budget=Budget(...))`.",
     CallOptions: "For one call: `model.invoke(..., reliable=CallOptions(...))`. It "
     "passes through bindings and agents, and never reaches a child.",
