@@ -61,7 +61,12 @@ class TracedRun(NamedTuple):
             provider = {"ls_provider": route.provider} if route.provider else {}
             params = {"ls_model_type": "chat", **provider, **params, **name}
         for tracer in self.tracers:
-            _correct(tracer.run_map, self.run_id, params)
+            runs = tracer.run_map
+            # Tracers find a run by its id as text, event streams by the id.
+            if (run := runs.get(str(self.run_id))) is not None:
+                run.extra["metadata"] = _corrected(run.extra.get("metadata"), params)
+            elif isinstance(info := runs.get(self.run_id), dict):
+                info["metadata"] = _corrected(info.get("metadata"), params)
 
 
 def traced_run(run_manager: BaseRunManager) -> TracedRun | None:
@@ -95,7 +100,8 @@ def traced_stream(
     if not (known or own or _is_traced_by_context()):
         return config, None
     manager = manager_class.configure(callbacks)
-    tracers = _tracers_among((*manager.handlers, *_handlers_of(own)))
+    handlers = own if isinstance(own, list) else getattr(own, "handlers", None)
+    tracers = _tracers_among((*manager.handlers, *(handlers or ())))
     if not tracers:
         return config, None
     if (run_id := given.get("run_id")) is None:
@@ -115,25 +121,10 @@ def _is_traced_by_context() -> bool:
     return bool(context._tracing_v2_is_enabled())
 
 
-def _handlers_of(callbacks: Callbacks) -> Iterable[Any]:
-    handlers: Iterable[Any] | None = getattr(callbacks, "handlers", None)
-    return (callbacks if isinstance(callbacks, list) else handlers) or ()
-
-
 def _tracers_among(handlers: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(one for one in handlers if isinstance(_runs_of(one), dict))
-
-
-def _runs_of(handler: object) -> object:
-    return getattr(handler, "run_map", None)
-
-
-def _correct(runs: dict[Any, Any], run_id: UUID, params: Mapping[str, Any]) -> None:
-    """Correct a run: tracers find it by its id as text, event streams by the id."""
-    if (run := runs.get(str(run_id))) is not None:
-        run.extra["metadata"] = _corrected(run.extra.get("metadata"), params)
-    elif isinstance(info := runs.get(run_id), dict):
-        info["metadata"] = _corrected(info.get("metadata"), params)
+    return tuple(
+        one for one in handlers if isinstance(getattr(one, "run_map", None), dict)
+    )
 
 
 def _corrected(
