@@ -190,15 +190,20 @@ class LangChainInterface(ModelSettings):
         cache = self.cache if isinstance(self.cache, BaseCache) else get_llm_cache()
         if cache is None:
             return self
-        # Everybody whose answer would be kept must be told from others: the first
-        # entry, or whoever the call names in its place.
-        anybody = {"model", OPTIONS} & kwargs.keys()
-        entries = self._entries if anybody else self._entries[:1]
-        members = [one for item in entries for one in members_of(item)]
-        if any(answer_key(one) is None for one in members):
+        if not self._can_be_cached(kwargs):
             return self.model_copy(update={"cache": False})
         accepts = None if self.accept is None else partial(self._accepts_still, kwargs)
         return self.model_copy(update={"cache": FirstTierCache(cache, accepts)})
+
+    def _can_be_cached(self, kwargs: Mapping[str, Any]) -> bool:
+        """Return whether everybody whose answer would be kept can be told from others.
+
+        That is the first entry, or whoever the call names in its place.
+        """
+        anybody = {"model", OPTIONS} & kwargs.keys()
+        first = self._entries if anybody else self._entries[:1]
+        members = [one for item in first for one in members_of(item)]
+        return all(answer_key(one) is not None for one in members)
 
     def _accepts_still(self, kwargs: Mapping[str, Any], known: ChatGeneration) -> bool:
         """Return whether `accept` takes a remembered answer, read as the first's."""
