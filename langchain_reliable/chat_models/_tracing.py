@@ -61,12 +61,7 @@ class TracedRun(NamedTuple):
             provider = {"ls_provider": route.provider} if route.provider else {}
             params = {"ls_model_type": "chat", **provider, **params, **name}
         for tracer in self.tracers:
-            runs = tracer.run_map
-            # Tracers find a run by its id as text, event streams by the id.
-            if (run := runs.get(str(self.run_id))) is not None:
-                run.extra["metadata"] = _corrected(run.extra.get("metadata"), params)
-            elif isinstance(info := runs.get(self.run_id), dict):
-                info["metadata"] = _corrected(info.get("metadata"), params)
+            _correct(tracer.run_map, self.run_id, params)
 
 
 def traced_run(run_manager: BaseRunManager) -> TracedRun | None:
@@ -125,6 +120,14 @@ def _tracers_among(handlers: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(
         one for one in handlers if isinstance(getattr(one, "run_map", None), dict)
     )
+
+
+def _correct(runs: dict[Any, Any], run_id: UUID, params: Mapping[str, Any]) -> None:
+    """Correct a run: tracers find it by its id as text, event streams by the id."""
+    if (run := runs.get(str(run_id))) is not None:
+        run.extra["metadata"] = _corrected(run.extra.get("metadata"), params)
+    elif isinstance(info := runs.get(run_id), dict):
+        info["metadata"] = _corrected(info.get("metadata"), params)
 
 
 def _corrected(
