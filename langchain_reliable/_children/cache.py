@@ -94,18 +94,16 @@ def _spelled_runnable(runnable: Runnable[Any, Any]) -> str:
         which = object_token(cls) if "<locals>" in cls.__qualname__ else named(cls)
         told = which + spelled(fields, object_token)
     elif isinstance(model, RunnableSequence):
-        told = "|".join(map(_spelled_step, model.steps))
+        steps: list[str] = []
+        for step in model.steps:
+            is_prompt = hasattr(step, "format_prompt")
+            steps.append(dumps(step) if is_prompt else _spelled_runnable(step))
+            if is_prompt and "not_implemented" in steps[-1]:  # it calls a function
+                raise _UnknownRunnableError
+        told = "|".join(steps)
     else:
         raise _UnknownRunnableError
     return told + spelled(bound, object_token)
-
-
-def _spelled_step(step: Runnable[Any, Any]) -> str:
-    if not hasattr(step, "format_prompt"):
-        return _spelled_runnable(step)
-    if "not_implemented" in (told := dumps(step)):  # it calls a function
-        raise _UnknownRunnableError
-    return told
 
 
 # --- a child's own cache ------------------------------------------------------------

@@ -235,10 +235,16 @@ class MessageAdapter:
         """
         if not _thinks_by_hand(prepared):
             return prepared
-        loop = _loop_so_far(given)
-        if not any(is_foreign(_author(one), self._model) for one in loop):
-            return prepared
-        return _without_thinking(prepared)
+        latest_first = dropwhile(
+            lambda one: not isinstance(one, AIMessage), given[::-1]
+        )
+        for one in latest_first:  # the tool loop that is going on
+            if isinstance(one, AIMessage) and one.tool_calls:
+                if is_foreign(_author(one), self._model):
+                    return _without_thinking(prepared)
+            elif not isinstance(one, ToolMessage):
+                break
+        return prepared
 
 
 def _may_differ(message: BaseMessage) -> bool:
@@ -301,13 +307,3 @@ def _thinks_by_hand(prepared: PreparedRequest) -> bool:
     own = getattr(prepared.model, "thinking", None)
     thinking = own if own is not None else prepared.kwargs.get("thinking")
     return isinstance(thinking, dict) and thinking.get("type") == "enabled"
-
-
-def _loop_so_far(messages: Sequence[BaseMessage]) -> Iterator[AIMessage]:
-    """Yield the answers of the tool loop that is going on, the last one first."""
-    latest_first = dropwhile(lambda one: not isinstance(one, AIMessage), messages[::-1])
-    for message in latest_first:
-        if isinstance(message, AIMessage) and message.tool_calls:
-            yield message
-        elif not isinstance(message, ToolMessage):
-            return

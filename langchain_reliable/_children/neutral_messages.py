@@ -75,7 +75,19 @@ def _said(answer: AIMessage, *, shows_media: bool) -> Iterator[str | dict[str, A
                 yield {name: block[name] for name in _OF_A_MEDIUM if name in block}
             case kind if kind in _MEDIA:
                 yield f"\n[{kind}]\n"
-    yield from _refusals(answer)
+    # What was said instead of an answer, each once. It is a block of its own since
+    # langchain-core 1.7.5, made of `additional_kwargs` where it stands there, and was a
+    # block that nobody knew before.
+    known = [
+        block.get("value") if block["type"] == "non_standard" else block
+        for block in _blocks(answer)
+    ]
+    refused = (
+        one.get("refusal")
+        for one in (*known, answer.additional_kwargs)
+        if isinstance(one, dict)
+    )
+    yield from dict.fromkeys(one for one in refused if isinstance(one, str))
     audio = answer.additional_kwargs.get("audio")
     if isinstance(audio, dict):  # OpenAI's chat completions
         yield audio.get("transcript") or "[audio]"
@@ -93,21 +105,3 @@ def _links(block: Block, text: str, linked: set[str]) -> Iterator[str]:
         if url and url not in linked and url not in text:
             linked.add(url)
             yield f" ([{one.get('title') or url}]({url}))"
-
-
-def _refusals(answer: AIMessage) -> Iterator[str]:
-    """Yield what was said instead of an answer, each once.
-
-    It is a block of its own since langchain-core 1.7.5, made of `additional_kwargs`
-    where it stands there, and was a block that nobody knew before.
-    """
-    known = [
-        block.get("value") if block["type"] == "non_standard" else block
-        for block in _blocks(answer)
-    ]
-    said = (
-        one.get("refusal")
-        for one in (*known, answer.additional_kwargs)
-        if isinstance(one, dict)
-    )
-    yield from dict.fromkeys(one for one in said if isinstance(one, str))

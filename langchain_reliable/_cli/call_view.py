@@ -93,7 +93,19 @@ class CallView:
         A call never suffers from its observers, and so never tells of their errors.
         """
         try:
-            self._note(event)
+            self._began_at = self._began_at or event.at
+            self._last_at = event.at
+            match event:
+                case AttemptStarted():
+                    self.attempts = event.number
+                case Committed():
+                    self.served_by, self._spoke_at = event.attempt.candidate, event.at
+                case Interrupted():
+                    self._broke_off = True
+                case Answered():
+                    self.served_by = event.candidate
+                case _:
+                    pass
             self._put(event)
         except Exception as error:  # noqa: BLE001 - raised by `watch`
             self._trouble = self._trouble or error
@@ -101,21 +113,6 @@ class CallView:
     def _raise_trouble(self) -> None:
         if self._trouble is not None:
             raise self._trouble
-
-    def _note(self, event: Event) -> None:
-        self._began_at = self._began_at or event.at
-        self._last_at = event.at
-        match event:
-            case AttemptStarted():
-                self.attempts = event.number
-            case Committed():
-                self.served_by, self._spoke_at = event.attempt.candidate, event.at
-            case Interrupted():
-                self._broke_off = True
-            case Answered():
-                self.served_by = event.candidate
-            case _:
-                pass
 
     def _put(self, event: Event) -> None:
         match event:

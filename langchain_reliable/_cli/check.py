@@ -46,7 +46,12 @@ def checkup(options: argparse.Namespace, *, timeout: float, plain: bool = False)
             report = _checked(options.model, timeout)
         else:
             report = written.check(timeout)
-    _show(report, plain=isinstance(screen, PlainScreen))
+    if isinstance(screen, PlainScreen):
+        sys.stdout.write(f"{report}\n")
+    else:
+        from rich.console import Console  # noqa: PLC0415 - an extra
+
+        Console(highlight=False).print(report)
     return 0 if report.ok else 1
 
 
@@ -63,12 +68,3 @@ def _checked(names: Sequence[str], timeout: float) -> CheckReport:
         report = ReliableChatModel(models=tuple(models.values())).check(timeout)
         found |= zip(models, report.candidates, strict=True)
     return CheckReport(tuple(found[place] for place in sorted(found)))
-
-
-def _show(report: CheckReport, *, plain: bool) -> None:
-    if plain:
-        sys.stdout.write(f"{report}\n")
-        return
-    from rich.console import Console  # noqa: PLC0415 - an extra
-
-    Console(highlight=False).print(report)

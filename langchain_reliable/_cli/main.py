@@ -78,7 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         prog="langchain-reliable",
         description="A LangChain chat model made of several, watched at work.",
     )
-    parser.add_argument("--version", action="version", version=_version())
+    try:
+        told = f"langchain-reliable {version('langchain-reliable')}"
+    except PackageNotFoundError:
+        told = "langchain-reliable, not installed"
+    parser.add_argument("--version", action="version", version=told)
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="command")
     _add_demo(commands.add_parser("demo", help="what it does; no key, no network"))
@@ -203,13 +207,6 @@ def _add_plain(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--plain", action="store_true", help="plain lines, no colors, nothing moves"
     )
-
-
-def _version() -> str:
-    try:
-        return f"langchain-reliable {version('langchain-reliable')}"
-    except PackageNotFoundError:
-        return "langchain-reliable, not installed"
 
 
 @contextmanager

@@ -34,19 +34,15 @@ def whole_model(options: argparse.Namespace, **fields: Any) -> ReliableChatModel
         can = " or module:attribute" if hasattr(options, "target") else ""
         raise NotReady(f"write one of --model, --config{can}")
     if options.config:
-        return _from_file(options.config, options.group, fields)
+        try:
+            return ReliableChatModel.from_config(
+                options.config, options.group, **fields
+            )
+        except OSError as error:
+            raise NotReady(f"{options.config}: {error.strerror or error}") from error
+        except (ValueError, TypeError, ImportError) as error:
+            raise NotReady(f"{options.config}: {redact(str(error))}") from error
     return _from_module(target, fields) if target else None
-
-
-def _from_file(
-    path: str, group: str | None, fields: dict[str, Any]
-) -> ReliableChatModel:
-    try:
-        return ReliableChatModel.from_config(path, group, **fields)
-    except OSError as error:
-        raise NotReady(f"{path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, ImportError) as error:
-        raise NotReady(f"{path}: {redact(str(error))}") from error
 
 
 def _from_module(target: str, fields: dict[str, Any]) -> ReliableChatModel:
@@ -65,17 +61,10 @@ def _from_module(target: str, fields: dict[str, Any]) -> ReliableChatModel:
         raise NotReady(f"{target}: {name} has no {attribute}") from None
     finally:
         sys.path.pop(0)
-    model = _unwrapped(found)
-    if model is None:
-        kind = type(found).__name__
-        raise NotReady(f"{target} is a value of type {kind}, no ReliableChatModel")
-    return model.model_copy(update=fields) if fields else model
-
-
-def _unwrapped(found: Any) -> ReliableChatModel | None:
-    """Return the model in a binding or a configurable one."""
-    for _ in range(_DEEPEST):
-        if isinstance(found, ReliableChatModel):
-            return found
-        found = getattr(found, "bound", None) or getattr(found, "default", None)
-    return None
+    inner = found
+    for _ in range(_DEEPEST):  # bindings, and configurable models
+        if isinstance(inner, ReliableChatModel):
+            return inner.model_copy(update=fields) if fields else inner
+        inner = getattr(inner, "bound", None) or getattr(inner, "default", None)
+    kind = type(found).__name__
+    raise NotReady(f"{target} is a value of type {kind}, no ReliableChatModel")

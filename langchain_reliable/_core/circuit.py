@@ -266,7 +266,14 @@ def failed(
         return noted
     if failure.kind not in COUNTED:
         noted = abandoned(noted, admission)  # a refusal neither opens nor closes
-        return noted if alone else _cooled(noted, failure, now)
+        if alone or (span := COOLDOWNS.get(failure.kind)) is None:
+            return noted
+        asked = failure.retry_after
+        if failure.kind is FailureKind.RATE_LIMITED and asked is not None:
+            shortest, longest = RATE_LIMIT_SPAN
+            span = min(max(asked, shortest), longest)
+        generation = noted.generation + 1
+        return replace(noted, generation=generation, cool_until=now + span)
     noted = replace(noted, failures=circuit.failures + 1)
     if admission.probe and breaker is not None and noted.open_until is not None:
         costly = failure.kind is FailureKind.TIMEOUT or took > PROBE_COST
@@ -296,15 +303,3 @@ def _opened(
         opened_by=failure.kind,
         probing_until=NEVER,
     )
-
-
-def _cooled(circuit: Circuit, failure: Failure, now: float) -> Circuit:
-    span = COOLDOWNS.get(failure.kind)
-    if span is None:
-        return circuit
-    asked = failure.retry_after
-    if failure.kind is FailureKind.RATE_LIMITED and asked is not None:
-        shortest, longest = RATE_LIMIT_SPAN
-        span = min(max(asked, shortest), longest)
-    generation = circuit.generation + 1
-    return replace(circuit, generation=generation, cool_until=now + span)

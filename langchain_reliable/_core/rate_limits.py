@@ -228,7 +228,10 @@ def settle(
     if limits.budget is not None:
         used_up = tokens_used(lease, usage)
         spending = spend(limits.budget, spending, used_up, limits.price, wall)
-    mean, answers = _mean_with(state, usage[1])
+    mean, answers, took = state.mean_output, state.answers, usage[1]
+    if took is not None:
+        answers = min(answers + 1, _REMEMBERED)
+        mean += (took - mean) / answers
     in_flight = max(state.in_flight - 1, 0)
     return LimitState(in_flight, state.requests_until, minute, spending, mean, answers)
 
@@ -327,11 +330,3 @@ def tokens_used(lease: Lease, usage: Usage) -> tuple[int, int]:
         lease.input_tokens if tokens_in is None else tokens_in,
         lease.booking.most - lease.input_tokens if tokens_out is None else tokens_out,
     )
-
-
-def _mean_with(state: LimitState, output_tokens: int | None) -> tuple[float, int]:
-    if output_tokens is None:
-        return state.mean_output, state.answers
-    answers = min(state.answers + 1, _REMEMBERED)
-    mean = state.mean_output + (output_tokens - state.mean_output) / answers
-    return mean, answers

@@ -42,7 +42,7 @@ class FirstTierCache(BaseCache):
             first = known[0]
             if isinstance(first, ChatGeneration) and not self._accepts(first):
                 return None
-        return _retold(known)
+        return known if known is None else [_retold_one(one) for one in known]
 
     @override
     def update(self, prompt: str, llm_string: str, return_val: RETURN_VAL_TYPE) -> None:
@@ -59,11 +59,6 @@ class FirstTierCache(BaseCache):
     @override
     def clear(self, **kwargs: Any) -> None:
         self._cache.clear(**kwargs)
-
-
-def _retold(known: RETURN_VAL_TYPE | None) -> RETURN_VAL_TYPE | None:
-    """Return what is remembered, saying so instead of telling an old story."""
-    return known if known is None else [_retold_one(one) for one in known]
 
 
 def _retold_one(generation: Any) -> Any:

@@ -26,22 +26,24 @@ _LAST_NARROW = 7
 
 def shown(model: LangChainInterface) -> str:
     """Return a table of a model's candidates for a notebook."""
-    rows = list(_rows(model))
+    rows: list[tuple[str, ...]] = [
+        (str(number) if place == 0 else "", *_cells(bare_model(route.candidate), route))
+        for number, tier in enumerate(model._router.plan().tiers, 1)
+        for place, route in enumerate(tier.routes)
+    ]
     known = {one.name: one for one in model.health.snapshot()}
     head = _HEAD + (_HEALTH if known else ())
-    body = [
-        _styled(*cells, *(_health(known.get(cells[1])) if known else ()))
-        for cells in rows
-    ]
+    body = []
+    for cells in rows:
+        line = (*cells, *(_health(known.get(cells[1])) if known else ()))
+        body.append(
+            [
+                (one, LEFT if at > _LAST_NARROW else NARROW)
+                for at, one in enumerate(line)
+            ]
+        )
     title = html.escape(f"{type(model).__name__}: {_counted(len(rows))}, in this order")
     return f"<div>{title}</div>{html_table(body, head)}"
-
-
-def _rows(model: LangChainInterface) -> Iterator[tuple[str, ...]]:
-    for number, tier in enumerate(model._router.plan().tiers, 1):
-        for place, route in enumerate(tier.routes):
-            head = str(number) if place == 0 else ""
-            yield (head, *_cells(bare_model(route.candidate), route))
 
 
 def _cells(child: object, route: Route) -> tuple[str, ...]:
@@ -64,12 +66,6 @@ def _health(known: CandidateHealth | None) -> tuple[str, str]:
     well = "well" if known.state == "closed" else known.state
     back = f", back in {known.seconds:.0f} s" if known.seconds else ""
     return well + back, known.last_failure
-
-
-def _styled(*cells: str) -> list[tuple[str, str]]:
-    return [
-        (cell, LEFT if at > _LAST_NARROW else NARROW) for at, cell in enumerate(cells)
-    ]
 
 
 def _counted(number: int) -> str:

@@ -32,7 +32,7 @@ from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 from typing_extensions import override
 
-from langchain_reliable._children.base import Child, Request, bare_model
+from langchain_reliable._children.base import Request, bare_model
 from langchain_reliable._children.cache import answer_key, digest, object_token
 from langchain_reliable._children.identity import spelled
 from langchain_reliable._children.profile import common_profile
@@ -133,7 +133,8 @@ class LangChainInterface(ModelSettings):
 
     def first_form(self, spec: OutputSpec) -> ChildOutput:
         """Return how the model that is asked first is asked for a form."""
-        return self._first_child.output_for(spec)
+        router = self._router
+        return router.child(router.plan().routes[0]).output_for(spec)
 
     # --- identity -----------------------------------------------------------------
 
@@ -232,12 +233,6 @@ class LangChainInterface(ModelSettings):
             return {}
 
     @property
-    def _first_child(self) -> Child:
-        """Whoever is asked first, ready to be called."""
-        router = self._router
-        return router.child(router.plan().routes[0])
-
-    @property
     def _first_model(self) -> BaseChatModel | None:
         """The model that is asked first: what a reliable model mostly is."""
         return self._router.first_model
@@ -265,21 +260,19 @@ class LangChainInterface(ModelSettings):
             healthy = self.health.admission_if_healthy(first) is not None
             if healthy and (told := router.first_ls_params):
                 return told.copy()
-        child = self._first_free_child(theirs.pop("model", None), options)
-        params = child.ls_params(Request([], stop, theirs))
-        if not params:
-            return super()._get_ls_params(stop=stop, **theirs)
-        return cast("LangSmithParams", {**params})
-
-    def _first_free_child(self, asked: object, options: object) -> Child:
-        """Return the first child of a plan that its health does not hold back."""
+        asked = theirs.pop("model", None)
+        # Of the first that its health does not hold back.
         plan = self._router.plan(asked if isinstance(asked, str) else None)
         if isinstance(options, CallOptions):
             with suppress(ValueError):  # told where the call is made
                 plan = plan_for(plan, options)
         now, routes = self._clock.now(), plan.routes
         free = (x for x in routes if self.health.available_at(x, now) <= now)
-        return self._router.child(next(free, routes[0]))
+        child = self._router.child(next(free, routes[0]))
+        params = child.ls_params(Request([], stop, theirs))
+        if not params:
+            return super()._get_ls_params(stop=stop, **theirs)
+        return cast("LangSmithParams", {**params})
 
     @override
     def _get_invocation_params(

@@ -28,7 +28,7 @@ from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.errors import StreamingUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from langchain_reliable._children.base import Child, Request
     from langchain_reliable._children.identity import CandidateKey
@@ -102,7 +102,15 @@ class Router:
     @cached_property
     def identifying_params(self) -> list[dict[str, Any]]:
         """What tells the candidates from others, as their classes say."""
-        return [_identifying(one) for one in self.candidates]
+        told = []
+        for one in self.candidates:
+            model, own = bare_model(one), {}
+            if isinstance(model, BaseChatModel):
+                own = dict(model._identifying_params)
+            told.append(
+                {"class": type(model).__qualname__, "kwargs": one.kwargs, **own}
+            )
+        return told
 
     @cached_property
     def model_name(self) -> str:
@@ -116,25 +124,19 @@ class Router:
         if (plan := self._plans.get(asked)) is None:
             if len(self._plans) >= _PLANS_KEPT:  # of names that callers made up
                 self._forget()
-            plan = self._plans.setdefault(asked, self._made(asked))
-        return plan
-
-    def _made(self, asked: str | None) -> Plan:
-        tiers = planned(self._declared, self._fallbacks, asked)
-        declared = {route.own for route in self._declared} | {
-            name for route in self._declared for name in route.serves
-        }
-        declared |= {name for names in self._fallbacks.values() for name in names}
-        return plan_of(
-            (
+            declared = {route.own for route in self._declared} | {
+                name for route in self._declared for name in route.serves
+            }
+            declared |= {name for names in self._fallbacks.values() for name in names}
+            tiers = [
                 [
-                    self._completed(route, made_up=route.asked_for not in declared)
-                    for route in tier
+                    self._completed(one, made_up=one.asked_for not in declared)
+                    for one in tier
                 ]
-                for tier in tiers
-            ),
-            self._turns_of,
-        )
+                for tier in planned(self._declared, self._fallbacks, asked)
+            ]
+            plan = self._plans.setdefault(asked, plan_of(tiers, self._turns_of))
+        return plan
 
     def account_of(self, name: str) -> Hashable | None:
         """Return whose account a candidate uses, by its name; `None` if nobody knows.
@@ -192,6 +194,10 @@ class Router:
         candidate, asked_for = route.candidate, route.asked_for
         retries = candidate.max_retries
         timeouts = candidate.timeouts(self._timeouts)
+        child = bare_model(candidate)
+        limiter = getattr(child, "rate_limiter", None)
+        group = self._entries[route.entry]
+        by_load = isinstance(group, Group) and group.order in ("least_busy", "fastest")
         return replace(
             route,
             max_retries=self._max_retries if retries is None else retries,
@@ -202,23 +208,21 @@ class Router:
             made_up=made_up and asked_for is not None,
             model=asked_for or route.own,
             provider=_provider(candidate),
-            take_turn=_take_turn(candidate),
+            take_turn=(
+                None if limiter is None else partial(limiter.acquire, blocking=False)
+            ),
             tags=frozenset(candidate.tags),
             capacity=_capacity(candidate, asked_for),
-            max_tokens=_max_tokens(bare_model(candidate)),
+            max_tokens=max_tokens_among(getattr(child, "__dict__", {})),
             own_max_tokens=max_tokens_among(candidate.kwargs),
             allowance=(allowance := _allowance(candidate, asked_for)),
-            is_booked=allowance is not None or self._goes_by_load(route.entry),
+            is_booked=allowance is not None or by_load,
             hedge=hedge_rule(
                 candidate.hedge
                 if "hedge" in candidate.model_fields_set
                 else self._hedge
             ),
         )
-
-    def _goes_by_load(self, entry: int) -> bool:
-        group = self._entries[entry]
-        return isinstance(group, Group) and group.order in ("least_busy", "fastest")
 
     def streaming_only(self, plan: Plan, request: Request, *, async_api: bool) -> Plan:
         """Return a plan without those that can't stream.
@@ -323,10 +327,6 @@ def _capacity(candidate: Candidate, asked_for: str | None) -> Capacity:
     return ANYTHING if known == ANYTHING else known
 
 
-def _max_tokens(child: Any) -> int | None:
-    return max_tokens_among(getattr(child, "__dict__", {}))
-
-
 def max_tokens_among(settings: Mapping[str, Any]) -> int | None:
     """Return the most tokens that an answer may take, as settings say."""
     for name in _MAX_TOKENS:
@@ -334,18 +334,6 @@ def max_tokens_among(settings: Mapping[str, Any]) -> int | None:
         if isinstance(value, int) and value > 0:
             return value
     return None
-
-
-def _take_turn(candidate: Candidate) -> Callable[[], bool] | None:
-    """Return what asks a candidate's rate limiter without blocking, if it has one."""
-    limiter = getattr(bare_model(candidate), "rate_limiter", None)
-    return None if limiter is None else partial(limiter.acquire, blocking=False)
-
-
-def _identifying(candidate: Candidate) -> dict[str, Any]:
-    model = bare_model(candidate)
-    params = model._identifying_params if isinstance(model, BaseChatModel) else {}
-    return {"class": type(model).__qualname__, "kwargs": candidate.kwargs, **params}
 
 
 def _window(candidate: Candidate) -> int | None:

@@ -48,7 +48,14 @@ def hiding_secrets(
             return None
         if not known:
             known.append(secrets_of(*candidates()))
-        return _without(known[0], failure)
+        secrets = known[0]
+        summary = secrets.hide(redact_line(failure.summary))
+        code = failure.code
+        if code is not None and not (code.isprintable() and secrets.hide(code) == code):
+            code = secrets.hide(redact_line(code))
+        if summary == failure.summary and code == failure.code:
+            return failure
+        return replace(failure, summary=summary, code=code)
 
     return classify
 
@@ -68,16 +75,6 @@ def key_variables(child: object) -> list[str]:
     return [str(one) for field, one in secrets.items() if _SECRET_NAME.search(field)]
 
 
-def _without(secrets: Secrets, failure: Failure) -> Failure:
-    summary = secrets.hide(redact_line(failure.summary))
-    code = failure.code
-    if code is not None and not (code.isprintable() and secrets.hide(code) == code):
-        code = secrets.hide(redact_line(code))
-    if summary == failure.summary and code == failure.code:
-        return failure
-    return replace(failure, summary=summary, code=code)
-
-
 def _values(value: Any, name: str, depth: int) -> Iterator[str]:
     """Yield the secrets in a value: secret types, and text that is named like one."""
     if isinstance(value, SecretStr):
@@ -87,20 +84,16 @@ def _values(value: Any, name: str, depth: int) -> Iterator[str]:
     elif isinstance(value, str):
         yield from _in_text(value, name)
     elif depth < _DEEPEST:
-        for key, one in _inside(value, name):
+        inside: Iterable[tuple[str, Any]] = ()
+        match value:
+            case BaseModel():
+                inside = vars(value).items()
+            case Mapping():
+                inside = ((str(key), one) for key, one in value.items())
+            case list() | tuple():
+                inside = ((name, one) for one in value)
+        for key, one in inside:
             yield from _values(one, key, depth + 1)
-
-
-def _inside(value: Any, name: str) -> Iterable[tuple[str, Any]]:
-    match value:
-        case BaseModel():
-            return vars(value).items()
-        case Mapping():
-            return ((str(key), one) for key, one in value.items())
-        case list() | tuple():
-            return ((name, one) for one in value)
-        case _:
-            return ()
 
 
 def _in_text(text: str, name: str) -> Iterator[str]:

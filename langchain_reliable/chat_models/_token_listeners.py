@@ -33,10 +33,7 @@ def wants_tokens(run_manager: BaseRunManager) -> bool:
         return False
     unheard = _UNHEARD in run_manager.tags
     return any(
-        isinstance(one, _LISTENERS) and not (unheard and _is_of_a_graph(one))
+        isinstance(one, _LISTENERS)
+        and not (unheard and type(one).__module__.startswith("langgraph."))
         for one in run_manager.handlers
     )
-
-
-def _is_of_a_graph(handler: object) -> bool:
-    return type(handler).__module__.startswith("langgraph.")

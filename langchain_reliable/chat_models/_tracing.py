@@ -95,7 +95,8 @@ def traced_stream(
     if not (known or own or _is_traced_by_context()):
         return config, None
     manager = manager_class.configure(callbacks)
-    tracers = _tracers_among((*manager.handlers, *_handlers_of(own)))
+    handlers = own if isinstance(own, list) else getattr(own, "handlers", None)
+    tracers = _tracers_among((*manager.handlers, *(handlers or ())))
     if not tracers:
         return config, None
     if (run_id := given.get("run_id")) is None:
@@ -115,17 +116,10 @@ def _is_traced_by_context() -> bool:
     return bool(context._tracing_v2_is_enabled())
 
 
-def _handlers_of(callbacks: Callbacks) -> Iterable[Any]:
-    handlers: Iterable[Any] | None = getattr(callbacks, "handlers", None)
-    return (callbacks if isinstance(callbacks, list) else handlers) or ()
-
-
 def _tracers_among(handlers: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(one for one in handlers if isinstance(_runs_of(one), dict))
-
-
-def _runs_of(handler: object) -> object:
-    return getattr(handler, "run_map", None)
+    return tuple(
+        one for one in handlers if isinstance(getattr(one, "run_map", None), dict)
+    )
 
 
 def _correct(runs: dict[Any, Any], run_id: UUID, params: Mapping[str, Any]) -> None:

@@ -61,7 +61,7 @@ def candidate_from(
         if provider.params[name] not in settings:
             msg = f"{where}: {prefix} needs {name}"
             raise ValueError(msg)
-    own |= _of_info(info) | _of_silence(params) | _of_money(params, where)
+    own |= _said_elsewhere(info, params, where)
     if most is not None:
         own.setdefault("max_parallel_requests", most)
     check_fields(own, Candidate.model_fields, where)
@@ -109,30 +109,23 @@ def _foreign(name: str, where: str, prefix: str) -> str:
     return unknown(f"{where}.{name}", name, known)
 
 
-def _of_info(info: Mapping[str, Any]) -> dict[str, Any]:
-    return {
+def _said_elsewhere(
+    info: Mapping[str, Any], params: Mapping[str, Any], where: str
+) -> dict[str, Any]:
+    """Return what `model_info` says, the limits of a stream, price and budget."""
+    found: dict[str, Any] = {
         field: str(info[name]) if name == "id" else info[name]
         for name, field in table.MODEL_INFO.items()
         if info.get(name) is not None
     }
-
-
-def _of_silence(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the limits of a stream: LiteLLM bounds each of its silences alike."""
-    silence = params.get("stream_timeout")
-    if silence is None:
-        return {}
-    return {"first_chunk_timeout": silence, "idle_timeout": silence}
-
-
-def _of_money(params: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return price and budget."""
+    # LiteLLM bounds each silence of a stream alike.
+    if (silence := params.get("stream_timeout")) is not None:
+        found |= {"first_chunk_timeout": silence, "idle_timeout": silence}
     costs = [
         number(params[name], f"{where}.{name}") * _PER_MILLION
         for name in ("input_cost_per_token", "output_cost_per_token")
         if params.get(name) is not None
     ]
-    found: dict[str, Any] = {}
     if len(costs) == 1:
         msg = f"{where}: write both input_cost_per_token and output_cost_per_token"
         raise ValueError(msg)

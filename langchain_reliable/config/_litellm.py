@@ -260,26 +260,16 @@ def _group(
         raise ValueError(msg)
     candidates = [candidate for candidate, _ in members]
     if order == "weighted":
-        candidates = _weighted(members)
-    return Group(candidates, order=cast("Order", order))
-
-
-def _weighted(
-    members: Sequence[tuple[Candidate, Mapping[str, Any]]],
-) -> list[Candidate]:
-    """Return members with the weights by which a simple shuffle would choose them.
-
-    It goes by the first of these that anybody has.
-    """
-    for name in ("weight", "rpm", "tpm"):
-        if any(params.get(name) for _, params in members):
-            if name == "weight":
-                break
-            return [
+        # A simple shuffle goes by the first of these that anybody has.
+        given = (
+            n for n in ("weight", "rpm", "tpm") if any(p.get(n) for _, p in members)
+        )
+        if (name := next(given, "weight")) != "weight":
+            candidates = [
                 one.model_copy(update={"weight": float(params.get(name) or 1)})
                 for one, params in members
             ]
-    return [one for one, _ in members]
+    return Group(candidates, order=cast("Order", order))
 
 
 # --- the whole model --------------------------------------------------------------

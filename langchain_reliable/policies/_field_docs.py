@@ -106,18 +106,15 @@ class DescribedFields:
         """Return the JSON schema of a model, its properties described."""
         told = handler(schema)
         whole = handler.resolve_ref_schema(told)
-        for name, info in _described(cls).items():
+        described: type[Any] = cls
+        fields: dict[str, FieldInfo] = described.model_fields
+        for name, info in fields.items():
             shown = whole.get("properties", {}).get(info.alias or name)
             if shown is not None and info.description:
                 shown.setdefault("description", info.description)
         if isinstance(doc := cls.__dict__.get("__doc__"), _DocWithFields):
             whole["description"] = inspect.cleandoc(str(doc))
         return told
-
-
-def _described(owner: type[Any]) -> dict[str, FieldInfo]:
-    fields: dict[str, FieldInfo] = owner.model_fields
-    return fields
 
 
 def _listed(owner: type[Any]) -> Iterator[str]:
@@ -138,24 +135,20 @@ def _docs_of(owner: type[BaseModel]) -> dict[str, str]:
     if not docs:
         for one in reversed(owner.__mro__):
             if issubclass(one, DescribedFields) and issubclass(one, BaseModel):
-                docs |= _docs_in(one)
+                # Docstrings below attributes stand in the source alone.
+                module = sys.modules.get(one.__module__)
+                lines = linecache.getlines(getattr(module, "__file__", None) or "")
+                body = _parsed(lines, one.__name__)
+                docs |= {
+                    line.target.id: inspect.cleandoc(below.value.value)
+                    for line, below in pairwise(body)
+                    if isinstance(line, ast.AnnAssign)
+                    and isinstance(line.target, ast.Name)
+                    and isinstance(below, ast.Expr)
+                    and isinstance(below.value, ast.Constant)
+                    and isinstance(below.value.value, str)
+                }
     return docs
-
-
-def _docs_in(one: type[BaseModel]) -> dict[str, str]:
-    """Return the docstrings below the attributes of one class, from its source."""
-    module = sys.modules.get(one.__module__)
-    lines = linecache.getlines(getattr(module, "__file__", None) or "")
-    body = _parsed(lines, one.__name__)
-    return {
-        line.target.id: inspect.cleandoc(below.value.value)
-        for line, below in pairwise(body)
-        if isinstance(line, ast.AnnAssign)
-        and isinstance(line.target, ast.Name)
-        and isinstance(below, ast.Expr)
-        and isinstance(below.value, ast.Constant)
-        and isinstance(below.value.value, str)
-    }
 
 
 def _parsed(lines: list[str], name: str) -> list[ast.stmt]:

@@ -103,7 +103,12 @@ class _WatchedTransport:
         request.extensions = {**request.extensions, "timeout": timeouts}
         response = self._inner.handle_request(request)
         timeouts.attempt = None
-        if (sock := _socket_of(response)) is not None:
+        extensions = response.extensions
+        stream = extensions.get("network_stream")
+        if stream is None or extensions.get("http_version") == b"HTTP/2":
+            return response  # other requests are answered on a connection of HTTP/2
+        sock = stream.get_extra_info("socket")
+        if isinstance(sock, socket.socket) and sock.fileno() >= 0:
             body: Any = response.stream
             kind: Any = type(body)
             response.stream = _body_class(kind)(body, attempt.hold(sock))
@@ -115,16 +120,6 @@ class _WatchedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
-
-
-def _socket_of(response: Any) -> socket.socket | None:
-    """Return the socket that a response alone is read from, if there is one."""
-    extensions = response.extensions
-    stream = extensions.get("network_stream")
-    if stream is None or extensions.get("http_version") == b"HTTP/2":
-        return None  # other requests are answered on a connection of HTTP/2
-    sock = stream.get_extra_info("socket")
-    return sock if isinstance(sock, socket.socket) and sock.fileno() >= 0 else None
 
 
 class _Timeouts(dict[str, Any]):
