@@ -78,7 +78,13 @@ def demo(*, fast: bool = False, only: int | None = None, plain: bool = False) ->
         raise NotReady(f"there is no scene {only}: they are 1 to {len(SCENES)}")
     numbers = range(1, len(SCENES) + 1) if only is None else (only,)
     with open_screen(plain=plain) as screen, _undisturbed():
-        _introduce(screen)
+        screen.heading("langchain-reliable")
+        screen.tell(_INTRO)
+        screen.code(_CODE)
+        screen.preparing("loading the clients")
+        import langchain_anthropic  # noqa: F401, PLC0415 - an extra, and slow
+        import langchain_openai  # noqa: F401, PLC0415 - as above
+
         with simulator() as sim:
             stage = DemoRunner(sim, screen, FAST if fast else DemoTiming())
             shows = [stage.play(number) for number in numbers]
@@ -86,15 +92,6 @@ def demo(*, fast: bool = False, only: int | None = None, plain: bool = False) ->
         for complaint in stage.complaints:
             sys.stderr.write(f"{complaint}\n")
     return 1 if stage.complaints else 0
-
-
-def _introduce(screen: Screen) -> None:
-    screen.heading("langchain-reliable")
-    screen.tell(_INTRO)
-    screen.code(_CODE)
-    screen.preparing("loading the clients")
-    import langchain_anthropic  # noqa: F401, PLC0415 - an extra, and slow
-    import langchain_openai  # noqa: F401, PLC0415 - as above
 
 
 def _recap(screen: Screen, numbers: Sequence[int], shows: Sequence[CallView]) -> None:
@@ -137,7 +134,7 @@ class DemoRunner:
     def play(self, number: int) -> CallView:
         """Play a scene."""
         scene = SCENES[number - 1]
-        self._rest()
+        self._clock.sleep_until(self._clock.now() + self._pace.between)
         self._screen.heading(f"{number} of {len(SCENES)}: {scene.title}")
         self._screen.tell(scene.story)
         self._screen.question(scene.question)
@@ -220,9 +217,6 @@ class DemoRunner:
             return
         expected = scene.served_by or "nobody"
         self.complaints.append(f"scene {number} must be served by {expected}: {said}")
-
-    def _rest(self) -> None:
-        self._clock.sleep_until(self._clock.now() + self._pace.between)
 
 
 def clients(sim: Simulator, limit: float | None) -> list[BaseChatModel]:

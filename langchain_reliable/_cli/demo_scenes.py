@@ -122,14 +122,6 @@ def _down(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
     return (error_status(503),), (scene.spoken(pace), then)
 
 
-def _hangs(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:
-    return (hang_before_headers(),), (scene.spoken(pace),)
-
-
-def _all_down(scene: Scene, pace: DemoTiming) -> tuple[Script, Script]:  # noqa: ARG001 - as its kin
-    return (quota_exhausted(),), (overloaded(),)
-
-
 SCENES: Final = (
     Scene(
         title="A healthy call",
@@ -188,7 +180,7 @@ SCENES: Final = (
             "Asked for details, they fall asleep."
         ),
         served_by=BACKUP,
-        world=_hangs,
+        world=lambda scene, pace: ((hang_before_headers(),), (scene.spoken(pace),)),
         hangs=True,
     ),
     Scene(
@@ -225,6 +217,6 @@ SCENES: Final = (
             "so you get one error, and it says what was tried."
         ),
         question="Is anybody there?",
-        world=_all_down,
+        world=lambda *_: ((quota_exhausted(),), (overloaded(),)),
     ),
 )
