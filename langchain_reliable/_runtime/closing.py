@@ -136,14 +136,9 @@ async def _closed(generator: object) -> asyncio.CancelledError | None:
                 await close()
     except BaseExceptionGroup as group:
         # A task group held across a `yield` packs what closes the generator.
-        if not _is_of_closing(group):
+        if group.split((Exception, GeneratorExit))[1] is not None:
             raise
     except asyncio.CancelledError as error:
         # One that nobody asked for is the child's own.
         return error if task is not None and task.cancelling() > before else None
     return None
-
-
-def _is_of_closing(group: BaseExceptionGroup[BaseException]) -> bool:
-    """Return whether a group holds nothing but errors and the end of a generator."""
-    return group.split((Exception, GeneratorExit))[1] is None

@@ -84,7 +84,8 @@ def has_answer(message: BaseMessage) -> bool:
         if content and not content.isspace():
             return True
     elif any(
-        _type_of(block) not in _REASONING and _block_says_something(block)
+        (isinstance(block, str) or str(block.get("type")) not in _REASONING)
+        and _block_says_something(block)
         for block in content
     ):
         return True
@@ -143,10 +144,6 @@ def _is_blocked(source: Mapping[str, Any]) -> bool:
     feedback = source.get("prompt_feedback")
     reason = feedback.get("block_reason") if isinstance(feedback, dict) else None
     return bool(reason) and not str(reason).endswith("UNSPECIFIED")
-
-
-def _type_of(block: str | dict[str, Any]) -> str | None:
-    return "text" if isinstance(block, str) else str(block.get("type"))
 
 
 def _block_says_something(block: str | dict[str, Any]) -> bool:

@@ -345,7 +345,15 @@ class _HeldChunks:
             self._finish = reading.finish_of(chunk)
             if self._finish is not None:
                 timer.finish_arrived(now)
-        commits = self._commits_with(chunk)
+        speaks = has_payload(message)
+        self._spoke = self._spoke or speaks
+        on = reading.commit_on
+        commits = (
+            on == "first_chunk"
+            or (speaks and on == "payload")
+            or (speaks and on == "text" and has_answer(message))
+            or self._is_full(chunk)
+        )
         if commits or self._spoke:
             timer.payload_arrived()
         if chunk is self._before and self._copy is not None:
@@ -357,18 +365,6 @@ class _HeldChunks:
             copies = self._reuses or len(self.chunks) <= _SNAPSHOTS
             self._copy = _snapshot(chunk) if copies else None
         return commits
-
-    def _commits_with(self, chunk: ChatGenerationChunk) -> bool:
-        speaks = has_payload(chunk.message)
-        self._spoke = self._spoke or speaks
-        match self._reading.commit_on:
-            case "first_chunk":
-                return True
-            case "payload" if speaks:
-                return True
-            case "text" if speaks and has_answer(chunk.message):
-                return True
-        return self._is_full(chunk)
 
     def _is_full(self, chunk: ChatGenerationChunk) -> bool:
         """Return whether no more may be held back, whatever it is."""

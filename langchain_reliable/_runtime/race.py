@@ -167,7 +167,12 @@ class AsyncRace(Generic[T]):
             BaseException: What it raised is no provider's failure.
         """
         call, clock = self.call, self.clock
-        while self._error is None and not call.is_over and self._is_other_asking():
+        while (
+            self._error is None
+            and not call.is_over
+            and self._attempt is not None
+            and call.is_in_flight(self._attempt)
+        ):
             match call.what_now(clock.now()):
                 case Launch(attempt):
                     await self._ask(attempt)
@@ -177,9 +182,6 @@ class AsyncRace(Generic[T]):
             raise self._error
         if call.is_over and call.trail.winner is not self._attempt:
             self._cancel_other()
-
-    def _is_other_asking(self) -> bool:
-        return self._attempt is not None and self.call.is_in_flight(self._attempt)
 
     async def _ask(self, attempt: Attempt) -> None:
         before = self.owner.cancelling()

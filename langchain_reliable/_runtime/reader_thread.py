@@ -51,13 +51,6 @@ def abandoned_readers() -> int:
     return len(_abandoned)
 
 
-def _abandoned_by(candidate: Hashable) -> int:
-    if not _abandoned:  # as nearly always
-        return 0
-    with _lock:
-        return sum(one == candidate for one in _abandoned.values())
-
-
 T = TypeVar("T")
 
 
@@ -80,8 +73,11 @@ class ThreadReader:
         Raises:
             TooManyAbandonedThreads: Too many earlier threads were left behind.
         """
-        if _abandoned_by(candidate) >= MAX_ABANDONED:
-            raise TooManyAbandonedThreads(MAX_ABANDONED)
+        if _abandoned:  # nearly never
+            with _lock:
+                count = sum(one == candidate for one in _abandoned.values())
+            if count >= MAX_ABANDONED:
+                raise TooManyAbandonedThreads(MAX_ABANDONED)
         self._timer = timer
         self._clock = clock
         self._candidate = candidate
@@ -201,7 +197,12 @@ class ThreadReader:
         """Let the thread go, and wait for the first that it hands over."""
         item = _LOOK_AGAIN
         try:
-            _begin(self._channel, go)
+            self._channel.finished = False
+            try:
+                in_a_thread(partial(_work, self._channel, go))
+            except BaseException:
+                self._channel.finished = True  # no thread, so none is left behind
+                raise
             while item is _LOOK_AGAIN:
                 item = self._wait_for_first()
         except BaseException:
@@ -257,16 +258,6 @@ def _look(channel: Channel, clock: Clock, timer: AttemptTimer) -> None:
     """Let who waits look again, if it set out to wait for too long."""
     if timer.ends_before(channel.waits_until, clock.now()):
         channel.out.put(_LOOK_AGAIN)
-
-
-def _begin(channel: Channel, go: Callable[[], None]) -> None:
-    """Let a thread go; where none can be started, none is left behind."""
-    channel.finished = False
-    try:
-        in_a_thread(partial(_work, channel, go))
-    except BaseException:
-        channel.finished = True
-        raise
 
 
 def _work(channel: Channel, go: Callable[[], None]) -> None:

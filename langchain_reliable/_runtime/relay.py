@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
@@ -268,7 +268,13 @@ class _RelayState:
 
     def broke_off(self, error: Exception) -> None:
         """Raise what the caller shall see, unless the answer was complete by then."""
-        if self._was_complete_before(error):
+        if (  # nothing was missing when the wire broke
+            self._finish is not None
+            and self._finish not in PROVIDER_BROKE
+            and not is_user_error(error)
+            and not isinstance(error, BrokenToolCall)
+            and self._ending.is_complete(self.chunks)
+        ):
             if (fault := self._fault()) is None:
                 return
             error = fault
@@ -276,14 +282,6 @@ class _RelayState:
         if interrupted is None:
             raise error
         raise interrupted from error
-
-    def _was_complete_before(self, error: Exception) -> bool:
-        """Return whether nothing was missing when the wire broke."""
-        if self._finish is None or self._finish in PROVIDER_BROKE:
-            return False
-        if is_user_error(error) or isinstance(error, BrokenToolCall):
-            return False
-        return self._ending.is_complete(self.chunks)
 
     def stopped(self, error: BaseException, wait_timer: WaitTimer) -> None:
         """Raise what the caller shall see of what ended an async relay."""
@@ -301,16 +299,13 @@ class _RelayState:
         """Yield the chunk that marks the end, where the child has not."""
         finished = self._finish is not None and self._finish != ENDED
         if not self._marked and self.chunks:
-            self.chunks.append(last := _last_chunk(self.chunks[-1]))
-            last.message.response_metadata["reliable"] = self._ending.trail()
+            is_text = isinstance(self.chunks[-1].message.content, str)
+            # As LangChain would add it to mark the end (seen in 1.7.2).
+            message = AIMessageChunk(
+                content="" if is_text else [], chunk_position="last"
+            )
+            self.chunks.append(last := ChatGenerationChunk(message=message))
+            message.response_metadata["reliable"] = self._ending.trail()
             yield last
         usage = usage_at_end(self.chunks, _LAST)
         self._ending.answered(finished=finished, usage=usage, shown=self.chunks)
-
-
-def _last_chunk(before: ChatGenerationChunk) -> ChatGenerationChunk:
-    """Make the chunk that LangChain would add to mark the end (seen in 1.7.2)."""
-    content: str | list[str | dict[Any, Any]]
-    content = "" if isinstance(before.message.content, str) else []
-    message = AIMessageChunk(content=content, chunk_position="last")
-    return ChatGenerationChunk(message=message)

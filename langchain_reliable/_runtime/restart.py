@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         Awaitable,
         Callable,
         Generator,
-        Iterator,
         Sequence,
     )
 
@@ -177,7 +176,11 @@ def _empty(
 
 def _remove(ids: Sequence[str], run: BaseRunManager) -> None:
     """Let LangGraph's `messages` stream tell its UI to drop the messages."""
-    for handler in _of_graphs(run.handlers):
+    handlers: Sequence[Any] = run.handlers
+    for handler in handlers:
+        is_of_graph = type(handler).__module__.startswith("langgraph.")
+        if not is_of_graph or not hasattr(handler, "_emit"):
+            continue
         meta = getattr(handler, "metadata", {}).get(run.run_id)
         if meta is None:
             continue
@@ -186,11 +189,3 @@ def _remove(ids: Sequence[str], run: BaseRunManager) -> None:
                 handler._emit(meta, RemoveMessage(id=one))  # noqa: SLF001 - no other way
         except Exception:
             logger.exception("a broken answer could not be removed from a graph's UI")
-
-
-def _of_graphs(handlers: Sequence[Any]) -> Iterator[Any]:
-    for handler in handlers:
-        if type(handler).__module__.startswith("langgraph.") and hasattr(
-            handler, "_emit"
-        ):
-            yield handler

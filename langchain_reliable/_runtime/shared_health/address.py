@@ -39,7 +39,13 @@ class Address:
             )
             raise TypeError(msg)
         self.written = written
-        self.url = _from_environment(written) if written.startswith(ENV) else written
+        self.url = written
+        if written.startswith(ENV):
+            name = written.removeprefix(ENV)
+            if not (url := os.environ.get(name, "")):
+                where = f"RedisHealth({written!r})"
+                raise ValueError(f"{where}: the environment variable {name} is not set")
+            self.url = url
         self._place = _checked(self.url)
 
     def __str__(self) -> str:
@@ -100,14 +106,6 @@ def check_client(client: Any) -> None:
         kind = type(client).__name__
         msg = f"RedisHealth(client=...) takes a redis.Redis or RedisCluster, no {kind}"
         raise TypeError(msg)
-
-
-def _from_environment(written: str) -> str:
-    name = written.removeprefix(ENV)
-    if not (url := os.environ.get(name, "")):
-        msg = f"RedisHealth({written!r}): the environment variable {name} is not set"
-        raise ValueError(msg)
-    return url
 
 
 def _checked(url: str) -> str:

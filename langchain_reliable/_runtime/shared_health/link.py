@@ -18,6 +18,7 @@ import random
 import threading
 import time
 import weakref
+from itertools import pairwise
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -164,7 +165,7 @@ class Link:
         self._closes = closes
         self._connect = connect
         self._place = place
-        self._served = weakref.ref(served, self._wake_for_the_end)
+        self._served = weakref.ref(served, lambda _: self.hurry())
         self._said_away = False
         self._forget_all()
         _links.add(self)
@@ -219,7 +220,8 @@ class Link:
 
     def _run(self, pid: int) -> None:
         while os.getpid() == pid:
-            questions = self._mail_until(self._next_at())
+            is_away = self._connection is None
+            questions = self._mail_until(self._retry_at if is_away else self._look_at)
             served = self._served()
             if served is None:
                 break
@@ -229,9 +231,6 @@ class Link:
                 _dismiss(questions)
             del served  # while it waits the thread keeps nobody alive
         self._drop()
-
-    def _next_at(self) -> float:
-        return self._retry_at if self._connection is None else self._look_at
 
     def _mail_until(self, moment: float) -> list[Question]:
         """Wait until a moment or until there is mail; return all of it."""
@@ -260,16 +259,15 @@ class Link:
         finally:
             self._asking_since = None
 
-    def _check_speed(self, took: float) -> None:
-        self._slow = self._slow + 1 if took > PATIENCE else 0
-        if self._slow >= _TRIES:
-            raise TooSlow
-
     def _greeted(self, served: Served) -> Connection:
         """Open a connection; it counts once Redis has answered, and quickly."""
         self._connection = connection = Connection(self._connect())
         served.greet(connection)
-        if min(_ping(connection) for _ in range(_TRIES)) > _QUICK:
+        times = [time.monotonic()]
+        for _ in range(_TRIES):
+            connection.run([("TIME",)])
+            times.append(time.monotonic())
+        if min(after - before for before, after in pairwise(times)) > _QUICK:
             raise TooSlow
         served.refresh(connection)
         self._look_at = time.monotonic() + self.refresh
@@ -279,6 +277,11 @@ class Link:
             self._said_away = False
             _logger.info("Redis at %s is back; health is shared again", self._place)
         return connection
+
+    def _check_speed(self, took: float) -> None:
+        self._slow = self._slow + 1 if took > PATIENCE else 0
+        if self._slow >= _TRIES:
+            raise TooSlow
 
     def _went_away(self, served: Served, error: Exception) -> None:
         self.is_up, self._slow = False, 0
@@ -304,9 +307,6 @@ class Link:
         if connection is not None and self._closes:
             connection.close()
 
-    def _wake_for_the_end(self, _: object) -> None:
-        self.hurry()
-
     def after_fork(self) -> None:
         """Begin anew in a forked process: thread and sockets are the parent's."""
         self._forget_all()
@@ -317,13 +317,6 @@ class Link:
 def _dismiss(questions: Sequence[Question]) -> None:
     for one in questions:
         one.dismiss()
-
-
-def _ping(connection: Connection) -> float:
-    """Return how long Redis takes to answer."""
-    began = time.monotonic()
-    connection.run([("TIME",)])
-    return time.monotonic() - began
 
 
 _links: weakref.WeakSet[Link] = weakref.WeakSet()

@@ -202,7 +202,12 @@ class Mirror:
     def refresh(self, connection: Connection) -> None:
         """Look at all that is known here, with one MGET."""
         with self.lock:
-            self._forget_those_forgotten()
+            for key in self._record_of.keys() - self.circuits.keys():  # forgotten
+                if (record := self._record_of.pop(key)) is None:
+                    continue
+                record.keys.remove(key)
+                if not record.keys:
+                    del self._records[record.redis_key]
             records = list(self._records.values())
         began = self.clock.now()
         keys = [self._ids.epoch, *(one.redis_key for one in records)]
@@ -267,14 +272,6 @@ class Mirror:
     def is_isolated(self, name: str) -> bool:
         """Return whether anybody has isolated a candidate of that name."""
         return self._ids.of(name).encode() in self._isolated_ids
-
-    def _forget_those_forgotten(self) -> None:
-        for key in self._record_of.keys() - self.circuits.keys():
-            record = self._record_of.pop(key)
-            if record is not None:
-                record.keys.remove(key)
-                if not record.keys:
-                    del self._records[record.redis_key]
 
     # --- writing ------------------------------------------------------------------
 
