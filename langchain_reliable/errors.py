@@ -35,7 +35,6 @@ from langchain_reliable.failures import Failure, FailureKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     from langchain_core.messages import AIMessage
 
@@ -88,7 +87,10 @@ class AllModelsFailed(ModelError):
             # Its traceback begins where the child was called. How that came about
             # stands below, in the traceback of the error that it causes.
             trace = error.__traceback__
-            while trace is not None and _is_ours(trace):
+            while trace is not None:
+                path = trace.tb_frame.f_code.co_filename
+                if not path.startswith(_HERE) or path.startswith(_CHILDREN):
+                    break
                 trace = trace.tb_next
             self.__cause__ = error if trace is None else error.with_traceback(trace)
             # SDKs' errors carry the HTTP response; LangChain's tracers look for it.
@@ -359,11 +361,6 @@ def is_candidates_doing(error: Exception) -> bool:
 def was_sent(error: Exception) -> bool:
     """Return whether a request went out that came to this, as far as we know."""
     return not isinstance(error, (TooManyAbandonedThreads, ToolsNotSupported))
-
-
-def _is_ours(trace: TracebackType) -> bool:
-    path = trace.tb_frame.f_code.co_filename
-    return path.startswith(_HERE) and not path.startswith(_CHILDREN)
 
 
 _HERE = __file__.removesuffix("errors.py")

@@ -312,7 +312,10 @@ class Health:
     def began_answering(self, route: Route, admission: Admission, now: float) -> bool:
         """Take note that an answer has begun; return whether that closed a circuit."""
         if self._outage:
-            self._end_outage(now)
+            with self._lock:
+                over, self._outage = self._outage, set()
+                for key in over & self._circuits.keys():
+                    self._apply(key, lambda one: circuit_rules.released(one, now))
         if route.key in self._healthy:
             return False
         with self._lock:
@@ -348,12 +351,6 @@ class Health:
         with self._lock:
             self._outage.update(route.key for route in routes)
 
-    def _end_outage(self, now: float) -> None:
-        with self._lock:
-            over, self._outage = self._outage, set()
-            for key in over & self._circuits.keys():
-                self._apply(key, lambda one: circuit_rules.released(one, now))
-
     def _known(self, route: Route) -> Circuit:
         """Return a candidate's circuit, and know it from now on."""
         self._names[route.key] = route.name
@@ -362,7 +359,12 @@ class Health:
             self._keep(route.key, circuit)
             if route.made_up:
                 self._made_up[route.key] = None
-                self._forget_made_up()
+            while len(self._made_up) > MADE_UP_KEPT:  # forget the oldest
+                oldest = next(iter(self._made_up))
+                for kept in (self._made_up, self._circuits, self._healthy, self._names):
+                    kept.pop(oldest, None)
+                self.book.forget(oldest)
+                self.hedges.forget(oldest)
         return circuit
 
     def _apply(
@@ -380,15 +382,6 @@ class Health:
             self._healthy[key] = Admission(circuit.generation)
         else:
             self._healthy.pop(key, None)
-
-    def _forget_made_up(self) -> None:
-        """Forget the oldest of the names that callers made up."""
-        while len(self._made_up) > MADE_UP_KEPT:
-            oldest = next(iter(self._made_up))
-            for kept in (self._made_up, self._circuits, self._healthy, self._names):
-                kept.pop(oldest, None)
-            self.book.forget(oldest)
-            self.hedges.forget(oldest)
 
     def bucket(self, budget: RetryBudget) -> RetryTokenBucket:
         """Return the bucket of a retry budget."""

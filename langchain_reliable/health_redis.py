@@ -140,7 +140,8 @@ class RedisHealth(Health):
                 'give it a URL, or "env:REDIS_URL"'
             )
             raise TypeError(msg)
-        return _again, (self._address.written, self._namespace, self._refresh)
+        again = partial(RedisHealth, namespace=self._namespace, refresh=self._refresh)
+        return again, (self._address.written,)
 
     # --- for people ---------------------------------------------------------------
 
@@ -196,7 +197,10 @@ class RedisHealth(Health):
         mirror.link.start()
         circuit = super()._known(route)
         if not mirror.knows(key):
-            mirror.learn(key, _shared_identity(route))
+            identity = getattr(key, "identity", None)
+            given = route.given_name
+            shared = None if identity is None else shared_identity(identity, given)
+            mirror.learn(key, shared)
             if mirror.is_isolated(route.name):
                 self._isolated.add(route.name)
         elif circuit.is_clean and key not in self._healthy:
@@ -209,15 +213,6 @@ class RedisHealth(Health):
         changed = super()._apply(key, rule)
         self._mirror.changed(key, rule)
         return changed
-
-
-def _again(url: str, namespace: str, refresh: float) -> RedisHealth:
-    return RedisHealth(url, namespace=namespace, refresh=refresh)
-
-
-def _shared_identity(route: Route) -> str | None:
-    identity = getattr(route.key, "identity", None)
-    return None if identity is None else shared_identity(identity, route.given_name)
 
 
 def _place_of_limits(mirror: Mirror, key: Hashable, shared: Hashable) -> str | None:

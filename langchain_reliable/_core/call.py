@@ -243,7 +243,9 @@ class Call(Generic[T]):
             and (step := self._started(first, admission, now)) is not None
         ):
             return step
-        outlook = queue.look(now, only_unasked=self._reserve_for_unasked())
+        left = self._max_attempts - self._launched
+        reserved = self._launched > 0 and left <= queue.unasked
+        outlook = queue.look(now, only_unasked=reserved)
         for route in outlook.held:
             self.trail.held_back(route, queue.held_until(route, now) - now)
         for route, lacks in outlook.full.items():
@@ -289,12 +291,6 @@ class Call(Generic[T]):
             return None
         return self._wait(route, until, now, outlook.full[route])
 
-    def _reserve_for_unasked(self) -> bool:
-        """Whether what is left of `max_attempts` is for those not asked yet."""
-        if not self._launched:
-            return False
-        return self._max_attempts - self._launched <= self._queue.unasked
-
     # --- asking -------------------------------------------------------------------
 
     def _launch(self, route: Route, now: float) -> Launch | None:
@@ -305,9 +301,13 @@ class Call(Generic[T]):
             self._queue.put_off(route)
             self.trail.held_back(route, None, "full")
             return None
-        if not self._pay_for_retry(route):
-            self._queue.rule_out(route)
-            return None
+        state = self._queue[route]
+        if self._bucket is not None and state.kinds:
+            cost = self._bucket.spend(state.kinds[-1])
+            state.paid = cost or 0.0
+            if cost is None:
+                self._queue.rule_out(route)
+                return None
         admission = self._queue.acquire(route, now)
         step = (
             self._started(route, admission, now, has_turn=has_turn)
@@ -315,19 +315,9 @@ class Call(Generic[T]):
             else None
         )
         if step is None and self._bucket is not None:  # somebody else was faster
-            state = self._queue[route]
             self._bucket.refill(state.paid)
             state.paid = 0.0
         return step
-
-    def _pay_for_retry(self, route: Route) -> bool:
-        """Pay for a retry that is really made; return whether there was enough."""
-        state = self._queue[route]
-        if self._bucket is None or not state.kinds:
-            return True
-        cost = self._bucket.spend(state.kinds[-1])
-        state.paid = cost if cost is not None else 0.0
-        return cost is not None
 
     def _started(
         self,
@@ -599,7 +589,8 @@ class Call(Generic[T]):
         if attempt is self.trail.winner:
             self._book_lost(attempt, now)
             return  # its probe has closed the circuit
-        for one in (attempt, *self._others_in_flight(attempt)):
+        others = [one for one in self._in_flight.values() if one is not attempt]
+        for one in (attempt, *others):
             self._let_go(one, now)
 
     @property
@@ -610,9 +601,6 @@ class Call(Generic[T]):
     def is_in_flight(self, attempt: Attempt) -> bool:
         """Return whether an attempt has neither ended nor lost."""
         return attempt.number in self._in_flight
-
-    def _others_in_flight(self, attempt: Attempt) -> list[Attempt]:
-        return [one for one in self._in_flight.values() if one is not attempt]
 
     def _lose_others(self, now: float) -> None:
         """The call has its end: whoever else is in flight has lost."""
@@ -781,8 +769,13 @@ class Call(Generic[T]):
             self.trail.returned_empty(attempt, now)
             self._end = answer
             return answer
-        if self._health is not None and self._nobody_reached():
-            self._health.nobody_reached(self._plan.routes)
+        asked, routes = self._queue.asked, self._plan.routes
+        if (
+            self._health is not None
+            and len(asked) == len(routes)
+            and all(one.kinds[-1] is FailureKind.CONNECTION for one in asked)
+        ):
+            self._health.nobody_reached(routes)
         tells = self._policy.fail_fast or full
         retry_after = self._queue.soonest(now) if tells else None
         error = final_error(
@@ -793,12 +786,6 @@ class Call(Generic[T]):
         self.trail.gave_up(now)
         end = self._end = GiveUp(error)
         return end
-
-    def _nobody_reached(self) -> bool:
-        asked = self._queue.asked
-        return len(asked) == len(self._plan.routes) and all(
-            state.kinds[-1] is FailureKind.CONNECTION for state in asked
-        )
 
     def _why(self, outlook: Outlook, now: float) -> str:
         """Say what ended the call, where it was not simply the last failure."""
