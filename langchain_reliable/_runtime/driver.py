@@ -55,17 +55,13 @@ def drive(  # noqa: C901 - a case for each step
             case Return(answer):
                 return answer
             case Wait(until):
-                _sleep(call, until, clock)
+                try:
+                    clock.sleep_until(until)
+                except BaseException:
+                    call.abandoned(None, clock.now())
+                    raise
             case GiveUp(error):
                 raise error
-
-
-def _sleep(call: Call[T], until: float, clock: Clock) -> None:
-    try:
-        clock.sleep_until(until)
-    except BaseException:
-        call.abandoned(None, clock.now())
-        raise
 
 
 async def adrive(  # noqa: C901 - a case for each step
@@ -90,17 +86,13 @@ async def adrive(  # noqa: C901 - a case for each step
             case Return(answer):
                 return answer
             case Wait(until):
-                await _asleep(call, until, clock)
+                try:
+                    await clock.asleep_until(until)
+                except BaseException:
+                    call.abandoned(None, clock.now())
+                    raise
             case GiveUp(error):
                 raise error
-
-
-async def _asleep(call: Call[T], until: float, clock: Clock) -> None:
-    try:
-        await clock.asleep_until(until)
-    except BaseException:
-        call.abandoned(None, clock.now())
-        raise
 
 
 async def _heeding_cancellation(attempt: Awaitable[T]) -> T:

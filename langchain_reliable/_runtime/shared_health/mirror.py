@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from langchain_reliable._core import circuit as circuit_rules
 from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, State
@@ -298,7 +298,14 @@ class Mirror:
             errand.landed(replies.pop())
         with self.lock:
             for swap, reply in zip(swaps, replies, strict=True):
-                self._swapped(swap, reply)
+                is_ours = reply == 1  # else it is what another process has written
+                if is_ours:
+                    del swap.record.pending[: swap.noted]
+                self._adopt(swap.record, swap.new if is_ours else reply)
+                # Who has not waited for the answer has gone on to probe without:
+                # so the slot is rightly taken.
+                if swap.probe is not None:
+                    swap.probe.settle(swap.admission if is_ours else False)
             return any(record.pending for record in self._records.values())
 
     def _swap(self, record: Record) -> list[Swap]:
@@ -321,16 +328,3 @@ class Mirror:
         new = encode(after, self._ahead)
         admission = Admission(circuit.generation, probe=True)
         return Swap(record, len(record.pending), new, probe, admission)
-
-    def _swapped(self, swap: Swap, reply: Any) -> None:
-        """Take note of a write; a refused one tells what another process has written.
-
-        Where the caller of a probe has not waited for the answer, it has gone on to
-        probe without: so the slot is rightly taken.
-        """
-        is_ours = reply == 1
-        if is_ours:
-            del swap.record.pending[: swap.noted]
-        self._adopt(swap.record, swap.new if is_ours else reply)
-        if swap.probe is not None:
-            swap.probe.settle(swap.admission if is_ours else False)
