@@ -203,6 +203,9 @@ _ANSWERING: Final = (
 _ASKING: Final = frozenset({"_generate", "_agenerate"})
 _MISSING: Final = "'nonetype' object"
 """What Python says of an answer that lacks a part, in the hook that asked for it."""
+_NOTHING_THERE: Final = "'nonetype' object has no attribute"
+"""What Python says of a part that is missing in an answer, in lower case."""
+
 _PARSING_FORMS: Final = frozenset({"_parse_content", "parse_text", "parse_response"})
 """Functions of the OpenAI SDK that read an answer as the form that was asked for."""
 
@@ -250,7 +253,8 @@ def kind_of_mistake(exception: BaseException, text: str) -> Kind | None:
         if any(part in name for part in _PREPARING):
             return Kind.BAD_REQUEST
         if any(part in name for part in _ANSWERING):
-            return Kind.BAD_STREAM
+            # Azure's filter leaves the message out, and will again: no use asking.
+            return Kind.UNKNOWN if _NOTHING_THERE in text else Kind.BAD_STREAM
     missing = _MISSING in text and place[0] in _ASKING
     return Kind.BAD_STREAM if missing else Kind.UNKNOWN
 

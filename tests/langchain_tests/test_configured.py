@@ -180,10 +180,19 @@ WISHES = [
     Wish(
         "accept", lambda message: "yes" in message.text, ["no"], "a", "a: rejected, b"
     ),
+    Wish(
+        "on_interrupt",
+        "restart",
+        FAILS_LATE,
+        BROKEN,
+        AGAIN,
+        given={"streaming": True},
+    ),
     Wish("retry_budget", RetryBudget(tokens=1), FAILS_ONCE, AGAIN, NEXT),
     Wish("cache", InMemoryCache(), ["yes", *FAILS_ONCE], AGAIN, "cached", calls=2),
 ]
-SHOWN_BELOW = {"manage_child_retries", "observers", "sticky"}
+SHOWN_BELOW = {"manage_child_retries", "observers", "sticky", "hedge"}
+"""The last two have tests of their own, in `unit_tests/chat_models`."""
 
 
 @pytest.fixture

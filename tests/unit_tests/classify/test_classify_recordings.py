@@ -41,7 +41,7 @@ ROWS = [
         None,
         NEVER,
     ),
-    ("azure_openai/content_filter", "bad_stream", None, NEVER),
+    ("azure_openai/content_filter", "unknown", None, NEVER),
     ("azure_openai/error_429_retry_after_60", "rate_limited", 60.0, NEVER),
     ("gemini/error_400_api_key_stream", "auth", None, NEVER),
     ("gemini/error_404_model", "model_not_found", None, NEVER),
