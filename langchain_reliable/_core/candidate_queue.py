@@ -188,12 +188,17 @@ class CandidateQueue:
         return self._health.book.full(allowance, demand, now)
 
     def _to_look_at(self, *, only_unasked: bool) -> Iterator[Route]:
+        put_off = []
         for route in self._in_order():
             state = self._states.get(route, _FRESH)
             if state.in_flight or (only_unasked and state.attempts):
                 continue
-            if self.at_last_tier or not state.put_off:
+            if state.put_off:
+                put_off.append(route)
+            else:
                 yield route
+        if self.at_last_tier:  # nobody else is left
+            yield from put_off
 
     def _in_order(self) -> Iterator[Route]:
         """Iterate over those to look at, the one to prefer first.

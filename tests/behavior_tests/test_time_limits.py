@@ -287,6 +287,15 @@ def test_while_another_is_free_nobody_waits_for_a_rate_limiter(timed):
     assert child.request_count == 0
 
 
+def test_nor_does_a_sibling_of_its_group(timed):
+    full = InMemoryRateLimiter(requests_per_second=0.01)
+    child = ScriptedChatModel(script=["patience"], rate_limiter=full)
+    outcome, seconds = timed(model_of([child, backup()]))
+    assert outcome.text == "the backup"
+    assert seconds < 5
+    assert child.request_count == 0
+
+
 # --- the caller's time is its own -------------------------------------------------
 
 
