@@ -377,14 +377,6 @@ class CandidateQueue:
         """Note that an attempt at a route is no longer on its way."""
         self._states[route].in_flight -= 1
 
-    def withdrawn(self, route: Route) -> None:
-        """Note that a route was not asked after all."""
-        state = self[route]
-        state.attempts -= 1
-        state.in_flight -= 1
-        if not state.attempts and not state.out:
-            self.unasked += 1
-
     def next_tier(self) -> None:
         """Go on to the next tier."""
         self._at += 1
