@@ -13,6 +13,7 @@ from langchain_reliable._children.rebuild import model_field
 if TYPE_CHECKING:
     from collections.abc import (
         AsyncIterator,
+        Awaitable,
         Callable,
         Hashable,
         Iterator,
@@ -107,7 +108,7 @@ class Child(Protocol):
     def answer(self, request: Request) -> ChatResult:
         """Return its answer in one piece."""
 
-    async def aanswer(self, request: Request) -> ChatResult:
+    def aanswer(self, request: Request) -> Awaitable[ChatResult]:
         """Return its answer in one piece; the twin of `answer`."""
 
     def output_for(

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import (
         AsyncGenerator,
         AsyncIterator,
+        Awaitable,
         Callable,
         Generator,
         Hashable,
@@ -165,14 +166,14 @@ class ChatChild:
             return self._from_cache(prepared, cache)
         return self._callbacks.run(prepared, lambda: self._from_cache(prepared, cache))
 
-    async def aanswer(self, request: Request) -> ChatResult:
+    def aanswer(self, request: Request) -> Awaitable[ChatResult]:
         prepared = self._bound(request)
         if self._callbacks is None and self._model.cache is None:
-            return await self._aasked(prepared)
+            return self._aasked(prepared)
         cache = cache_of(prepared, partial(self._fits, request))
         if self._callbacks is None:
-            return await self._afrom_cache(prepared, cache)
-        return await self._callbacks.arun(
+            return self._afrom_cache(prepared, cache)
+        return self._callbacks.arun(
             prepared, lambda: self._afrom_cache(prepared, cache)
         )
 

@@ -59,6 +59,8 @@ _UNREADABLE = (ValueError, TypeError, KeyError, NotImplementedError)
 """What clients raise for content that they can't put into a request."""
 
 _ANSWERS = frozenset({AIMessage, AIMessageChunk})
+_TELLING = (AIMessage, ToolMessage)
+"""Messages that may hold what only their author's provider understands."""
 _PARTNER = re.compile(r"langchain_(?!reliable\.)")
 """How the modules of partner packages begin; a model of ours asks others in turn."""
 
@@ -250,7 +252,7 @@ class MessageAdapter:
 def _may_differ(message: BaseMessage) -> bool:
     """Return whether there is anything to look at; mostly there is not."""
     content = message.content
-    return isinstance(message, AIMessage | ToolMessage) or not isinstance(content, str)
+    return isinstance(message, _TELLING) or not isinstance(content, str)
 
 
 def _author(message: BaseMessage) -> object:

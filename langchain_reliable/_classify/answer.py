@@ -244,6 +244,8 @@ def _finish_of(result: ChatResult) -> str | None:
     shared = result.llm_output or {}
     for one in result.generations:
         info, metadata = one.generation_info or {}, one.message.response_metadata
+        if not (info or shared or metadata):
+            continue
         if (finish := finish_among(info, shared, metadata)) is not None:
             return finish
     return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from langchain_reliable._core.error_bodies import shorten
 from langchain_reliable._core.usage import UNKNOWN_USAGE, usage_among
@@ -47,6 +47,13 @@ if TYPE_CHECKING:
 Observe: TypeAlias = "Callable[[Event], None]"
 
 
+class _Win(NamedTuple):
+    """An attempt that committed: what its record is made of, once somebody asks."""
+
+    attempt: Attempt
+    at: float
+
+
 class Trail:
     """The attempts of one call, in order."""
 
@@ -69,7 +76,7 @@ class Trail:
         self.skipped: dict[str, tuple[float | None, str]] = {}
         self.winner: Attempt | None = None
         self._failed_over = False  # whether another entry answers than the plan's first
-        self._by_number: dict[int, AttemptRecord] = {}
+        self._by_number: dict[int, AttemptRecord | _Win] = {}
         self._whole: list[Exception] = []  # not shortened yet
         self._number = number
         self._observe = observe
@@ -83,7 +90,13 @@ class Trail:
     def records(self) -> tuple[AttemptRecord, ...]:
         """The attempts that have ended, in the order in which they began."""
         numbers = sorted(self._by_number)
-        return tuple(self._by_number[number] for number in numbers)
+        return tuple(self._record_of(number) for number in numbers)
+
+    def _record_of(self, number: int) -> AttemptRecord:
+        known = self._by_number[number]
+        if isinstance(known, _Win):
+            known = self._by_number[number] = _record(*known)
+        return known
 
     @property
     def served_by(self) -> str:
@@ -171,8 +184,9 @@ class Trail:
     def committed(self, attempt: Attempt, now: float) -> None:
         """A candidate has said its first word."""
         self._won_by(attempt)
-        record = self._by_number[attempt.number] = _record(attempt, now)
+        self._by_number[attempt.number] = _Win(attempt, now)
         if Committed in self._wanted:
+            record = self._record_of(attempt.number)
             self._tell(Committed, now, attempt=record, failed_over=self._failed_over)
 
     def _won_by(self, attempt: Attempt) -> None:
@@ -182,7 +196,7 @@ class Trail:
     def returned_empty(self, attempt: Attempt, now: float) -> None:
         """An answer that was put aside is the best there is."""
         self._won_by(attempt)
-        record = self._by_number[attempt.number]
+        record = self._record_of(attempt.number)
         # What an answer has cost stands in its message alone.
         record = replace(record, input_tokens=None, output_tokens=None)
         self._by_number[attempt.number] = record
@@ -193,7 +207,7 @@ class Trail:
     def interrupted(self, failure: Failure, error: Exception, now: float) -> None:
         """The stream of the winner broke."""
         winner = cast("Attempt", self.winner)  # only a committed one relays
-        record = self._by_number[winner.number]
+        record = self._record_of(winner.number)
         record = self._by_number[winner.number] = _broken(
             record, winner, failure, error
         )
@@ -211,7 +225,7 @@ class Trail:
         """The stream of the winner broke, and the call goes on without it."""
         winner = cast("Attempt", self.winner)  # only a committed one relays
         self.winner = None
-        record = self._by_number[winner.number]
+        record = self._record_of(winner.number)
         record = self._by_number[winner.number] = _broken(
             record, winner, failure, error
         )
@@ -310,7 +324,7 @@ class Trail:
         """Nobody waits for an answer any more, in an attempt or between two."""
         if attempt is None:  # in a wait, perhaps before any attempt
             by_number = self._by_number
-            last = by_number[max(by_number)].candidate if by_number else ""
+            last = self._record_of(max(by_number)).candidate if by_number else ""
             self._tell(Abandoned, now, candidate=last)
         else:
             opened_at = attempt.progress.opened_at
@@ -339,7 +353,7 @@ class Trail:
 
     def _last_failure(self) -> Failure | None:
         by_number = self._by_number
-        return by_number[max(by_number)].failure if by_number else None
+        return self._record_of(max(by_number)).failure if by_number else None
 
     def _tell(self, event: type[Event], now: float, **facts: object) -> None:
         if self._observe is not None and event in self._wanted:
@@ -392,22 +406,40 @@ def _finite(seconds: float | None) -> float | None:
     return round(seconds, 3)
 
 
-def _plain(record: AttemptRecord) -> dict[str, object]:
-    failure = record.failure
-    usage = record.input_tokens, record.output_tokens
-    row: dict[str, object] = {
-        "candidate": record.candidate,
-        "kind": failure.kind.value if failure else None,
-        "status": failure.status if failure else None,
-        "seconds": round(record.seconds, 3),
-        "wait": round(record.wait, 3),
-        "opened": None if record.opened is None else round(record.opened, 3),
-        "usage": None
-        if usage == UNKNOWN_USAGE
-        else {"input_tokens": usage[0], "output_tokens": usage[1]},
-    }
-    if record.hedged:
-        row["hedged"] = True
-    if record.lost:
+def _plain(known: AttemptRecord | _Win) -> dict[str, object]:
+    """Return what an answer's metadata says of an attempt."""
+    if isinstance(known, _Win):
+        attempt, at = known
+        began, opened = attempt.started_at, attempt.progress.opened_at
+        opened = None if opened is None else opened - began
+        name, wait = attempt.route.name, attempt.wait
+        return _row(name, at - began, wait, opened, hedged=attempt.hedged)
+    row = _row(
+        known.candidate, known.seconds, known.wait, known.opened, hedged=known.hedged
+    )
+    if (failure := known.failure) is not None:
+        row["kind"], row["status"] = failure.kind.value, failure.status
+    usage = known.input_tokens, known.output_tokens
+    if usage != UNKNOWN_USAGE:
+        row["usage"] = {"input_tokens": usage[0], "output_tokens": usage[1]}
+    if known.lost:
         row["lost"] = True
+    return row
+
+
+def _row(
+    candidate: str, seconds: float, wait: float, opened: float | None, *, hedged: bool
+) -> dict[str, object]:
+    """Return the row of an attempt that answered."""
+    row: dict[str, object] = {
+        "candidate": candidate,
+        "kind": None,
+        "status": None,
+        "seconds": round(seconds, 3),
+        "wait": round(wait, 3),
+        "opened": None if opened is None else round(opened, 3),
+        "usage": None,
+    }
+    if hedged:
+        row["hedged"] = True
     return row

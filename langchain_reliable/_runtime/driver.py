@@ -39,9 +39,10 @@ def drive(  # noqa: C901 - a case for each step
     """
     while True:
         match call.what_now(clock.now()):
-            case Launch(attempt) if attempt.hedge_after is not None:
-                run_hedged(call, open_, attempt, clock)
             case Launch(attempt):
+                if attempt.hedge_after is not None:
+                    run_hedged(call, open_, attempt, clock)
+                    continue
                 try:
                     answer = open_(attempt)
                 except Exception as error:
@@ -70,9 +71,10 @@ async def adrive(  # noqa: C901 - a case for each step
     """Carry a call through in this task; the twin of `drive`."""
     while True:
         match call.what_now(clock.now()):
-            case Launch(attempt) if attempt.hedge_after is not None:
-                await arun_hedged(call, open_, attempt, clock)
             case Launch(attempt):
+                if attempt.hedge_after is not None:
+                    await arun_hedged(call, open_, attempt, clock)
+                    continue
                 try:
                     answer = await _heeding_cancellation(open_(attempt))
                 except Exception as error:

@@ -358,7 +358,8 @@ class Execution:
         for generation in result.generations:
             message = generation.message
             metadata = {**message.response_metadata, "reliable": trail}
-            message.response_metadata = metadata  # as LangChain does a moment later
+            # LangChain sets it anew a moment later, and then pays for pydantic's part.
+            vars(message)["response_metadata"] = metadata
         usage = usage_of(result.generations[0].message)
         likely, winner = None, self.call.trail.winner
         if (

@@ -1,18 +1,16 @@
 """`ReliableChatModel`: its four hooks, and the methods that LangChain calls."""
 
-import inspect
 import os
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
-    Callable,
     Generator,
     Iterator,
     Mapping,
 )
 from contextlib import aclosing, closing
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -37,7 +35,7 @@ from langchain_reliable._runtime.restart import arelay_restartable, relay_restar
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.chat_models._keywords import CONFIG, STACK, TRACED
-from langchain_reliable.chat_models._langchain import LangChainInterface
+from langchain_reliable.chat_models._langchain import LangChainInterface, signed
 from langchain_reliable.chat_models._router import Router
 from langchain_reliable.chat_models._token_listeners import heard_by, wants_tokens
 from langchain_reliable.chat_models._tracing import traced_run, traced_stream
@@ -51,18 +49,6 @@ if TYPE_CHECKING:
     from langchain_reliable.chat_models._check_report import CheckReport
     from langchain_reliable.chat_models._execution import Execution
     from langchain_reliable.chat_models._explain.report import Explanation
-
-_Hook = TypeVar("_Hook", bound=Callable[..., Any])
-
-
-def _signed(hook: _Hook) -> _Hook:
-    """Keep a hook's signature with it.
-
-    LangChain asks for it in every `invoke` and would work it out each time, at a fifth
-    of the price of the whole call (seen in langchain-core 1.7.2).
-    """
-    hook.__signature__ = inspect.signature(hook)  # type: ignore[attr-defined]
-    return hook
 
 
 class ReliableChatModel(LangChainInterface):
@@ -89,6 +75,16 @@ class ReliableChatModel(LangChainInterface):
         return ["langchain_reliable", "chat_models"]
 
     _known_factory: Any = PrivateAttr(default=None)
+
+    @override
+    def model_post_init(self, context: Any, /) -> None:
+        """Import what calls are made of.
+
+        The package comes without it, to be light; and the first calls may be those of
+        several threads and of a signal handler, in which an import can fail.
+        """
+        super().model_post_init(context)
+        import langchain_reliable.chat_models._call_factory  # noqa: F401, PLC0415 - see above
 
     @classmethod
     def from_config(
@@ -121,7 +117,7 @@ class ReliableChatModel(LangChainInterface):
     # --- the four hooks -----------------------------------------------------------
 
     @override
-    @_signed
+    @signed
     def _generate(
         self,
         messages: list[BaseMessage],
@@ -135,7 +131,7 @@ class ReliableChatModel(LangChainInterface):
         )
 
     @override
-    @_signed
+    @signed
     async def _agenerate(
         self,
         messages: list[BaseMessage],
