@@ -8,10 +8,10 @@ from __future__ import annotations
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, cast
 
-from langchain_core.language_models._utils import _update_message_content_to_blocks
-from langchain_core.language_models.chat_models import _gen_info_and_msg_metadata
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+
+from langchain_reliable._text.langchain_private import in_content_blocks, told_metadata
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -29,7 +29,7 @@ def as_message(result: ChatResult) -> BaseMessage:
     refusal (langchain-core 1.7.5).
     """
     generation = result.generations[0]
-    said = {**(result.llm_output or {}), **_gen_info_and_msg_metadata(generation)}
+    said = {**(result.llm_output or {}), **told_metadata(generation)}
     return generation.message.model_copy(update={"response_metadata": said})
 
 
@@ -84,7 +84,7 @@ def _as_message(answer: object) -> BaseMessage:
 def result_in_blocks(result: ChatResult) -> ChatResult:
     """Return an answer whose content is in standard blocks."""
     for generation in result.generations:
-        generation.message = _update_message_content_to_blocks(generation.message, "v1")
+        generation.message = in_content_blocks(generation.message, "v1")
     return result
 
 
@@ -114,8 +114,8 @@ class _BlockNumbers:
         self._type = ""
 
     def given_to(self, chunk: ChatGenerationChunk) -> ChatGenerationChunk:
-        chunk.message.response_metadata = _gen_info_and_msg_metadata(chunk)
-        message = _update_message_content_to_blocks(chunk.message, "v1")
+        chunk.message.response_metadata = told_metadata(chunk)
+        message = in_content_blocks(chunk.message, "v1")
         chunk.message = cast("AIMessageChunk", message)
         for block in cast("list[dict[str, Any]]", message.content):
             if block["type"] != self._type:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, cast
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import var_child_runnable_config
 
+from langchain_reliable._text.langchain_private import context_handlers
+
 if TYPE_CHECKING:
     from contextvars import Context
 
@@ -39,13 +41,13 @@ def untraced_context() -> Context:
     An empty `callbacks` list alone does not keep them away: LangChain finds the hooks
     of context managers, the parent run and LangSmith by itself (seen in 1.7.2).
     """
-    from langchain_core.tracers import context as tracers  # noqa: PLC0415 - slow
+    from langchain_core.tracers.context import tracing_v2_callback_var  # noqa: PLC0415 - slow
     from langsmith.run_helpers import tracing_context  # noqa: PLC0415 - as above
 
     with tracing_context(enabled=False, parent=False):
         untraced = copy_context()
     untraced.run(var_child_runnable_config.set, None)
-    untraced.run(tracers.tracing_v2_callback_var.set, None)
-    for variable, *_ in tracers._configure_hooks:
+    untraced.run(tracing_v2_callback_var.set, None)
+    for variable in context_handlers():
         untraced.run(variable.set, None)
     return untraced

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from uuid import uuid4
 
 from langchain_core.messages import AIMessageChunk, RemoveMessage
 from langchain_core.utils.utils import LC_ID_PREFIX
 
 from langchain_reliable._runtime.relay import RelayListener, arelay, relay
+from langchain_reliable._text.langchain_private import message_sender
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -176,16 +177,11 @@ def _empty(
 
 def _remove(ids: Sequence[str], run: BaseRunManager) -> None:
     """Let LangGraph's `messages` stream tell its UI to drop the messages."""
-    handlers: Sequence[Any] = run.handlers
-    for handler in handlers:
-        is_of_graph = type(handler).__module__.startswith("langgraph.")
-        if not is_of_graph or not hasattr(handler, "_emit"):
-            continue
-        meta = getattr(handler, "metadata", {}).get(run.run_id)
-        if meta is None:
+    for handler in run.handlers:
+        if (send := message_sender(handler, run.run_id)) is None:
             continue
         try:
             for one in ids:
-                handler._emit(meta, RemoveMessage(id=one))  # noqa: SLF001 - no other way
+                send(RemoveMessage(id=one))
         except Exception:
             logger.exception("a broken answer could not be removed from a graph's UI")

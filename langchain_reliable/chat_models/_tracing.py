@@ -5,9 +5,6 @@ A run begins before anybody is asked, and LangChain tells tracers then whose mod
 that is corrected at the commit, in the runs that tracers keep until they send their
 end: what the run manager holds itself is read no more by then (seen in langchain-core
 1.8.3).
-
-The names of LangChain's that are used here and are not public: `run_map` of tracers,
-`_configure_hooks` and `_tracing_v2_is_enabled`.
 """
 
 from __future__ import annotations
@@ -15,6 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_core.runnables.config import ensure_config
+
+from langchain_reliable._text.langchain_private import (
+    context_handlers,
+    langsmith_is_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,12 +110,8 @@ def traced_stream(
 
 def _is_traced_by_context() -> bool:
     """Return whether LangSmith's settings or a `with` block ask for a tracer."""
-    from langchain_core.tracers import context  # noqa: PLC0415 - slow to import
-
-    for variable, *_ in context._configure_hooks:
-        if variable.get() is not None:
-            return True
-    return bool(context._tracing_v2_is_enabled())
+    heard = (variable.get() for variable in context_handlers())
+    return any(one is not None for one in heard) or langsmith_is_on()
 
 
 def _tracers_among(handlers: Iterable[Any]) -> tuple[Any, ...]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import sys
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks.manager import ahandle_event, handle_event
@@ -21,13 +20,13 @@ from langchain_core.runnables.config import (
     get_callback_manager_for_config,
     var_child_runnable_config,
 )
-from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
+from langchain_reliable._text.langchain_private import StreamingHandler, node_writer
 from langchain_reliable.events import PassedOver
 from langchain_reliable.observers._custom_event_data import passed_over, told
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine
 
     from langchain_core.callbacks import BaseCallbackHandler, CallbackManager
     from langchain_core.runnables import RunnableConfig
@@ -82,7 +81,8 @@ class CustomEventObserver:
             self._tell(config, data)
 
     def _tell(self, config: RunnableConfig, data: Data) -> None:
-        _write_to_graph(config, {self._name: data})
+        if (write := node_writer(config)) is not None:
+            write({self._name: data})
         manager = get_callback_manager_for_config(config)
         if manager.parent_run_id is not None:
             self._dispatch(manager, data)
@@ -95,7 +95,7 @@ class CustomEventObserver:
         }
         waits = _waiting_handlers(manager)
         for one in manager.handlers:
-            if isinstance(one, _StreamingCallbackHandler):
+            if isinstance(one, StreamingHandler):
                 if not one.ignore_custom_event:
                     _run_on_the_spot(one.on_custom_event(self._name, data, **facts))
             elif one not in waits:
@@ -128,7 +128,7 @@ def _waiting_handlers(manager: CallbackManager) -> list[BaseCallbackHandler]:
         one
         for one in manager.handlers
         if inspect.iscoroutinefunction(one.on_custom_event)
-        and not isinstance(one, _StreamingCallbackHandler)
+        and not isinstance(one, StreamingHandler)
     ]
 
 
@@ -142,12 +142,3 @@ def _run_on_the_spot(told: object) -> None:
         return
     told.close()
     raise RuntimeError("a streaming handler of LangChain waits: tell us, please")
-
-
-def _write_to_graph(config: RunnableConfig, data: Mapping[str, Data]) -> None:
-    """Write to the stream of the LangGraph node that this runs in, if it is one."""
-    if "langgraph.config" not in sys.modules:
-        return
-    runtime = config.get("configurable", {}).get("__pregel_runtime")
-    if (write := getattr(runtime, "stream_writer", None)) is not None:
-        write(data)
