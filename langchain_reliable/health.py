@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from langchain_reliable._core.balancing.load import Pace
-    from langchain_reliable._core.steps import Route
+    from langchain_reliable._core.steps import Claim, Route
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import CircuitBreaker, RetryBudget
@@ -253,11 +253,12 @@ class Health:
         circuit = self._circuits.get(route.key)  # one look, so no lock
         return circuit is not None and circuit.state(now) is State.HALF_OPEN
 
-    def try_acquire(self, route: Route, now: float) -> Admission | None:
+    def try_acquire(self, route: Route, now: float) -> Admission | Claim | None:
         """Take a candidate that is free at this very moment.
 
         Returns:
-            What the request is admitted as; `None` if somebody else was faster.
+            What the request is admitted as; `None` if somebody else was faster. A
+            `Claim` to either, where others elsewhere have a say in it.
         """
         if route.name in self._isolated:
             return None
@@ -265,7 +266,7 @@ class Health:
             admission = self._admitted(route, now)
             return None if admission.forced else admission
 
-    def record_request(self, route: Route, now: float) -> Admission:
+    def record_request(self, route: Route, now: float) -> Admission | Claim:
         """Note that a candidate is asked, whether it is free or not."""
         with self._lock:
             return self._admitted(route, now)

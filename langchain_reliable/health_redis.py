@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from langchain_reliable._core.circuit import Admission, Circuit
-    from langchain_reliable._core.steps import Route
+    from langchain_reliable._core.steps import Claim, Route
 
 _LONGEST_REFRESH = 60.0
 
@@ -173,24 +173,33 @@ class RedisHealth(Health):
                 self._known(route)
         return super().available_at(route, now)
 
-    def try_acquire(self, route: Route, now: float) -> Admission | None:
+    def try_acquire(self, route: Route, now: float) -> Admission | Claim | None:
         """Take a candidate that is free; of a half-open one, among all processes."""
-        answer = self._probe(route, now)
-        if answer is None:
-            return super().try_acquire(route, now)
-        return answer or None
+        here = super().try_acquire
 
-    def record_request(self, route: Route, now: float) -> Admission:
+        def outcome(answer: Admission | Literal[False] | None, at: float) -> Any:
+            return here(route, at) if answer is None else answer or None
+
+        return self._claim(route, now, outcome) or here(route, now)
+
+    def record_request(self, route: Route, now: float) -> Admission | Claim:
         """Note that a candidate is asked, whether it is free or not."""
-        return self._probe(route, now) or super().record_request(route, now)
+        here = super().record_request
 
-    def _probe(self, route: Route, now: float) -> Admission | Literal[False] | None:
-        """Ask for the one probe of all processes, where a circuit is half-open."""
+        def outcome(answer: Admission | Literal[False] | None, at: float) -> Any:
+            return answer or here(route, at)
+
+        return self._claim(route, now, outcome) or here(route, now)
+
+    def _claim(
+        self, route: Route, now: float, outcome: Callable[..., Any]
+    ) -> Claim | None:
+        """Claim the one probe of all processes, where a circuit is half-open."""
         with self._lock:
             circuit = self._known(route)
         if circuit.state(now) is not State.HALF_OPEN or route.name in self._isolated:
             return None
-        return self._mirror.may_probe(route.key, route.max_probe)
+        return self._mirror.claim_probe(route.key, route.max_probe, outcome)
 
     def _known(self, route: Route) -> Circuit:
         mirror, key = self._mirror, route.key

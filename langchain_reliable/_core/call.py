@@ -4,6 +4,7 @@ How a call goes:
 
     what_now(now) ─► Launch(attempt)   ask this candidate; tell me how it ended
                   ─► Wait(until)       nobody is free: sleep, then ask again
+                  ─► Confirm(claim)    a shared store must say first whether it may go
                   ─► Return(answer)    this is the answer
                   ─► GiveUp(error)     there will be none
 
@@ -41,9 +42,12 @@ from langchain_reliable._core.retry import decide
 from langchain_reliable._core.steps import (
     Attempt,
     AttemptProgress,
+    Claim,
+    Confirm,
     GiveUp,
     Launch,
     Return,
+    Starting,
     Wait,
 )
 from langchain_reliable._core.trail import Trail
@@ -131,6 +135,7 @@ class Call(Generic[T]):
         self._idle_since = math.inf
         self._in_flight: dict[int, Attempt] = {}
         self._launched = 0
+        self._looks_at_all = False  # no more at the first alone
         self._plan = plan
         self._policy = policy
         self._needs = needs
@@ -145,7 +150,9 @@ class Call(Generic[T]):
             else breaker.slow_whole_after
         )
         self._streams = streams
+        self._starting: Starting | None = None
         self._waited = 0.0
+        self._waited_for_claims = 0.0
         self._waiting_for: object = None
         if needs is not NO_NEEDS:
             self.trail.unsuited(needs)
@@ -159,6 +166,11 @@ class Call(Generic[T]):
     def what_now(self, now: float) -> Step[T]:
         """Return the next step."""
         step = self._end
+        if (starting := self._starting) is not None:
+            step = self._wait_for(starting, now)
+            if step is None:
+                self._looks_at_all = True
+                self._refund(starting.route, starting.beside)
         if step is None and self._in_flight:
             return self._hedge(now)
         if step is None:
@@ -182,7 +194,7 @@ class Call(Generic[T]):
             return Wait(due)
         return self._asked_beside(attempt, now) or _UNTIL_ONE_ENDS
 
-    def _asked_beside(self, attempt: Attempt, now: float) -> Launch | None:
+    def _asked_beside(self, attempt: Attempt, now: float) -> Launch | Confirm | None:
         """Ask another beside an attempt, if somebody is free and it can be paid for.
 
         The request of a half-open circuit is hedged for nothing: so it costs its user
@@ -207,10 +219,8 @@ class Call(Generic[T]):
                 route, admission, now, has_turn=has_turn, beside=attempt
             )
             if step is not None:
-                self._hedged.add(attempt.number)
                 return step
-        if not free:
-            health.hedges.give_back(rule.share)
+        self._refund(attempt.route, attempt)
         return None
 
     def _over(self, now: float) -> Step[T] | None:
@@ -237,6 +247,7 @@ class Call(Generic[T]):
         queue = self._queue
         if (
             queue.last is None
+            and not self._looks_at_all
             and (first := queue.first(now)) is not None
             and first.take_turn is None
             and (admission := queue.acquire(first, now)) is not None
@@ -293,7 +304,7 @@ class Call(Generic[T]):
 
     # --- asking -------------------------------------------------------------------
 
-    def _launch(self, route: Route, now: float) -> Launch | None:
+    def _launch(self, route: Route, now: float) -> Launch | Confirm | None:
         """Start an attempt, if its rate limiter, the budget and its health let it."""
         asks = route.take_turn is not None and self._queue.anyone_else(route, now)
         has_turn = asks and route.take_turn is not None and route.take_turn()
@@ -314,29 +325,48 @@ class Call(Generic[T]):
             if admission is not None
             else None
         )
-        if step is None and self._bucket is not None:  # somebody else was faster
-            self._bucket.refill(state.paid)
-            state.paid = 0.0
+        if step is None:
+            self._refund(route, None)
         return step
 
-    def _started(
+    def _refund(self, route: Route, beside: Attempt | None) -> None:
+        """Take back what was paid for an attempt: somebody else was faster."""
+        if beside is not None:
+            rule, health = beside.route.hedge, self._health
+            if rule and health and not beside.admission.probe:
+                health.hedges.give_back(rule.share)
+        elif self._bucket is not None:
+            state = self._queue[route]
+            self._bucket.refill(state.paid)
+            state.paid = 0.0
+
+    def _started(  # noqa: C901 - all that may keep it from starting
         self,
         route: Route,
-        admission: Admission,
+        admission: Admission | Claim,
         now: float,
         *,
         has_turn: bool = False,
         beside: Attempt | None = None,
-    ) -> Launch | None:
+        request: Any = None,
+    ) -> Launch | Confirm | None:
         """Book an attempt; `None` if a limit was reached in the meantime.
 
         If that is interrupted, a probe's slot and what was booked are given back.
         """
-        request = None
+        if isinstance(admission, Claim):
+            return self._wait_for(
+                Starting(admission, now, route, None, has_turn, beside), now
+            )
         try:
             if route.is_booked and self._health is not None:
-                request = self._booked(route, self._health.book, now)
                 if request is None:
+                    request = self._booked(route, self._health.book, now)
+                if isinstance(request, Claim):
+                    return self._wait_for(
+                        Starting(request, now, route, admission, has_turn, beside), now
+                    )
+                if isinstance(request, Full):
                     self._health.abandoned(route, admission)
                     return None
             attempt = self._attempt(
@@ -352,6 +382,7 @@ class Call(Generic[T]):
                 noted.add(ref(attempt.progress, noted.discard))
             self._in_flight[attempt.number] = attempt
             if beside is not None:
+                self._hedged.add(beside.number)
                 self.trail.hedged(attempt, beside, now)
             else:
                 last, self._queue.last = self._queue.last, route
@@ -364,13 +395,37 @@ class Call(Generic[T]):
             raise
         return Launch(attempt)
 
-    def _booked(self, route: Route, book: RequestBook, now: float) -> Any | None:
-        """Take a place among a candidate's requests; `None` if there is none."""
+    def _wait_for(self, starting: Starting, now: float) -> Launch | Confirm | None:
+        """Wait for the claim of an attempt that is about to start.
+
+        All claims of a call together are waited for no longer than their store says;
+        then it goes by what is known in this process.
+        """
+        claim = starting.claim
+        left = claim.patience - self._waited_for_claims
+        if left > 0 and not claim.is_over():
+            self._starting = starting
+            return Confirm(claim.question, left)
+        self._starting = None
+        _, since, route, admission, has_turn, beside = starting
+        self._waited_for_claims += now - since
+        if not self._in_flight:
+            self._idle_since += now - since  # that was no waiting for a candidate
+        outcome, step = claim.outcome(now), None
+        if admission is None:
+            admission, outcome = outcome, None
+        if admission is not None:
+            step = self._started(
+                route, admission, now, has_turn=has_turn, beside=beside, request=outcome
+            )
+        return step
+
+    def _booked(self, route: Route, book: RequestBook, now: float) -> Any:
+        """Take a place among a candidate's requests, or claim one."""
         allowance, demand = route.allowance, NOTHING
         if allowance is not None and allowance.limits.counts_tokens:
             demand = self._needs.demand(route)
-        request = book.begin(route.key, allowance, demand, now, streams=self._streams)
-        return None if isinstance(request, Full) else request
+        return book.begin(route.key, allowance, demand, now, streams=self._streams)
 
     def _attempt(
         self,
@@ -584,6 +639,7 @@ class Call(Generic[T]):
     def abandoned(self, attempt: Attempt | None, now: float) -> None:
         """Take note that nobody waits any more, for an attempt or for the next."""
         self.trail.abandoned(attempt, now)
+        self._withdraw(now)
         if attempt is None:
             return
         if attempt is self.trail.winner:
@@ -684,7 +740,19 @@ class Call(Generic[T]):
         others = self._queue.anyone_else(winner.route, now)
         self._decide(winner, error, failure, now, chance, others=others)
 
+    def _withdraw(self, now: float) -> None:
+        """Give back what is claimed for an attempt that will not start."""
+        starting, self._starting = self._starting, None
+        if starting is None:
+            return
+        starting.claim.withdraw(now)
+        if starting.admission is not None and self._health is not None:
+            self._health.abandoned(starting.route, starting.admission)
+        self._refund(starting.route, starting.beside)
+
     def _ended(self, attempt: Attempt, now: float) -> None:
+        if self._starting is not None:  # beside this one
+            self._withdraw(now)
         if self._in_flight.pop(attempt.number, None) is not None:
             self._queue.ended(attempt.route)
             self._idle_since = now

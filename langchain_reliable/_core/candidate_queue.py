@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from langchain_reliable._core.circuit import Admission
     from langchain_reliable._core.health_store import HealthStore
     from langchain_reliable._core.rate_limits import Full
-    from langchain_reliable._core.steps import Plan, Route
+    from langchain_reliable._core.steps import Claim, Plan, Route
     from langchain_reliable.failures import FailureKind
 
 
@@ -341,8 +341,8 @@ class CandidateQueue:
     def _is_new(self, route: Route) -> bool:
         return not self._states.get(route, _FRESH).attempts
 
-    def acquire(self, route: Route, now: float) -> Admission | None:
-        """Take a route that is free; `None` if it is not, or somebody was faster."""
+    def acquire(self, route: Route, now: float) -> Admission | Claim | None:
+        """Take or claim a route that is free; `None` if somebody was faster."""
         if self._health is None:
             return UNKNOWN
         if route in self._states and self._states[route].attempts:
@@ -357,7 +357,7 @@ class CandidateQueue:
         self[route].last_resort = True
         return route
 
-    def admit_anyway(self, route: Route, now: float) -> Admission:
+    def admit_anyway(self, route: Route, now: float) -> Admission | Claim:
         """Take a route although its health holds it back."""
         if self._health is None:
             return UNKNOWN

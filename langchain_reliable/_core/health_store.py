@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from langchain_reliable._core.circuit import Admission, Opened
     from langchain_reliable._core.fallback_watch import FallbackWatch
     from langchain_reliable._core.rate_limits import Allowance, Demand, Full
-    from langchain_reliable._core.steps import AttemptProgress, Route
+    from langchain_reliable._core.steps import AttemptProgress, Claim, Route
     from langchain_reliable._core.usage import Usage
     from langchain_reliable.failures import Failure
     from langchain_reliable.policies import CircuitBreaker
@@ -58,7 +58,10 @@ class RequestBook(Protocol):
         *,
         streams: bool,
     ) -> Any:
-        """Let a request out, or return which limit is `Full`, in one step."""
+        """Let a request out, or return which limit is `Full`, in one step.
+
+        Where limits are kept elsewhere, it returns a `Claim` that comes to either.
+        """
 
     def spoke(self, request: Any, now: float, /) -> None:
         """An answer has begun."""
@@ -97,10 +100,13 @@ class HealthStore(Protocol):
     def would_probe(self, route: Route, now: float, /) -> bool:
         """Return whether a request made now would be the one of a half-open circuit."""
 
-    def try_acquire(self, route: Route, now: float, /) -> Admission | None:
-        """Take a free candidate; `None` if somebody else was faster."""
+    def try_acquire(self, route: Route, now: float, /) -> Admission | Claim | None:
+        """Take a free candidate; `None` if somebody else was faster.
 
-    def record_request(self, route: Route, now: float, /) -> Admission:
+        A `Claim` that comes to either, where others elsewhere have a say in it.
+        """
+
+    def record_request(self, route: Route, now: float, /) -> Admission | Claim:
         """Note that a candidate is asked, whether it is free or not."""
 
     def failed(

@@ -217,6 +217,45 @@ class Attempt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request needs of a store that others share, and no answer yet.
+
+    Attributes:
+        question: What the driver waits for; sealed for the core.
+        patience: Seconds that a call may wait for all its claims together.
+        is_over: Says whether there is an answer, or nobody waits for it any more.
+        outcome: Ends the waiting; returns what came of the claim, answered or not.
+        withdraw: Gives back what was claimed, whether or not there is an answer.
+    """
+
+    question: Any
+    patience: float
+    is_over: Callable[[], bool]
+    outcome: Callable[[float], Any]
+    withdraw: Callable[[float], None]
+
+
+class Starting(NamedTuple):
+    """An attempt that waits for its claim.
+
+    Attributes:
+        claim: What it waits for.
+        since: When the claim was made.
+        route: Whom it will ask.
+        admission: What it was admitted as; `None` where that is what is claimed.
+        has_turn: Whether its rate limiter has already let it pass.
+        beside: The attempt in flight beside which it is made, if there is one.
+    """
+
+    claim: Claim
+    since: float
+    route: Route
+    admission: Admission | None
+    has_turn: bool
+    beside: Attempt | None
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """Ask this candidate now."""
 
@@ -228,6 +267,14 @@ class Wait:
     """Nothing is to be done before this moment, unless an attempt ends."""
 
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """Wait for the answer to a claim, so many seconds at most; then ask again."""
+
+    question: Any
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,4 +291,4 @@ class GiveUp:
     error: Exception
 
 
-Step: TypeAlias = Launch | Wait | Return[T] | GiveUp
+Step: TypeAlias = Launch | Wait | Confirm | Return[T] | GiveUp

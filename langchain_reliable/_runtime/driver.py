@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
-from langchain_reliable._core.steps import GiveUp, Launch, Return, Wait
+from langchain_reliable._core.steps import Confirm, GiveUp, Launch, Return, Wait
 from langchain_reliable._runtime.race import arun_hedged
 from langchain_reliable._runtime.race_threads import run_hedged
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def drive(  # noqa: C901 - a case for each step
+def drive(  # noqa: C901, PLR0912 - a case for each step
     call: Call[T], open_: Callable[[Attempt], T], clock: Clock
 ) -> T:
     """Carry a call through in this thread.
@@ -61,11 +61,17 @@ def drive(  # noqa: C901 - a case for each step
                 except BaseException:
                     call.abandoned(None, clock.now())
                     raise
+            case Confirm(question, seconds):
+                try:
+                    question.wait(seconds)
+                except BaseException:
+                    call.abandoned(None, clock.now())
+                    raise
             case GiveUp(error):
                 raise error
 
 
-async def adrive(  # noqa: C901 - a case for each step
+async def adrive(  # noqa: C901, PLR0912 - a case for each step
     call: Call[T], open_: Callable[[Attempt], Awaitable[T]], clock: Clock
 ) -> T:
     """Carry a call through in this task; the twin of `drive`."""
@@ -90,6 +96,12 @@ async def adrive(  # noqa: C901 - a case for each step
             case Wait(until):
                 try:
                     await clock.asleep_until(until)
+                except BaseException:
+                    call.abandoned(None, clock.now())
+                    raise
+            case Confirm(question, seconds):
+                try:
+                    await question.arrived(seconds)
                 except BaseException:
                     call.abandoned(None, clock.now())
                     raise

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         LimitName,
         LimitState,
     )
-    from langchain_reliable._core.steps import AttemptProgress
+    from langchain_reliable._core.steps import AttemptProgress, Claim
     from langchain_reliable._core.usage import Usage
 
 _WORDS_KEPT = 16
@@ -186,7 +186,7 @@ class LoadBook:
         now: float,
         *,
         streams: bool,
-    ) -> InFlight | Full:
+    ) -> InFlight | Full | Claim:
         """Let a request out if there is room for it: checked and taken in one step."""
         if self._dropped:
             self._read_notes()

@@ -16,7 +16,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from langchain_reliable._core.steps import Launch, Wait
+from langchain_reliable._core.steps import Confirm, Launch, Wait
 from langchain_reliable._runtime.closing import CLOSING
 from langchain_reliable._runtime.peek import AsyncPeekedStream
 from langchain_reliable._runtime.timer import WaitTimer
@@ -177,10 +177,16 @@ class AsyncRace(Generic[T]):
                 case Launch(attempt):
                     await self._ask(attempt)
                 case Wait(until):
-                    await self._wait(until)
+                    self._waiter = self.loop.create_future()
+                    if until < math.inf:
+                        seconds = max(0.0, until - clock.now())
+                        self.timer = self.loop.call_later(seconds, _wake, self._waiter)
+                    await self._wait_for(self._waiter)
+                case Confirm(question, seconds):
+                    await self._wait_for(question.arrived(seconds))
         if self._error is not None:
             raise self._error
-        if call.is_over and call.trail.winner is not self._attempt:
+        if self._attempt is None or call.trail.winner is not self._attempt:
             self._cancel_other()
 
     async def _ask(self, attempt: Attempt) -> None:
@@ -194,13 +200,9 @@ class AsyncRace(Generic[T]):
             self.is_owner_asking = False
             await self.owners_attempt_committed(attempt, answer, before)
 
-    async def _wait(self, until: float) -> None:
-        self._waiter = waiter = self.loop.create_future()
-        if until < math.inf:
-            seconds = max(0.0, until - self.clock.now())
-            self.timer = self.loop.call_later(seconds, _wake, waiter)
+    async def _wait_for(self, something: Awaitable[None]) -> None:
         try:
-            await waiter
+            await something
         except BaseException:
             self.call.abandoned(self._attempt, self.clock.now())
             await self._close_other()
@@ -234,6 +236,12 @@ class AsyncRace(Generic[T]):
             case Wait(until) if until < math.inf:
                 seconds = max(0.0, until - self.clock.now())
                 self.timer = self.loop.call_later(seconds, self.look)
+            case Confirm() as step:
+                self.beside = self.loop.create_task(self._confirm(step))
+
+    async def _confirm(self, step: Confirm) -> None:
+        await step.question.arrived(step.seconds)
+        self.look()
 
     async def _run(self, attempt: Attempt) -> None:
         call, clock = self.call, self.clock

@@ -15,7 +15,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from langchain_reliable._core.steps import Launch, Wait
+from langchain_reliable._core.steps import Confirm, Launch, Wait
 from langchain_reliable._runtime.peek import PeekedStream, close_stream
 from langchain_reliable._runtime.worker_threads import in_a_thread
 
@@ -138,6 +138,8 @@ class _Race(Generic[T]):
                 case Wait(until):
                     for outcome in self._waited(until):
                         self._ended(outcome)
+                case Confirm(question, seconds):
+                    question.wait(seconds)
 
     def _waited(self, until: float) -> list[_Outcome[T]]:
         """Return what has ended, at one moment the earlier launched first."""

@@ -23,6 +23,7 @@ from langchain_reliable._core.rate_limits import (
     settle,
     take,
 )
+from langchain_reliable._core.steps import Claim
 from langchain_reliable._runtime.shared_health import limits as shared_limits
 from langchain_reliable._runtime.shared_health.limits import SharedBook
 from langchain_reliable.policies import Budget
@@ -56,7 +57,11 @@ class Process:
     def begin(self, limits: RateLimits, demand: Demand = ONE) -> Any:
         allowance = Allowance(KEY, limits)
         now = time.monotonic()
-        return self.book.begin("somebody", allowance, demand, now, streams=False)
+        got = self.book.begin("somebody", allowance, demand, now, streams=False)
+        if not isinstance(got, Claim):
+            return got
+        got.question.wait(5.0)  # as a driver does, but this machine may be busy
+        return got.outcome(time.monotonic())
 
     def full(self, limits: RateLimits) -> Full | None:
         return self.book.full(Allowance(KEY, limits), ONE, time.monotonic())

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import secrets
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_reliable._core.metering.budgets import cost, window_end
 from langchain_reliable._core.rate_limits import Full, tokens_used
-from langchain_reliable._runtime.load_book import LoadBook
+from langchain_reliable._runtime.load_book import InFlight, LoadBook
 from langchain_reliable._runtime.shared_health.entries import Errand
 from langchain_reliable._runtime.shared_health.scripts import END, RENEW, TAKE
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
         Lease,
         RateLimits,
     )
+    from langchain_reliable._core.steps import Claim
     from langchain_reliable._core.usage import Usage
-    from langchain_reliable._runtime.load_book import InFlight
     from langchain_reliable._runtime.shared_health.link import Link
     from langchain_reliable._runtime.shared_health.mirror import Mirror
 
@@ -77,6 +78,8 @@ class Take(Errand):
             return
         self.booked.requests_until, self.booked.slot = float(first), int(second)
         if not self.settle(self.booked):
+            if self.is_withdrawn:
+                self.booked.how = "unsent"
             self._link.post(End(self.booked))
 
 
@@ -180,26 +183,52 @@ class SharedBook(LoadBook):
         now: float,
         *,
         streams: bool,
-    ) -> InFlight | Full:
+    ) -> InFlight | Full | Claim:
         """Let a request out if there is room for it, here and in Redis."""
+        if allowance is not None:
+            elsewhere = self._held.get(allowance.key)
+            if elsewhere is not None and elsewhere.until > now:
+                return elsewhere
         request = super().begin(key, allowance, demand, now, streams=streams)
-        if allowance is None or isinstance(request, Full) or request.booked is None:
+        if allowance is None or not isinstance(request, InFlight):
+            return request
+        if request.booked is None:
             return request
         place = self._place(key, allowance.key) if self.link.is_up else None
         if place is None:
             return request
         take = Take(place, allowance.limits, request.booked, self)
-        if not self.link.ask(take):
-            return request  # as if there were no Redis
-        if isinstance(take.answer, tuple):
+        claim = self.link.claim(
+            take,
+            partial(self._begun, request, allowance, take),
+            partial(self._withdrawn, request, take),
+        )
+        return request if claim is None else claim
+
+    def _begun(
+        self, request: InFlight, allowance: Allowance, take: Take, now: float
+    ) -> InFlight | Full:
+        """Return what came of a request that Redis was asked about."""
+        if isinstance(take.answer, Booked):
+            self._share(request, take.answer)
+        elif take.answer is not None:
             self.never_sent(request, now)
             limit, seconds = take.answer
             held = self._held[allowance.key] = Full(limit, now + seconds)
             return held
+        return request  # without an answer it is as if there were no Redis
+
+    def _withdrawn(self, request: InFlight, take: Take, now: float) -> None:
+        """Give back what was booked for a request that nobody makes any more."""
+        take.is_withdrawn = True
+        if not take.end() and isinstance(take.answer, Booked):
+            self._share(request, take.answer)
+        self.never_sent(request, now)
+
+    def _share(self, request: InFlight, booked: Booked) -> None:
         with self._lock:
-            request.shared = take.answer
-            self._places[place] = self._places.get(place, 0) + 1
-        return request
+            request.shared = booked
+            self._places[booked.place] = self._places.get(booked.place, 0) + 1
 
     def _place(self, key: Hashable, shared: Hashable) -> str | None:
         """Return where in Redis limits are kept; worked out once."""

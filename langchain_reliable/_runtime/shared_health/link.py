@@ -6,12 +6,18 @@
 
 While it is away nobody is made to wait: a question is answered "don't know" at once.
 While it is up a question is waited for at most `PATIENCE`, whatever the network, TLS or
-redis-py do, because it is another thread that does it. Nobody waits for a thread that
-has waited so long itself: of all the calls in a freeze, only the first are held up.
+redis-py do, because it is another thread that does it. Once somebody has waited in vain
+nobody else does until Redis has answered quickly again: of all the calls in a freeze,
+only those are held up that were asking when it began.
+
+A call may be a thread or a task: one waits with `wait`, the other with `arrived`, which
+leaves its event loop free.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import random
@@ -21,6 +27,8 @@ import weakref
 from itertools import pairwise
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from langchain_reliable._core.steps import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,30 +60,65 @@ class TooSlow(Exception):
 
 
 class Question:
-    """What a call asks Redis; it waits for the answer, but not for long."""
+    """What a call asks Redis; it waits for the answer, but not for long.
+
+    Attributes:
+        answer: What Redis has said; `None` before that.
+        is_withdrawn: Whether the call does not want any more what it asked for.
+    """
 
     def __init__(self) -> None:
         """Begin without an answer."""
         self._answered = threading.Event()
         self._settled = threading.Lock()  # taken by whoever comes first
+        self._wake: Callable[[], Any] | None = None
         self.answer: Any = None
+        self.is_withdrawn = False
 
-    def wait(self) -> bool:
-        """Wait; return whether there is an answer."""
-        self._answered.wait(PATIENCE - _SCHEDULING)
-        return not self._settled.acquire(blocking=False)
+    # --- for the call that asks -----------------------------------------------------
+
+    def is_over(self) -> bool:
+        """Return whether there is an answer, or nobody waits for it any more."""
+        return self._settled.locked()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for the answer in this thread."""
+        self._answered.wait(seconds)
+        self.end()
+
+    async def arrived(self, seconds: float) -> None:
+        """Wait for the answer in this task; the twin of `wait`."""
+        loop = asyncio.get_running_loop()
+        woken = asyncio.Event()
+        timer = loop.call_later(seconds, woken.set)
+        self._wake = lambda: loop.call_soon_threadsafe(woken.set)
+        try:
+            if not self._answered.is_set():
+                await woken.wait()
+        finally:
+            timer.cancel()
+        self.end()
+
+    def end(self) -> bool:
+        """Wait no longer; return whether an answer is still to come."""
+        return self._settled.acquire(blocking=False)
+
+    # --- for the thread that answers ------------------------------------------------
 
     def settle(self, answer: Any) -> bool:
         """Give the answer; return whether anybody still wants it."""
         if not self._settled.acquire(blocking=False):
             return False
         self.answer = answer
-        self._answered.set()
+        self.dismiss()
         return True
 
     def dismiss(self) -> None:
-        """Let the caller go on without an answer."""
+        """Let the caller go on, with the answer if there is one."""
         self._answered.set()
+        if (wake := self._wake) is not None:
+            with contextlib.suppress(RuntimeError):  # its event loop is closed by now
+                wake()
 
 
 class Connection:
@@ -178,7 +221,7 @@ class Link:
         # What a signal handler or a collected object puts in, in the middle of another
         # put, does no harm: an event's lock would be held for ever.
         self._mail: SimpleQueue[Question | None] = SimpleQueue()
-        self._asking_since: float | None = None
+        self._in_vain = False  # whether a call has waited in vain, and nothing since
         self._slow = 0  # how often in a row
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -203,13 +246,31 @@ class Link:
         self._look_at = float("-inf")
         self.hurry()
 
-    def ask(self, question: Question) -> bool:
-        """Ask, and wait for the answer at most `PATIENCE`; return whether it came."""
-        since = self._asking_since
-        if not self.is_up or (since and time.monotonic() - since > PATIENCE):
-            return False
+    def claim(
+        self,
+        question: Question,
+        outcome: Callable[[float], Any],
+        withdraw: Callable[[float], None],
+    ) -> Claim | None:
+        """Ask; return what to wait for, `None` where that would be in vain.
+
+        Args:
+            question: What Redis is asked.
+            outcome: Says what comes of it, with or without an answer.
+            withdraw: Gives back what was asked for.
+        """
+        if not self.is_up or self._in_vain:
+            return None
+
+        def ended(now: float) -> Any:
+            if question.end() or question.answer is None:
+                self._in_vain = True
+                self.look_soon()
+            return outcome(now)
+
         self._mail.put(question)
-        return question.wait() and question.answer is not None
+        patience = PATIENCE - _SCHEDULING
+        return Claim(question, patience, question.is_over, ended, withdraw)
 
     def post(self, question: Question) -> None:
         """Ask, and do not wait; where Redis is away, it is not asked."""
@@ -243,7 +304,7 @@ class Link:
             return [one for one in mail if one is not None]
 
     def _serve(self, served: Served, questions: list[Question]) -> None:
-        self._asking_since = began = time.monotonic()
+        began = time.monotonic()
         try:
             if (connection := self._connection) is None:
                 connection = self._greeted(served)
@@ -256,8 +317,6 @@ class Link:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is no call's affair
             self._went_away(served, error)
             _dismiss(questions)
-        finally:
-            self._asking_since = None
 
     def _greeted(self, served: Served) -> Connection:
         """Open a connection; it counts once Redis has answered, and quickly."""
@@ -272,7 +331,7 @@ class Link:
         served.refresh(connection)
         self._look_at = time.monotonic() + self.refresh
         self._up_since = time.monotonic()
-        self.is_up = True
+        self._in_vain, self.is_up = False, True
         if self._said_away:
             self._said_away = False
             _logger.info("Redis at %s is back; health is shared again", self._place)
@@ -280,6 +339,8 @@ class Link:
 
     def _check_speed(self, took: float) -> None:
         self._slow = self._slow + 1 if took > PATIENCE else 0
+        if took <= _QUICK:
+            self._in_vain = False
         if self._slow >= _TRIES:
             raise TooSlow
 

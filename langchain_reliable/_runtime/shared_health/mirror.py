@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from langchain_reliable._core import circuit as circuit_rules
 from langchain_reliable._core.circuit import CLOSED, Admission, Circuit, State
@@ -40,8 +40,9 @@ from langchain_reliable._runtime.shared_health.scripts import ALL
 
 if TYPE_CHECKING:
     import weakref
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
+    from langchain_reliable._core.steps import Claim
     from langchain_reliable._runtime.clock import Clock
     from langchain_reliable._runtime.shared_health.entries import KeepsPlaces, Rule
     from langchain_reliable._runtime.shared_health.link import (
@@ -144,19 +145,43 @@ class Mirror:
         self.link.start()
         self.link.hurry()
 
-    def may_probe(
-        self, key: Hashable, longest: float
-    ) -> Admission | Literal[False] | None:
-        """Ask Redis for the one probe; not under the lock.
+    def claim_probe(
+        self,
+        key: Hashable,
+        longest: float,
+        outcome: Callable[[Admission | Literal[False] | None, float], Any],
+    ) -> Claim | None:
+        """Ask Redis for the one probe; `None` if it can't be asked.
 
-        Returns:
-            What the probe is admitted as; `False` if somebody else is on it, `None` if
-            Redis could not be asked.
+        Args:
+            key: Who is to be probed.
+            longest: Seconds after which its slot is lent to another.
+            outcome: Told what the probe is admitted as; `False` if somebody else is on
+                it, `None` where Redis has not said.
         """
         if self._record_of.get(key) is None:
             return None
         probe = Probe(key, longest)
-        return probe.answer if self.link.ask(probe) else None
+        return self.link.claim(
+            probe,
+            lambda now: outcome(probe.answer, now),
+            lambda _: self._withdraw(probe),
+        )
+
+    def _withdraw(self, probe: Probe) -> None:
+        """Free the slot of a probe that nobody makes any more."""
+        probe.is_withdrawn = True
+        if not probe.end() and probe.answer:
+            with self.lock:
+                self._free_slot(probe.key, probe.answer)
+
+    def _free_slot(self, key: Hashable, admission: Admission) -> None:
+        def rule(circuit: Circuit) -> Circuit:
+            return circuit_rules.abandoned(circuit, admission)
+
+        if key in self.circuits:
+            self.keep(key, rule(self.circuits[key]))
+            self.changed(key, rule)
 
     def wall(self) -> float:
         """Return the seconds since 1970, by Redis's clock where that is known."""
@@ -304,8 +329,11 @@ class Mirror:
                 self._adopt(swap.record, swap.new if is_ours else reply)
                 # Who has not waited for the answer has gone on to probe without:
                 # so the slot is rightly taken.
-                if swap.probe is not None:
-                    swap.probe.settle(swap.admission if is_ours else False)
+                probe, admission = swap.probe, swap.admission
+                if probe is None or probe.settle(admission if is_ours else False):
+                    continue
+                if is_ours and probe.is_withdrawn and admission is not None:
+                    self._free_slot(probe.key, admission)
             return any(record.pending for record in self._records.values())
 
     def _swap(self, record: Record) -> list[Swap]:
