@@ -24,7 +24,7 @@ from langchain_core.tracers._streaming import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextvars import ContextVar
     from uuid import UUID
 
@@ -38,7 +38,7 @@ __all__ = [
     "context_handlers",
     "in_content_blocks",
     "is_of_graph",
-    "langsmith_is_on",
+    "is_traced_by_context",
     "message_sender",
     "node_writer",
     "told_metadata",
@@ -49,18 +49,20 @@ UNHEARD_TAG: Final = "nostream"
 of the summarization middleware (seen in langgraph 1.2.24, langchain 1.5.2)."""
 
 
-def context_handlers() -> Iterator[ContextVar[Any]]:
-    """Yield the variables in which `with` blocks keep handlers that hear every run."""
+def context_handlers() -> list[ContextVar[Any]]:
+    """Return the variables in which `with` blocks keep handlers that hear every run."""
     from langchain_core.tracers import context  # noqa: PLC0415 - slow to import
 
-    for variable, *_ in context._configure_hooks:  # noqa: SLF001 - see above
-        yield variable
+    return [variable for variable, *_ in context._configure_hooks]  # noqa: SLF001 - see above
 
 
-def langsmith_is_on() -> bool:
-    """Return whether settings or a `with` block ask for LangSmith's tracer."""
+def is_traced_by_context() -> bool:
+    """Return whether LangSmith's settings or a `with` block ask for a tracer."""
     from langchain_core.tracers import context  # noqa: PLC0415 - slow to import
 
+    for variable, *_ in context._configure_hooks:  # noqa: SLF001 - no frame more
+        if variable.get() is not None:
+            return True
     return bool(context._tracing_v2_is_enabled())  # noqa: SLF001 - see above
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from langchain_core.runnables.config import ensure_config
 
 from langchain_reliable._text.langchain_private import (
-    context_handlers,
-    langsmith_is_on,
+    is_traced_by_context,
 )
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def traced_stream(
     given = ensure_config(config)
     callbacks = given.get("callbacks")
     known = getattr(callbacks, "handlers", callbacks)
-    if not (known or own or _is_traced_by_context()):
+    if not (known or own or is_traced_by_context()):
         return config, None
     manager = manager_class.configure(callbacks)
     handlers = own if isinstance(own, list) else getattr(own, "handlers", None)
@@ -106,12 +105,6 @@ def traced_stream(
 
         run_id = uuid7()
     return {**given, "callbacks": manager, "run_id": run_id}, TracedRun(run_id, tracers)
-
-
-def _is_traced_by_context() -> bool:
-    """Return whether LangSmith's settings or a `with` block ask for a tracer."""
-    heard = (variable.get() for variable in context_handlers())
-    return any(one is not None for one in heard) or langsmith_is_on()
 
 
 def _tracers_among(handlers: Iterable[Any]) -> tuple[Any, ...]:

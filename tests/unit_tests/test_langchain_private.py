@@ -133,5 +133,5 @@ def test_the_installed_langgraph_and_langsmith_have_what_is_looked_for():
     assert langchain_private.is_of_graph(handler)
     assert hasattr(handler, "_emit")
     assert isinstance(handler.metadata, dict)
-    assert list(langchain_private.context_handlers())
-    assert langchain_private.langsmith_is_on() is False
+    assert langchain_private.context_handlers()
+    assert langchain_private.is_traced_by_context() is False
