@@ -9,6 +9,8 @@ INSTALL := $(PIP) install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) --ed
 # langchain-groq wants another groq than the tests, so these have a place of their own.
 PARTNERS ?= .venv-partners
 PARTNER_CONSTRAINTS ?= $(and $(CONSTRAINTS),.ci/constraints-partners.txt)
+# Tests run in a process per core, up to four; `make test WORKERS=` runs them in one.
+WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=worksteal
 # The site is built in a place of its own.
 DOCS ?= .venv-docs
 
@@ -22,10 +24,10 @@ demo: $(VENV)/.demo  ## See failover live in the terminal, without keys or netwo
 	@$(BIN)/langchain-reliable demo
 
 test: $(VENV)/.dev  ## Run all tests: cassettes replayed, public sockets blocked
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 coverage: $(VENV)/.dev  ## The same, and which lines no test reaches (half as long again)
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term
 
 lint: $(VENV)/.dev  ## Find what ruff finds
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage, AIMessageChunk
 
 T = TypeVar("T")
+
+with suppress(ImportError):  # the partner packages' tests do without it
+    from hypothesis import HealthCheck, settings
+
+    # That a machine is busy with other work is no finding about the code.
+    slow = [HealthCheck.too_slow]
+    settings.register_profile(
+        "busy", settings(), deadline=None, suppress_health_check=slow
+    )
+    settings.load_profile("busy")
 
 SURFACES = ("invoke", "ainvoke", "stream", "astream")
 

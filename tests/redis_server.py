@@ -48,13 +48,14 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        over = time.monotonic() + 10
-        while time.monotonic() < over:
+        over = time.monotonic() + 60
+        while time.monotonic() < over and self._process.poll() is None:
             with contextlib.suppress(redis.RedisError), self.client() as client:
-                if client.ping():
-                    return
+                if client.info("server")["process_id"] == self._process.pid:
+                    return  # another's server may have been quicker to take the port
             time.sleep(0.01)
-        raise RuntimeError("redis-server did not start")
+        self.stop()
+        raise RuntimeError(f"redis-server did not start on port {self.port}")
 
     def stop(self) -> None:
         if self._process is not None:
@@ -92,11 +93,20 @@ class RedisServer:
         return b"\n".join(held)
 
 
+def _started(folder: str, *options: str) -> RedisServer:
+    """Start one; a free port may be taken before it is there."""
+    for _ in range(3):
+        server = RedisServer(folder, *options)
+        with contextlib.suppress(RuntimeError):
+            server.start()
+            return server
+    raise RuntimeError("redis-server did not start")
+
+
 @contextlib.contextmanager
 def running(*options: str) -> Iterator[RedisServer]:
     with tempfile.TemporaryDirectory() as folder:
-        server = RedisServer(folder, *options)
-        server.start()
+        server = _started(folder, *options)
         try:
             yield server
         finally:

@@ -52,7 +52,15 @@ def written(health: RedisHealth) -> bool:
 class Server:
     """What a worker does."""
 
-    def build(self, url: str, namespace: str, *, opens: bool, **settings: Any) -> None:
+    def build(
+        self,
+        url: str,
+        namespace: str,
+        *,
+        opens: bool,
+        open_for: float = 600.0,
+        **settings: Any,
+    ) -> None:
         """Make a model of two candidates that share their health.
 
         The first fails until its circuit opens, where it `opens`; then it waits.
@@ -65,7 +73,7 @@ class Server:
         self.first = ScriptedChatModel(model="a", script=script)
         self.second = ScriptedChatModel(model="b")
         self.health = RedisHealth(url, namespace=namespace, **settings)
-        self.model = self._model(open_for=1.0)
+        self.model = self._model(open_for)
 
     def _model(self, open_for: float, **candidate: Any) -> ReliableChatModel:
         return ReliableChatModel(
@@ -138,8 +146,10 @@ class Server:
     def reset(self, name: str | None = None) -> None:
         self.health.reset(name)
 
-    def limited(self, seconds: float, limits: dict[str, Any]) -> list[float]:
-        """Ask a limited candidate as often as it can be asked; return when it was."""
+    def limited(
+        self, seconds: float, at_least: int, limits: dict[str, Any]
+    ) -> list[float]:
+        """Ask a limited candidate again and again; return when it was asked."""
         asked: list[float] = []
 
         class Counted(ScriptedChatModel):
@@ -149,11 +159,12 @@ class Server:
 
         self.first = Counted(model="a", script=["fine"])
         model = self._model(open_for=1.0, **limits)
-        over = time.monotonic() + seconds
-        while time.monotonic() < over:
+        over, tries = time.monotonic() + seconds, 0
+        while time.monotonic() < over or tries < at_least:
+            tries += 1
             with contextlib.suppress(AllModelsFailed):
                 model.invoke("hello?")
-            threading.Event().wait(0.002)
+            threading.Event().wait(0.02)
         return asked
 
     def pid(self) -> int:

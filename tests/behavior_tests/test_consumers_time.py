@@ -9,11 +9,14 @@ import pytest
 from by_hand import ByHand, chunk
 from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
+from turned_clock import JumpingClock
 
 from langchain_reliable import ReliableChatModel, StreamInterrupted
 from langchain_reliable._core import timeouts
 
-SPAN = 0.05
+SPAN = 60.0
+"""A limit that only a turned clock outlasts."""
+SOON = 0.05
 USED = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 
 
@@ -33,13 +36,14 @@ def child(*pieces, **settings):
 @pytest.fixture(params=["stream", "astream"])
 def slowly(request):
     """Hear a stream, taking one's time over one of its chunks."""
+    clock = JumpingClock()
 
     def hear(model, *, over):
         heard = []
         for piece in model.stream("Hi"):
             heard.append(piece)
             if len(heard) == over:
-                asyncio.run(asyncio.sleep(2 * SPAN))
+                clock.jump(2 * SPAN)
         return heard
 
     async def ahear(model, *, over):
@@ -47,12 +51,17 @@ def slowly(request):
         async for piece in model.astream("Hi"):
             heard.append(piece)
             if len(heard) == over:
-                await asyncio.sleep(2 * SPAN)
+                clock.jump(2 * SPAN)
+                await asyncio.sleep(0.001)  # timers that are due have their turn
         return heard
 
-    if request.param == "stream":
-        return hear
-    return lambda model, *, over: asyncio.run(ahear(model, over=over))
+    def ask(model, *, over):
+        model._clock = clock
+        if request.param == "stream":
+            return hear(model, over=over)
+        return clock.run(ahear(model, over=over))
+
+    return ask
 
 
 @pytest.mark.parametrize("limit", ["attempt_timeout", "total_timeout"])
@@ -101,12 +110,12 @@ async def test_a_cancellation_that_it_swallowed_is_not_seen_in_a_later_fault(at)
 async def test_a_timer_for_the_first_word_alone_rings_in_vain(caplog):
     async def agives():
         yield chunk("one ")
-        await asyncio.sleep(2 * SPAN)
+        await asyncio.sleep(2 * SOON)
         yield chunk("two", "stop")
 
     models = [ByHand(agives=agives), ByHand(agives=agives, model="b")]
     model = ReliableChatModel(
-        models=models, idle_timeout=None, first_chunk_timeout=SPAN
+        models=models, idle_timeout=None, first_chunk_timeout=SOON
     )
     text = "".join([one.text async for one in model.astream("Hi")])
     assert text == "one two"

@@ -10,7 +10,8 @@ import pytest
 from by_hand import ByHand, chunk
 from langchain_core.callbacks import UsageMetadataCallbackHandler
 from langchain_core.exceptions import ModelTimeoutError
-from langchain_core.rate_limiters import InMemoryRateLimiter
+from langchain_core.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
+from turned_clock import JumpingClock
 
 from langchain_reliable import (
     AllModelsFailed,
@@ -155,7 +156,7 @@ def test_nor_is_the_last_attempt_that_there_may_be(timed):
 
 @streaming
 def test_a_stall_in_mid_answer_is_an_interruption(timed, gate):
-    model = model_of(scripted(stalls(gate, after=2)), backup(), idle_timeout=SOON)
+    model = model_of(scripted(stalls(gate, after=2)), backup(), idle_timeout=10 * SOON)
     outcome, seconds = timed(model)
     assert type(outcome.error) is StreamInterrupted
     assert type(outcome.error.__cause__) is IdleTimeout
@@ -240,12 +241,12 @@ def test_total_timeout_leaves_a_call_alone_that_keeps_it(timed):
 
 def test_total_timeout_is_one_budget_for_all_attempts(timed, gate):
     silent = [scripted(stalls(gate), model=f"silent-{n}") for n in range(3)]
-    model = model_of(*silent, attempt_timeout=2 * SOON, total_timeout=3 * SOON)
+    model = model_of(*silent, attempt_timeout=8 * SOON, total_timeout=16 * SOON)
     outcome, seconds = timed(model)
     assert type(outcome.error) is AllModelsFailed
     kinds = [type(one.error) for one in outcome.error.attempts]
     assert kinds == [AttemptTimeout, TotalTimeout]
-    assert "total_timeout=0.15 is used up" in str(outcome.error)
+    assert "total_timeout=0.8 is used up" in str(outcome.error)
     assert seconds < MUCH
 
 
@@ -268,14 +269,26 @@ def test_a_rate_limiter_is_waited_for_within_it(timed):
     assert seconds < MUCH
 
 
-def test_and_outside_the_limits_of_an_attempt(timed):
-    slow = InMemoryRateLimiter(requests_per_second=10, check_every_n_seconds=SOON / 5)
-    child = ScriptedChatModel(script=["patience"], rate_limiter=slow)
-    outcome, seconds = timed(
-        model_of(child, attempt_timeout=SOON, first_chunk_timeout=SOON)
-    )
-    assert outcome.text == "patience"
-    assert seconds > SOON
+class SlowRateLimiter(BaseRateLimiter):
+    """Has room in an hour, and lets that pass."""
+
+    def __init__(self, clock):
+        self._clock = clock
+
+    def acquire(self, *, blocking=True):
+        self._clock.time += 3600 if blocking else 0
+        return blocking
+
+    async def aacquire(self, *, blocking=True):
+        return self.acquire(blocking=blocking)
+
+
+def test_and_outside_the_limits_of_an_attempt(timed, clock):
+    child = ScriptedChatModel(script=["patience"], rate_limiter=SlowRateLimiter(clock))
+    model = model_of(child, attempt_timeout=60, first_chunk_timeout=60)
+    model._clock, began = clock, clock.time
+    assert timed(model)[0].text == "patience"
+    assert clock.time >= began + 3600
 
 
 def test_while_another_is_free_nobody_waits_for_a_rate_limiter(timed):
@@ -299,33 +312,49 @@ def test_nor_does_a_sibling_of_its_group(timed):
 # --- the caller's time is its own -------------------------------------------------
 
 
-@pytest.mark.parametrize(
+any_limit = pytest.mark.parametrize(
     "limit", ["first_chunk_timeout", "idle_timeout", "attempt_timeout", "total_timeout"]
 )
-@pytest.mark.parametrize("silent", [0, 500], ids=["at once", "after long silence"])
-def test_no_limit_runs_while_the_caller_works_sync(limit, silent):
+after_silence = pytest.mark.parametrize(
+    "silent", [0, 100], ids=["at once", "after long silence"]
+)
+
+
+@pytest.fixture
+def jumping():
+    return JumpingClock()
+
+
+@any_limit
+@after_silence
+def test_no_limit_runs_while_the_caller_works_sync(limit, silent, jumping):
     child = scripted(says("one two three", silent=silent, pause=SOON / 50))
-    span = 24 * SOON if silent else 2 * SOON  # to read five hundred takes a while
+    model = model_of(child, backup(), **{limit: 60})
+    model._clock = jumping
     texts = []
-    for piece in model_of(child, backup(), **{limit: span}).stream("hello?"):
+    for piece in model.stream("hello?"):
         texts.append(piece.text)
-        time.sleep(span / 2 if piece.text else 0)
+        jumping.jump(3600 if piece.text else 0)
     assert "".join(texts) == "one two three"
 
 
-@pytest.mark.parametrize(
-    "limit", ["first_chunk_timeout", "idle_timeout", "attempt_timeout", "total_timeout"]
-)
-@pytest.mark.parametrize("silent", [0, 500], ids=["at once", "after long silence"])
-async def test_no_limit_runs_while_the_caller_works_async(limit, silent):
+@any_limit
+@after_silence
+def test_no_limit_runs_while_the_caller_works_async(limit, silent, jumping):
     child = scripted(says("one two three", silent=silent, pause=SOON / 50))
-    span = 24 * SOON if silent else 2 * SOON  # to read five hundred takes a while
-    texts = []
-    stream = model_of(child, backup(), **{limit: span}).astream("hello?")
-    async for piece in stream:
-        texts.append(piece.text)
-        await asyncio.sleep(span / 2 if piece.text else 0)
-    assert "".join(texts) == "one two three"
+    model = model_of(child, backup(), **{limit: 60})
+    model._clock = jumping
+
+    async def texts():
+        async for piece in model.astream("hello?"):
+            yield piece.text
+            jumping.jump(3600 if piece.text else 0)
+            await asyncio.sleep(0.001)  # timers that are due have their turn
+
+    async def heard():
+        return "".join([text async for text in texts()])
+
+    assert jumping.run(heard()) == "one two three"
 
 
 def test_a_runaway_is_ended_though_its_reader_is_always_ahead():

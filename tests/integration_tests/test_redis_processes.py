@@ -30,13 +30,21 @@ def processes() -> Iterator[Workers]:
 
 
 @pytest.fixture
-def four(processes: Workers, server: RedisServer) -> Workers:
-    """Four processes that know nothing yet; in the first one a candidate is down."""
-    namespace = uuid.uuid4().hex[:12]
+def four(
+    processes: Workers, server: RedisServer, request: pytest.FixtureRequest
+) -> Workers:
+    """Four processes that know nothing yet; in the first one a candidate is down.
+
+    Its circuit stays open for longer than any test takes, if the test says nothing.
+    """
+    settings = {
+        "url": server.url,
+        "namespace": uuid.uuid4().hex[:12],
+        "refresh": REFRESH,
+        **getattr(request, "param", {}),
+    }
     for at, one in enumerate(processes):
-        one.do(
-            "build", url=server.url, namespace=namespace, refresh=REFRESH, opens=not at
-        )
+        one.do("build", opens=not at, **settings)
     assert all(processes.all("connect"))
     return processes
 
@@ -45,13 +53,13 @@ def test_a_circuit_that_one_opens_is_open_for_all(four):
     assert four[0].do("call") == SECOND
     opened_at = four[0].do("now")
     seen_at = [one.do("wait_for", state="open") for one in four]
-    assert max(seen_at) - opened_at < 1.0 + REFRESH
+    assert max(seen_at) - opened_at < 10 + REFRESH
     assert four[1].do("call") == SECOND
 
 
+@pytest.mark.parametrize("four", [{"open_for": 1.0}], indirect=True, ids=["probed"])
 def test_sixteen_threads_in_four_processes_send_one_probe(four):
     four[0].do("call")
-    four.all("wait_for", state="open")
     four.all("wait_for", state="half-open")
     assert sum(four.all("storm", threads=4)) == 1
     answered_by = [name for names in four.all("calm") for name in names]

@@ -143,7 +143,7 @@ def test_a_candidate_that_hangs_takes_no_longer_than_it_may(check):
 
 
 def test_candidates_are_asked_side_by_side(check):
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=30)
 
     class Meets(ScriptedChatModel):
         def _stream(self, *args, **kwargs):

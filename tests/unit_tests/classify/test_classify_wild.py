@@ -906,6 +906,9 @@ class Failed:
     def __init__(self, code, message):
         self.code, self.message = code, message
 
+    def __repr__(self):
+        return f"Failed({self.code!r})"
+
 
 @pytest.mark.parametrize(
     ("raised", "kind"),

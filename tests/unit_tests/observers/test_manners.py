@@ -63,13 +63,13 @@ def test_one_that_blocks_holds_up_its_own_call_alone(reliable):
 
     def blocks(event):
         blocked.set()
-        go_on.wait(5)
+        go_on.wait(30)
 
     slow = reliable(ScriptedChatModel(), observers=[blocks])
     thread = threading.Thread(target=slow.invoke, args=("?",))
     thread.start()
     try:
-        assert blocked.wait(5)
+        assert blocked.wait(30)
         assert reliable(ScriptedChatModel()).invoke("?").text
         assert thread.is_alive()
     finally:

@@ -46,7 +46,7 @@ def test_a_thread_that_reads_is_woken(pair):
     reader = threading.Thread(target=lambda: read.append(ours.recv(1)))
     reader.start()
     one.shut_down()
-    reader.join(5)
+    reader.join(30)
     assert read == [b""]
     held.release()
     held.release()  # once more does no harm
@@ -160,7 +160,7 @@ def test_a_body_is_ended_from_outside(client, server, here, library):
         here.shut_down()
         with pytest.raises(library.HTTPError):
             next(body)
-    assert server.ended.wait(5)
+    assert server.ended.wait(30)
 
 
 def test_a_connection_that_has_answered_goes_on_serving(client, server, here):
@@ -191,7 +191,7 @@ def test_before_its_headers_a_request_ends_at_its_own_timeout(
     with pytest.raises(library.ReadTimeout):
         watched(client).get("/silent")
     one.end()
-    assert server.ended.wait(5)
+    assert server.ended.wait(30)
 
 
 def test_a_limit_before_the_headers_leaves_the_body_its_time(client, monkeypatch):

@@ -25,7 +25,7 @@ def ran_by():
     """Return the thread that did a piece of work, once it is at rest again."""
     told = queue.SimpleQueue()
     in_a_thread(lambda: told.put(threading.current_thread()))
-    thread = told.get(timeout=5)
+    thread = told.get(timeout=30)
     assert wait_for_rest()
     return thread
 
@@ -36,15 +36,15 @@ def test_a_thread_is_used_again():
 
 def test_two_pieces_of_work_never_wait_for_each_other():
     both = threading.Barrier(3)
-    in_a_thread(lambda: both.wait(5))
-    in_a_thread(lambda: both.wait(5))
-    both.wait(5)
+    in_a_thread(lambda: both.wait(30))
+    in_a_thread(lambda: both.wait(30))
+    both.wait(30)
 
 
 def test_a_thread_without_work_ends(monkeypatch):
     monkeypatch.setattr(worker_threads, "IDLE_SECONDS", 0.01)
     thread = ran_by()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
     assert worker_threads._idle == []
     assert ran_by() is not thread
@@ -53,7 +53,7 @@ def test_a_thread_without_work_ends(monkeypatch):
 def test_no_more_wait_than_is_allowed(monkeypatch):
     monkeypatch.setattr(worker_threads, "MAX_IDLE", 0)
     thread = ran_by()
-    thread.join(5)
+    thread.join(30)
     assert not thread.is_alive()
 
 
