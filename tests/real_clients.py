@@ -75,7 +75,7 @@ def leave_no_connection(
     Both partner packages keep their clients in process-wide caches, which know nothing
     of loops and drop clients unclosed.
     """
-    sync, async_ = _noted(monkeypatch, "Client"), _noted(monkeypatch, "AsyncClient")
+    sync, async_ = noted(monkeypatch, "Client"), noted(monkeypatch, "AsyncClient")
 
     async def close_idle() -> None:
         for client in async_:
@@ -92,17 +92,17 @@ def leave_no_connection(
         cache.cache_clear()
 
 
-def _noted(monkeypatch: pytest.MonkeyPatch, kind: str) -> list[Any]:
+def noted(monkeypatch: pytest.MonkeyPatch, kind: str) -> list[Any]:
     """Keep a list of the HTTP clients that are made from here on."""
     made: list[Any] = []
     cls = getattr(httpx2, kind)
     real = cls.__init__
 
-    def noted(self: Any, *args: Any, **kwargs: Any) -> None:
+    def begin(self: Any, *args: Any, **kwargs: Any) -> None:
         real(self, *args, **kwargs)
         made.append(self)
 
-    monkeypatch.setattr(cls, "__init__", noted)
+    monkeypatch.setattr(cls, "__init__", begin)
     return made
 
 

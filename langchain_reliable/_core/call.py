@@ -732,6 +732,8 @@ class Call(Generic[T]):
         """Take note that the winner's stream broke, and that the call goes on.
 
         What was shown of it can be taken back, so it is a failed attempt like others.
+        That is done once, so the next answer should be whole: whoever has just broken
+        off is asked again only when nobody else is left.
         """
         winner = cast("Attempt", self.trail.winner)  # only a committed one relays
         self._end, self._idle_since = None, now
@@ -739,6 +741,8 @@ class Call(Generic[T]):
         self.trail.taken_back(failure, error, now)
         others = self._queue.anyone_else(winner.route, now)
         self._decide(winner, error, failure, now, chance, others=others)
+        if others:
+            self._queue.put_off(winner.route)
 
     def _withdraw(self, now: float) -> None:
         """Give back what is claimed for an attempt that will not start."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from langchain_reliable._core.user_errors import is_user_error
 from langchain_reliable._runtime.closing import GeneratorStack
@@ -66,6 +66,11 @@ _SNAPSHOTS = 16
 """Held chunks that are copied in case their child writes into them for the next one.
 That it does shows only with the next, when it is too late; copying all of them would
 cost an answer that is held whole a third of its time."""
+
+ChunkAndMessage: TypeAlias = (
+    "tuple[ChatGenerationChunk, BaseMessage] | tuple[None, None]"
+)
+NEITHER: ChunkAndMessage = (None, None)
 
 ENDED = "ended"
 """Stands for the finish reason of a stream that only marks its last chunk."""
@@ -190,12 +195,15 @@ class PeekedStream:
         held: What came up to the commit.
         rest: What is to come.
         judged: Whether it has ended, and was judged already.
+        written_into: The child's last chunk so far, and its message: it may write what
+            comes next into one of these.
     """
 
     reading: ReadContext
     held: list[ChatGenerationChunk]
     rest: Iterable[ChatGenerationChunk] = ()
     judged: bool = False
+    written_into: ChunkAndMessage = NEITHER
 
 
 @dataclass(slots=True)
@@ -208,6 +216,7 @@ class AsyncPeekedStream:
     wait_timer: WaitTimer
     stack: GeneratorStack = field(default_factory=GeneratorStack)
     judged: bool = False
+    written_into: ChunkAndMessage = NEITHER
 
     async def aclose(self) -> None:
         """Close the stream to its bottom, and wait for it."""
@@ -251,7 +260,9 @@ class Peek:
         try:
             for chunk in chunks:
                 if held.commits_with(chunk):
-                    return PeekedStream(self._reading, held.chunks, chunks)
+                    opened = PeekedStream(self._reading, held.chunks, chunks)
+                    opened.written_into = held.last
+                    return opened
         except BaseException as error:  # noqa: BLE001 - judged there
             close_stream(chunks)
             return self.cut_by(error)
@@ -277,6 +288,7 @@ async def aopen_stream(
     opened = AsyncPeekedStream(reading, held.chunks, chunks, wait_timer)
     try:
         if await within(_commits(opened, held), opened.stack.track):
+            opened.written_into = held.last
             return opened
         await opened.aclose()
     except BaseException as error:
@@ -306,7 +318,6 @@ class _HeldChunks:
     """Chunks held back until the stream commits."""
 
     __slots__ = (
-        "_before",
         "_characters",
         "_clock",
         "_copy",
@@ -315,12 +326,13 @@ class _HeldChunks:
         "_reuses",
         "_spoke",
         "chunks",
+        "last",
     )
 
     def __init__(self, reading: ReadContext, clock: Clock) -> None:
         self.chunks: list[ChatGenerationChunk] = []
         reading.progress.parts = self.chunks
-        self._before: ChatGenerationChunk | None = None
+        self.last = NEITHER
         self._copy: ChatGenerationChunk | None = None
         self._characters = 0
         self._clock = clock
@@ -356,15 +368,18 @@ class _HeldChunks:
         )
         if commits or self._spoke:
             timer.payload_arrived()
-        if chunk is self._before and self._copy is not None:
+        before, self.last = self.last, (chunk, message)
+        reused = chunk is before[0] or message is before[1]
+        if reused and self._copy is not None:
             self.chunks[-1], self._reuses = self._copy, True
+        if commits:
+            self.chunks.append(snapshot(chunk))  # it may be written into
+            return True
         self.chunks.append(chunk)
-        if not commits:
-            self._before = chunk
-            self._reading.progress.held += 1
-            copies = self._reuses or len(self.chunks) <= _SNAPSHOTS
-            self._copy = _snapshot(chunk) if copies else None
-        return commits
+        self._reading.progress.held += 1
+        copies = self._reuses or len(self.chunks) <= _SNAPSHOTS
+        self._copy = snapshot(chunk) if copies else None
+        return False
 
     def _is_full(self, chunk: ChatGenerationChunk) -> bool:
         """Return whether no more may be held back, whatever it is."""
@@ -410,7 +425,7 @@ class _HeldChunks:
         return opened
 
 
-def _snapshot(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
+def snapshot(chunk: ChatGenerationChunk) -> ChatGenerationChunk:
     """Return a chunk as it is now: its child may write into it for the next one."""
     taken = copy.copy(chunk)
     taken.message = copy.copy(chunk.message)

@@ -270,7 +270,12 @@ class AsyncRace(Generic[T]):
         chunks = _HandedOver(cast("asyncio.Task[Any]", asyncio.current_task()))
         wait_timer = WaitTimer(answer.reading.timer, self.clock)
         shown = AsyncPeekedStream(
-            answer.reading, answer.held, chunks, wait_timer, judged=answer.judged
+            answer.reading,
+            answer.held,
+            chunks,
+            wait_timer,
+            judged=answer.judged,
+            written_into=answer.written_into,
         )
         self.loop.call_soon(self._decide, attempt, cast("T", shown))
         try:

@@ -22,6 +22,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from langchain_reliable._runtime.channel import _LOOK_AGAIN, READ_AHEAD, Channel, _Ended
+from langchain_reliable._runtime.peek import snapshot
 from langchain_reliable._runtime.race_threads import GivenUpError
 from langchain_reliable._runtime.socket_shutdown import SocketShutdown
 from langchain_reliable._runtime.worker_threads import in_a_thread
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from langchain_reliable._core.timeouts import AttemptTimer
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable._runtime.peek import PeekedStream
+    from langchain_reliable._runtime.peek import ChunkAndMessage, PeekedStream
 
     Chunks = Iterable[ChatGenerationChunk]
 
@@ -114,9 +115,10 @@ class ThreadReader:
                 _leave(channel, run, rest)
                 channel.out.put(opened)
             else:
+                reused = opened.written_into
                 channel.out.put(opened)
                 del opened  # or this reader would never be dropped
-                run(_hand_over, channel, rest)
+                run(_hand_over, channel, rest, reused)
                 channel.out.put(_Ended(None))
 
         timer.watcher = partial(_look, channel, self._clock)
@@ -282,9 +284,13 @@ def _leave(channel: Channel, run: Callable[..., Any], rest: Chunks) -> None:
     run(_close, rest)
 
 
-def _hand_over(channel: Channel, rest: Chunks) -> None:
-    """Hand over what is to come, never far ahead of its consumer."""
+def _hand_over(channel: Channel, rest: Chunks, written_into: ChunkAndMessage) -> None:
+    """Hand over what is to come, never far ahead of its consumer.
+
+    What the child writes into again is copied, since the consumer has not read it yet.
+    """
     put, waiting = channel.out.put, channel.out.qsize
+    reused, reused_message = written_into
     try:
         channel.wait_for_room()  # the first word waits for no lock
         if channel.abandoned:
@@ -292,6 +298,8 @@ def _hand_over(channel: Channel, rest: Chunks) -> None:
         for chunk in rest:
             if channel.abandoned:
                 break
+            if chunk is reused or chunk.message is reused_message:
+                chunk = snapshot(chunk)  # noqa: PLW2901
             put(chunk)
             if waiting() >= READ_AHEAD:
                 channel.wait_for_room()

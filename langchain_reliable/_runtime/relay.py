@@ -21,7 +21,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from langchain_reliable._core.usage import usage_at_end
 from langchain_reliable._core.user_errors import is_user_error
 from langchain_reliable._runtime.payload import PROVIDER_BROKE
-from langchain_reliable._runtime.peek import ENDED, close_stream
+from langchain_reliable._runtime.peek import ENDED, close_stream, snapshot
 from langchain_reliable.errors import BrokenToolCall, EmptyAnswer, FilteredAnswer
 from langchain_reliable.observers._logging import unheard
 
@@ -89,11 +89,15 @@ def relay(
     ending.use_winner()
     relayed = _RelayState(ending, opened, clock)
     keep, usual = relayed.chunks.append, relayed.usual_metadata
+    reused, reused_message = opened.written_into
     try:
         yield from map(relayed.noted, opened.held)
         for chunk in opened.rest:
-            keep(chunk)
             message = chunk.message
+            if chunk is reused or message is reused_message:
+                chunk = snapshot(chunk)  # noqa: PLW2901
+                message = chunk.message
+            keep(chunk)
             try:
                 last = message.chunk_position  # type: ignore[attr-defined] # its own
             except AttributeError:
@@ -128,6 +132,7 @@ async def arelay(
     wait_timer = opened.wait_timer
     relayed = _RelayState(ending, opened, clock, wait_timer)
     keep, usual = relayed.chunks.append, relayed.usual_metadata
+    reused, reused_message = opened.written_into
     wait_timer.counted, wait_timer.armed = relayed.chunks, False
     wait_again = wait_timer.set_again
     try:
@@ -138,8 +143,11 @@ async def arelay(
             wait_timer.task = None
             if not wait_timer.armed:
                 wait_timer.arrived()
-            keep(chunk)
             message = chunk.message
+            if chunk is reused or message is reused_message:
+                chunk = snapshot(chunk)  # noqa: PLW2901
+                message = chunk.message
+            keep(chunk)
             try:
                 last = message.chunk_position  # type: ignore[attr-defined] # its own
             except AttributeError:

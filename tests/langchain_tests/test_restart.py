@@ -128,6 +128,27 @@ def test_a_call_is_restarted_once(invoke):
     assert third.request_count == 0
 
 
+def test_whoever_broke_off_is_not_asked_again_while_another_can_be(invoke, reliable):
+    """There is one restart a call, so a model that always breaks must not have it."""
+    broken = fails(ConnectionResetError("cut"), says(BROKEN), after=3)
+    first = ScriptedChatModel(model="first", script=[broken])
+    second = ScriptedChatModel(model="second", script=[WHOLE])
+    model = reliable(first, second, on_interrupt="restart")
+    assert invoke(model, TokenListener()).text == WHOLE
+    assert first.request_count == 1
+
+
+@pytest.mark.parametrize("others", [[], [ConnectionRefusedError("down")]])
+def test_whoever_broke_off_is_asked_again_if_nobody_else_answers(
+    invoke, reliable, others
+):
+    broken = fails(ConnectionResetError("cut"), says(BROKEN), after=3)
+    first = ScriptedChatModel(model="first", script=[broken, WHOLE])
+    others = [ScriptedChatModel(model="down", script=[one]) for one in others]
+    model = reliable(first, *others, on_interrupt="restart")
+    assert invoke(model, TokenListener()).text == WHOLE
+
+
 def test_raise_is_the_default(invoke):
     with pytest.raises(StreamInterrupted):
         invoke(model_of(on_interrupt="raise"), TokenListener())

@@ -32,6 +32,10 @@ WORLDS = {
         {GPT: [error_status(503)], "gpt-5.4-mini": [BLUE]},
         'event: token\ndata: {"text": "Air',
     ),
+    "chat_page": (
+        {GPT: [content_then_cut(BLUE, after=1)], CLAUDE: [says("Because.")]},
+        "claude-sonnet-5 answers in its place)\nin the end: Because.",
+    ),
     "agent": (
         {GPT: [CALLS, error_status(503)], CLAUDE: [says("Sunny."), says("A hat.")]},
         "claude-sonnet-5 said: A hat.",
