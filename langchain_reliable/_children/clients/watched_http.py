@@ -69,14 +69,15 @@ def watched_option(sdk_client: Any) -> dict[str, Any]:
 def _class_of_view(cls: type) -> type | None:
     """Return the class of a view; one that closes itself when dropped would harm.
 
-    The wrappers of the SDKs add that to a client, and nothing else.
+    The wrappers of the SDKs add that to a client, and nothing else that a view needs.
     """
     if names_of(cls).isdisjoint(_CLIENTS):
         return None
     for one in cls.__mro__:
         if not hasattr(one, "__del__"):
             return one
-        if {name for name, value in vars(one).items() if callable(value)} - {"__del__"}:
+        own = {name for name, value in vars(one).items() if callable(value)}
+        if own - {"__del__", "__init__"}:
             return None
     return None
 
