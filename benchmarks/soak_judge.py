@@ -41,12 +41,27 @@ if TYPE_CHECKING:
     from langchain_reliable.events import AttemptRecord
 
 VERDICTS: Final = ("right", "left", "typed", "propagated", "wrong", "lost")
+MARKS: Final = ("hedged", "won by the hedge", "restarted")
+"""What answers went through that is to be seen in a soak."""
 _SILENT: Final = ("content-filter", "empty-answer", "done-only")
 _PROVIDERS: Final = ("openai", "anthropic", "langchain_openai", "langchain_anthropic")
 _UNREAD: Final = "Structured Output response does not have"
 _TRACED: Final = 12
 """Lines of a traceback that are told."""
 _ATTEMPTS = re.compile(r"\((\d+) attempt")
+
+
+def marks(told: Told) -> list[str]:
+    """Return which of these an answer went through."""
+    found = []
+    trail = getattr(told.whole, "response_metadata", {}).get("reliable", {})
+    for row in trail.get("attempts", ()):
+        if row.get("hedged"):
+            won = row["kind"] is None and not row.get("lost")
+            found += ["hedged", "won by the hedge"] if won else ["hedged"]
+    if told.screen is not None and told.screen.taken_back:
+        found.append("restarted")
+    return found
 
 
 class Wrong(Exception):
@@ -104,7 +119,7 @@ def _check_heard(call: Call, plan: Plan, told: Told) -> None:
         return
     if ear.starts > 1 or ear.ends > 1:
         raise Wrong(f"{ear.starts} runs began and {ear.ends} ended")
-    if call.kind == "text" and told.seen:
+    if call.kind == "text" and told.seen and told.screen is None:
         _whose(call, plan, ear.text)
         if not ear.text.startswith(told.shown):
             raise Wrong(f"heard {ear.text!r}, but was shown {told.shown!r}")
@@ -168,6 +183,8 @@ def _of_error(
     whose = _whose(call, plan, shown)
     if isinstance(error, StreamInterrupted):
         _check_partial(call, told, error, whose)
+        if call.may_restart and told.screen is not None and not told.screen.taken_back:
+            _check_that_nobody_could(call, plan, error.attempts)
         return "typed", type(error).__name__
     if shown:
         raise Wrong(f"{error!r} after {shown!r}")
