@@ -6,16 +6,17 @@ way it can. Each answer is compared with what the simulator was told to say; bet
 rounds everything comes to rest, and what is still there was left behind.
 
 ```text
-soak.py         the rounds: threads, tasks, rests
-soak_load.py    chance: clients, models, faults, ways to ask and to leave
-soak_stage.py   what a call shall meet, and the simulator
-soak_calls.py   one call
-soak_judge.py   whether it was told the truth
-soak_reuse.py   clients that reuse their chunks
-soak_forks.py   calls in forked children
-soak_signals.py calls in signal handlers
-soak_rest.py    what is left behind
-soak_report.py  the report, as a table and as JSON
+soak.py            the rounds: threads, tasks, rests
+soak_load.py       chance: clients, models, faults, ways to ask and to leave
+soak_stage.py      what a call shall meet, and the simulator
+soak_calls.py      one call
+soak_listeners.py  who hears one token by token, and sees it taken back
+soak_judge.py      whether it was told the truth
+soak_reuse.py      clients that reuse their chunks
+soak_forks.py      calls in forked children
+soak_signals.py    calls in signal handlers
+soak_rest.py       what is left behind
+soak_report.py     the report, as a table and as JSON
 ```
 
 docs/soak.md says how to read it.
@@ -98,7 +99,8 @@ class Soak:
                 self._before.threads.add(thread)
         tasks.result(seconds + 4 * LOST)
         found = self._before.found(self._loop, self._stage)
-        self.report.rest(found, soak_rest.memory())
+        details = self._before.details(self._loop) if any(found.values()) else ""
+        self.report.rest(found, soak_rest.memory(), details)
         self._compare(number)
 
     # --- threads and tasks --------------------------------------------------------

@@ -11,9 +11,12 @@ from contextlib import aclosing, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain.agents import create_agent
 from langchain_core.callbacks.base import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from pydantic import BaseModel
+
+from benchmarks.soak_listeners import Screen, TokenListener
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
@@ -21,9 +24,16 @@ if TYPE_CHECKING:
     from benchmarks.soak_stage import Plan
     from langchain_reliable import CallOptions, Health, ReliableChatModel
 
-WAYS: Final = ("invoke", "stream", "stream", "batch")
-ASYNC_WAYS: Final = ("ainvoke", "astream", "astream", "abatch", "events")
+WAYS: Final = ("invoke", "stream", "stream", "batch", "heard", "agent")
+ASYNC_WAYS: Final = (
+    *("ainvoke", "astream", "astream", "abatch", "events"),
+    *("aheard", "aagent"),
+)
+RESTARTABLE: Final = frozenset({"heard", "aheard", "agent", "aagent"})
+"""Ways in which a broken answer may be taken back: an `invoke` that is heard token by
+token, and an agent's chat UI."""
 KINDS: Final = ("text", "text", "tools", "form")
+_SEEN: Final[dict[str, Any]] = {"stream_mode": ["messages", "values"]}
 
 
 class Note(BaseModel):
@@ -50,12 +60,14 @@ class Contender:
         views: What is asked, by kind.
         health: What it knows of its candidates.
         reuses: Whether its candidates hand out one chunk object again and again.
+        restarts: Whether it takes broken answers back where it can.
     """
 
     name: str
     views: dict[str, Any]
     health: Health
     reuses: bool = False
+    restarts: bool = False
 
 
 def contender(name: str, model: ReliableChatModel) -> Contender:
@@ -63,8 +75,10 @@ def contender(name: str, model: ReliableChatModel) -> Contender:
         "text": model,
         "tools": model.bind_tools([note], tool_choice="any"),
         "form": model.with_structured_output(Note),
+        "agent": create_agent(model, tools=[]),
     }
-    return Contender(name=name, views=views, health=model.health)
+    restarts = model.on_interrupt == "restart"
+    return Contender(name=name, views=views, health=model.health, restarts=restarts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +110,12 @@ class Call:
 
     @property
     def model(self) -> Any:
-        return self.asked.views[self.kind]
+        return self.asked.views["agent" if "agent" in self.way else self.kind]
+
+    @property
+    def may_restart(self) -> bool:
+        """Return whether a broken answer is taken back in it."""
+        return self.asked.restarts and self.way in RESTARTABLE
 
     @property
     def keywords(self) -> dict[str, Any]:
@@ -140,6 +159,7 @@ class Told:
         left: Whether we went away by ourselves.
         ear: What a handler heard, if one listened.
         seen: Whether anything at all was shown in pieces.
+        screen: What was seen by who could see an answer taken back.
     """
 
     shown: str = ""
@@ -148,6 +168,7 @@ class Told:
     left: bool = False
     ear: Ear | None = None
     seen: bool = False
+    screen: Screen | None = None
 
     def take(self, piece: Any) -> None:
         """Take in a piece of a stream."""
@@ -162,6 +183,18 @@ class Told:
         else:  # a form grows as a whole
             self.whole = piece
 
+    def take_of_agent(self, mode: str, piece: Any) -> None:
+        """Take in what an agent streams: chunks for a UI, and states."""
+        if mode == "messages" and self.screen is not None:
+            self.screen.take(piece[0])
+        elif mode == "values" and len(piece["messages"]) > 1:
+            self.whole = piece["messages"][-1]
+
+    def look_at_screen(self) -> None:
+        """Take note of what stands there in the end."""
+        if self.screen is not None and self.screen.text:
+            self.shown, self.seen = self.screen.text, True
+
 
 @dataclass
 class Asking:
@@ -174,6 +207,8 @@ class Asking:
         self.told = [Told() for _ in self.call.plans]
         if self.call.listens:
             self.told[0].ear = Ear()
+        if self.call.way in RESTARTABLE:
+            self.told[0].screen = Screen()
 
     # --- in a thread --------------------------------------------------------------
 
@@ -183,17 +218,22 @@ class Asking:
             self._ask()
         except Exception as error:  # noqa: BLE001 - judged later
             self._ended(error)
+        finally:
+            self.told[0].look_at_screen()
 
     def _ask(self) -> None:
         call, [told, *_] = self.call, self.told
         match call.way:
-            case "invoke":
+            case "invoke" | "heard":
                 told.whole = call.model.invoke(
                     call.plans[0].prompt, self._config, **call.keywords
                 )
             case "batch":
                 prompts = [plan.prompt for plan in call.plans]
                 self._sort(call.model.batch(prompts, return_exceptions=True))
+            case "agent":
+                for mode, piece in call.model.stream(self._said_to_agent, **_SEEN):
+                    told.take_of_agent(mode, piece)
             case "stream":
                 stream = call.model.stream(
                     call.plans[0].prompt, self._config, **call.keywords
@@ -228,12 +268,14 @@ class Asking:
                 self._leave()
                 return
             self._ended(error)
+        finally:
+            self.told[0].look_at_screen()
 
     async def _aask(self) -> None:
         call, [told, *_] = self.call, self.told
         prompt = call.plans[0].prompt
         match call.way:
-            case "ainvoke":
+            case "ainvoke" | "aheard":
                 told.whole = await call.model.ainvoke(
                     prompt, self._config, **call.keywords
                 )
@@ -242,6 +284,11 @@ class Asking:
                 self._sort(await call.model.abatch(prompts, return_exceptions=True))
             case "events":
                 await self._events(prompt)
+            case "aagent":
+                stream = call.model.astream(self._said_to_agent, **_SEEN)
+                async with aclosing(stream):
+                    async for mode, piece in stream:
+                        told.take_of_agent(mode, piece)
             case "astream":
                 stream = call.model.astream(prompt, self._config, **call.keywords)
                 if call.leaves == "drop":
@@ -271,8 +318,15 @@ class Asking:
 
     @property
     def _config(self) -> RunnableConfig | None:
-        ear = self.told[0].ear
-        return None if ear is None else {"callbacks": [ear]}
+        ear, screen = self.told[0].ear, self.told[0].screen
+        listeners = [] if ear is None else [ear]
+        if screen is not None:
+            listeners.append(TokenListener(screen))
+        return {"callbacks": listeners} if listeners else None
+
+    @property
+    def _said_to_agent(self) -> dict[str, Any]:
+        return {"messages": [("user", self.call.plans[0].prompt)]}
 
     def _goes(self, at: int) -> bool:
         """Return whether we leave after so many chunks."""

@@ -3,6 +3,9 @@
 The child inherits every lock as it was in the middle of the load; none of the threads
 that held them is there. It asks through clients of its own, as their sockets would be
 its parent's, with the parent's health and observers.
+
+What a client imports in its first call is imported before: a module that was just being
+imported by a thread of the parent stays locked in the child for ever (anthropic).
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Final
 
+import opentelemetry.propagate  # noqa: F401 - see below
 from langchain_anthropic import _client_utils as anthropic_clients
 from langchain_openai.chat_models import _client_utils as openai_clients
 

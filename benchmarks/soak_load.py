@@ -16,6 +16,7 @@ from langchain_openai import ChatOpenAI
 from benchmarks.soak_calls import (
     ASYNC_WAYS,
     KINDS,
+    RESTARTABLE,
     WAYS,
     Call,
     Contender,
@@ -29,6 +30,7 @@ from langchain_reliable import (
     CircuitBreaker,
     Group,
     Health,
+    Hedge,
     ReliableChatModel,
 )
 from langchain_reliable.observers import Timeline
@@ -46,6 +48,14 @@ _LIMITS: Final[dict[str, dict[str, float | None]]] = {
     "attempt limit": {"idle_timeout": _LIMIT, "attempt_timeout": 1.5 * _LIMIT},
     "total limit": {"first_chunk_timeout": _LIMIT, "total_timeout": 4 * _LIMIT},
 }
+_HEDGES: Final = (
+    None,
+    Hedge(after=0.1, whole_after=0.1, max_share=1.0),
+    Hedge(after=_LIMIT / 2, whole_after=2 * _LIMIT, max_share=0.2),
+    Hedge(after="p95", max_share=1.0),
+    None,
+)
+"""Five, so that each meets all limits and all ways to commit."""
 _FORKED: Final[dict[str, Any]] = {
     "first_chunk_timeout": _LIMIT,
     "idle_timeout": _LIMIT,
@@ -98,12 +108,14 @@ class Load:
         """Return any call."""
         way = chance.choice(ASYNC_WAYS if async_ else WAYS)
         asked = chance.choice(self._contenders)
-        if asked.reuses and way == "events":
-            way = "astream"  # LangChain adds up what it has kept
+        if asked.reuses and (way == "events" or way in RESTARTABLE):
+            way = "astream" if async_ else "stream"  # LangChain adds up what it keeps
+        if "agent" in way and "agent" not in asked.views:
+            way = "aheard" if async_ else "heard"
         if chance.random() < (0.05 if asked.health is self._health else 0.5):
             asked.health.reset()  # a wrong key would keep it out for five minutes
         kind = chance.choice(KINDS)
-        if kind not in asked.views or way == "events":
+        if kind not in asked.views or way == "events" or way in RESTARTABLE:
             kind = "text"
         count = chance.randint(2, 3) if "batch" in way else 1
         return Call(
@@ -114,8 +126,8 @@ class Load:
             leaves=_leaves(chance, way),
             at=chance.randint(1, 12),
             after=chance.uniform(0.0, 0.3),
-            listens="batch" not in way and way != "events" and chance.random() < 0.4,
-            options=_options(chance, way),
+            listens=_is_single(way) and chance.random() < 0.4,
+            options=_options(chance) if _is_single(way) else None,
         )
 
     def compares(self, chance: random.Random) -> bool:
@@ -206,13 +218,19 @@ class Load:
         health = self._health if shared else Health()
         breaker = CircuitBreaker(failures=5, open_for=0.2, max_open_for=1.0)
         settings |= {"health": health, "circuit_breaker": breaker if shared else None}
+        settings |= {
+            "hedge": _HEDGES[at % len(_HEDGES)],
+            "on_interrupt": chance.choice(["raise", "restart", "restart"]),
+        }
         if chance.random() < 0.3:
             settings |= {"observers": [self._timeline if shared else Timeline()]}
         model = ReliableChatModel(
             models=models if in_group else [first, twin, second], **settings
         )
+        hedge = model.hedge.after if model.hedge else None
         name = (
-            f"{'/'.join(families)} {limits} {commit_on} {shared=} {in_group=} {reuses=}"
+            f"{'/'.join(families)} {limits} {commit_on} {shared=} {in_group=} "
+            f"{reuses=} {hedge=} {model.on_interrupt}"
         )
         if reuses:
             views = {"text": model, "tools": contender(name, model).views["tools"]}
@@ -222,7 +240,12 @@ class Load:
             told = model.configurable_fields(max_retries=tries)
             view = told.with_config(configurable={"tries": 1})
             views = {"text": view}
-            return Contender(name=f"{name} configured", views=views, health=health)
+            return Contender(
+                name=f"{name} configured",
+                views=views,
+                health=health,
+                restarts=model.on_interrupt == "restart",
+            )
         return contender(name, model)
 
 
@@ -263,13 +286,18 @@ def _leaves(chance: random.Random, way: str) -> str:
             return chance.choice(["break", "drop", "raise"])
         case "astream":
             return chance.choice(["break", "drop", "raise", "cancel", "timeout"])
-        case "ainvoke" | "abatch" | "events":
+        case "ainvoke" | "abatch" | "events" | "aheard" | "aagent":
             return chance.choice(["cancel", "timeout"])
     return ""
 
 
-def _options(chance: random.Random, way: str) -> CallOptions | None:
-    if "batch" in way or way == "events" or chance.random() >= 0.15:
+def _is_single(way: str) -> bool:
+    """Return whether it is one call of the model that we make ourselves."""
+    return "batch" not in way and "agent" not in way and way != "events"
+
+
+def _options(chance: random.Random) -> CallOptions | None:
+    if chance.random() >= 0.15:
         return None
     match chance.choice(["total", "start", "alone"]):
         case "total":

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.machine import described
-from benchmarks.soak_judge import VERDICTS, verdict
+from benchmarks.soak_judge import MARKS, VERDICTS, marks, verdict
 from benchmarks.soak_rest import quantile, slope
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Report:
         self._errors: Counter[str] = Counter()
         self._ways: Counter[str] = Counter()
         self._told: list[str] = []
+        self._seen: Counter[str] = Counter(dict.fromkeys(MARKS, 0))
         self._ignored: Counter[str] = Counter()
         self._times: dict[tuple[str, str, str], array[float]] = defaultdict(
             lambda: array("d")  # no objects: they would look like a leak of the calls'
@@ -56,6 +57,7 @@ class Report:
             with self._lock:
                 self._answers[word] += 1
                 self._ways[call.way] += 1
+                self._seen.update(marks(told))
                 if word in ("typed", "propagated"):
                     self._errors[f"{word}: {detail}"] += 1
             if word == "wrong":
@@ -84,8 +86,12 @@ class Report:
         with self._lock:
             self._times[when, call.way, who].append(seconds)
 
-    def rest(self, found: dict[str, int], memory: dict[str, int]) -> None:
+    def rest(
+        self, found: dict[str, int], memory: dict[str, int], details: str = ""
+    ) -> None:
         """Take note of what was still there between two rounds."""
+        if details:
+            self._tell(f"left behind: {found}\n{details}")
         with self._lock:
             self._rests.append({"calls": self._answers.total(), **memory})
             for name, count in found.items():
@@ -114,6 +120,7 @@ class Report:
             "answers": answers,
             "errors": dict(self._errors.most_common()),
             "ways": dict(self._ways.most_common()),
+            "seen": dict(self._seen),
             "left behind": dict(self._left),
             "memory per 1,000 calls": {
                 name: self._grows(name) for name in ("kB", "blocks")
@@ -166,6 +173,7 @@ def table(report: dict[str, Any]) -> str:
         *_listed("answers", report["answers"]),
         *_listed("errors", report["errors"]),
         *_listed("ways", report["ways"]),
+        *_listed("seen", report["seen"]),
         *_listed("left behind", report["left behind"]),
         *_listed("exceptions ignored by Python", report["ignored by Python"]),
         *_listed("memory per 1,000 calls", report["memory per 1,000 calls"]),

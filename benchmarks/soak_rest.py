@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 SETTLE: Final = 10.0
 """Seconds that what was left behind gets to end: a client's own time-out is 1 s, a busy
 machine takes longer, and who is done waits no longer."""
+_TOLD_FRAMES: Final = 15
+"""Frames that are told of each thread that was left behind."""
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _OURS = ("langchain_reliable", "langchain_core", "openai", "anthropic", "httpx")
 
@@ -60,20 +63,35 @@ class Before:
 
     def _left(self, loop: asyncio.AbstractEventLoop, stage: Stage) -> dict[str, int]:
         tasks = asyncio.run_coroutine_threadsafe(_tasks(), loop).result()
+        return {
+            "tasks": len(tasks),
+            "threads": len(self._threads()),
+            "abandoned readers": abandoned_readers(),
+            "generators": max(0, _open_generators() - self._generators),
+            "streams at the provider": stage.state()["streams"],
+            "busy connections": sum(len(_busy(one)) for one in self.clients_since()),
+        }
+
+    def details(self, loop: asyncio.AbstractEventLoop) -> str:
+        """Say what is there now that was not before: where it waits, and for what."""
+        frames = sys._current_frames()  # noqa: SLF001 - nothing else tells
+        told = []
+        for one in self._threads():
+            told.append(f"thread {one.name}")
+            told += traceback.format_stack(frames.get(one.ident or 0))[-_TOLD_FRAMES:]
+        told += asyncio.run_coroutine_threadsafe(_told_of_tasks(), loop).result()
+        told += [f"generator {one!r}" for one in gc.get_objects() if _is_open(one)]
+        for client in self.clients_since():
+            told += [f"connection {one!r} of {client!r}" for one in _busy(client)]
+        return "\n".join(told)
+
+    def _threads(self) -> list[threading.Thread]:
         executor = "asyncio_"  # the loop's own threads, kept for its next call
-        others = [
+        return [
             one
             for one in set(threading.enumerate()) - self.threads
             if not one.name.startswith((executor, IDLE))
         ]
-        return {
-            "tasks": len(tasks),
-            "threads": len(others),
-            "abandoned readers": abandoned_readers(),
-            "generators": max(0, _open_generators() - self._generators),
-            "streams at the provider": stage.state()["streams"],
-            "busy connections": sum(map(_busy, self.clients_since())),
-        }
 
     def clients_since(self) -> list[Any]:
         """Return the HTTP clients that were made since."""
@@ -90,11 +108,19 @@ async def _tasks() -> set[asyncio.Task[Any]]:
     return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
 
+async def _told_of_tasks() -> list[str]:
+    told = []
+    for task in await _tasks():
+        told.append(f"task {task!r}")
+        told += [str(frame) for frame in task.get_stack()]
+    return told
+
+
 def _open_generators() -> int:
-    return sum(map(_is_open_generator, gc.get_objects()))
+    return sum(map(_is_open, gc.get_objects()))
 
 
-def _is_open_generator(one: Any) -> bool:
+def _is_open(one: Any) -> bool:
     """Return whether something is a generator that began and was not closed."""
     kind = type(one)  # not `isinstance`: it would wake the SDKs' lazy proxies
     if kind is types.AsyncGeneratorType:
@@ -112,11 +138,11 @@ def http_clients() -> list[Any]:
     return [one for one in gc.get_objects() if issubclass(type(one), kinds)]
 
 
-def _busy(client: Any) -> int:
-    """Return how many of a client's connections are still in use by nobody."""
+def _busy(client: Any) -> list[Any]:
+    """Return the connections of a client that are still in use by nobody."""
     pool = getattr(client._transport, "_pool", None)  # noqa: SLF001 - nothing tells
     known = getattr(pool, "connections", ())
-    return sum(not one.is_idle() and not one.is_closed() for one in known)
+    return [one for one in known if not one.is_idle() and not one.is_closed()]
 
 
 def sockets() -> int:

@@ -39,9 +39,10 @@ class Partner:
             names of fields and attributes, with dots between.
         read_timeouts: Where its time-outs stand that are read when a request is made
             or clients are built later, and how much of it a second is.
-        http_client: Where its sync client of httpx stands, if neither a field holds it
-            nor a client that is known.
+        http_clients: Where its sync clients of httpx stand, if neither a field holds
+            them nor a client that is known.
         stale: What was made of these before, and is made anew if it is not there.
+        made_later: Where its sync clients stand that it makes at first use.
         keywords_off: What turns retries off where it is sent with each request.
         timeout_keyword: The keyword of a request that limits it, and the field that
             holds the usual limit.
@@ -66,8 +67,9 @@ class Partner:
     streams_inside: bool = False
     retries_off: Mapping[str, Any] = field(default_factory=lambda: {"max_retries": 0})
     read_timeouts: Mapping[str, float] = field(default_factory=dict)
-    http_client: str | None = None
+    http_clients: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    made_later: tuple[str, ...] = ()
     keywords_off: Mapping[str, Any] = field(default_factory=dict)
     timeout_keyword: tuple[str, str] | None = None
     client: Literal["botocore"] | None = None
@@ -118,6 +120,7 @@ _GOOGLE = Partner(
     # Sent with each request: attempts, not retries (langchain-google-genai 4.4.3).
     retries_off={"max_retries": 1},
     read_timeouts={"timeout": 1},
+    http_clients=("client._models._api_client._httpx_client",),
     key_fields=("google_api_key",),
     unknown_settings=frozenset({"strict", "parallel_tool_calls"}),
     shows_media=True,
@@ -165,6 +168,7 @@ _PARTNERS = (
         # Clients are built later, from the fields (langchain-anthropic 1.7.7).
         read_timeouts={"default_request_timeout": 1},
         stale=("_client_params",),
+        made_later=("_client",),
         key_fields=("anthropic_api_key",),
         # What ChatAnthropic makes of others, too.
         tool_call_ids=re.compile(r"[a-zA-Z0-9_-]*"),
@@ -208,6 +212,11 @@ _PARTNERS = (
         sends_finish=True,
         # The SDK knows no switch but this one (cohere 5.21).
         keywords_off={"request_options": {"max_retries": 0}},
+        http_clients=(
+            "client._client_wrapper.httpx_client.httpx_client",
+            # What it has made of that at first use, and kept.
+            "client._v2._raw_client._client_wrapper.httpx_client.httpx_client",
+        ),
         timeout_keyword=("request_options.timeout_in_seconds", "timeout_seconds"),
         key_fields=("cohere_api_key",),
     ),
@@ -227,7 +236,7 @@ _PARTNERS = (
         # what the class makes of max_retries=0 (langchain-openrouter 0.2.9).
         retries_off={"client.sdk_configuration.retry_config": None},
         read_timeouts={"client.sdk_configuration.timeout_ms": 1000},
-        http_client="client.sdk_configuration.client",
+        http_clients=("client.sdk_configuration.client",),
         stale=("client.chat",),
         key_fields=("openrouter_api_key",),
         endpoint_fields=("openrouter_api_base",),

@@ -30,7 +30,7 @@ from langchain_reliable._children.partners import UNLISTED, names_of, partner_of
 from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
 
@@ -75,11 +75,12 @@ def without_sdk_retries(
     if read_timeout is not None:
         for path, unit in partner.read_timeouts.items():
             made = changed(made, path, partial(shorter, seconds=read_timeout * unit))
-    if partner.http_client is not None:
-        made = changed(made, partner.http_client, lambda one: watched(one) or one)
+    for path in partner.http_clients:
+        made = changed(made, path, lambda one: watched(one) or one)
     for path in partner.stale:
         made = without(made, path)
-    return made
+    later = [name for name in partner.made_later if name not in made.__dict__]
+    return _with_clients_later(made, later, read_timeout) if later else made
 
 
 def request_keywords(
@@ -169,6 +170,38 @@ def _quiet(value: Any, read_timeout: float | None) -> Any:
         made.timeout = shorter(value.timeout, read_timeout)
         return made
     return None
+
+
+def _with_clients_later(
+    model: BaseChatModel, names: Sequence[str], read_timeout: float | None
+) -> BaseChatModel:
+    made = model.model_copy()
+    for name in names:
+        made.__dict__[name] = _ClientMadeLater(made, name, read_timeout)
+    return made
+
+
+class _ClientMadeLater:
+    """Stands in a copy for a client that its class makes at first use.
+
+    What the class would make then nobody could end from outside. Making it before would
+    cost programs time that never call it, those in async.
+    """
+
+    def __init__(
+        self, model: BaseChatModel, name: str, read_timeout: float | None
+    ) -> None:
+        self._model = model
+        self._name = name
+        self._read_timeout = read_timeout
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        model, name = self._model, self._name
+        make = getattr(type(model), name).func  # of a cached property
+        client = model.__dict__[name] = _quiet(make(model), self._read_timeout)
+        return getattr(client, attribute)
 
 
 def _is_client(value: object) -> bool:

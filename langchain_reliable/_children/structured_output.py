@@ -28,6 +28,7 @@ from langchain_reliable._children.convert import as_message
 from langchain_reliable._children.untraced import untraced_context
 from langchain_reliable.errors import OutputNotParsed, SchemaNotBound
 from langchain_reliable.failures import Failure, FailureKind
+from langchain_reliable.observers._forks import computes_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -98,6 +99,7 @@ def validate_schema(schema: object, settings: Mapping[str, Any]) -> None:
         raise ValueError(msg)
 
 
+@computes_after_fork
 class OutputSpec:
     """What `with_structured_output` was asked for, the same for every child."""
 

@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from langchain_reliable._core.timeouts import AttemptTimer
@@ -29,7 +30,7 @@ class SocketShutdown:
         shut: Whether nobody waits for the answer any more.
     """
 
-    __slots__ = ("_clock", "_lock", "_sockets", "_timer", "shut")
+    __slots__ = ("_clock", "_find", "_lock", "_sockets", "_timer", "shut")
 
     def __init__(self, timer: AttemptTimer, clock: Clock) -> None:
         """Begin without a socket.
@@ -41,6 +42,7 @@ class SocketShutdown:
         self.shut = False
         self._timer = timer
         self._clock = clock
+        self._find: Callable[[], socket.socket | None] | None = None
         self._lock = threading.RLock()  # a finalizer may come in between
         self._sockets: list[HeldSocket] = []
 
@@ -57,12 +59,26 @@ class SocketShutdown:
                 held.shut_down()
         return held
 
+    @contextlib.contextmanager
+    def found_by(self, find: Callable[[], socket.socket | None]) -> Iterator[None]:
+        """Let the socket be looked for while a request has no headers yet."""
+        self._find = find
+        try:
+            yield
+        finally:
+            with self._lock:  # whoever ends it now has done so
+                self._find = None
+
     def shut_down(self) -> None:
         """End what is being read now, and whatever would be read later."""
         with self._lock:
             self.shut = True
             for held in self._sockets:
                 held.shut_down()
+            if self._find is not None and (sock := self._find()) is not None:
+                held = HeldSocket(sock, self._lock)
+                held.shut_down()
+                held.release()
 
     def begin(self) -> None:
         """Take note that this thread works for the attempt."""

@@ -26,6 +26,7 @@ from langchain_reliable._core.steps import Plan, Route
 from langchain_reliable._core.timeouts import read_timeout_for
 from langchain_reliable.candidates import Candidate, Group, members_of
 from langchain_reliable.errors import StreamingUnavailable
+from langchain_reliable.observers._forks import computes_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -43,6 +44,7 @@ _PLANS_KEPT = 256
 """Names of models asked for in calls whose plans and children are kept."""
 
 
+@computes_after_fork
 class Router:
     """The candidates of one model and the plans made of them."""
 

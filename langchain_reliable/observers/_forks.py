@@ -11,13 +11,16 @@ Observers are the lowest that hold a lock, so this stands with them.
 from __future__ import annotations
 
 import os
+import threading
 import weakref
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 L = TypeVar("L")
+T = TypeVar("T")
 
 _owners: weakref.WeakKeyDictionary[object, tuple[str, Callable[[], object]]]
 _owners = weakref.WeakKeyDictionary()
@@ -33,6 +36,17 @@ def renewed_after_fork(make: Callable[[], L], owner: object, name: str) -> L:
     """
     _owners[owner] = name, make
     return make()
+
+
+def computes_after_fork(cls: type[T]) -> type[T]:
+    """Let a forked process compute a class's cached properties; return the class.
+
+    Up to Python 3.11 all objects of a class share one lock for each of them.
+    """
+    for one in vars(cls).values():
+        if isinstance(one, cached_property) and hasattr(one, "lock"):
+            one.lock = renewed_after_fork(threading.RLock, one, "lock")
+    return cls
 
 
 def _renew() -> None:

@@ -18,6 +18,7 @@ from langchain_reliable.testing import (
     empty_body,
     error_status,
     hang_before_headers,
+    keep_alives_then_silence,
     malformed_event,
     no_finish,
     overloaded,
@@ -110,6 +111,18 @@ def test_a_silent_socket_is_given_up_soon(
     model = reliable(partner.make(sim), backup(), **limits)
     assert asked(model, surface).text == "from the backup"
     sim.wait_closed(timeout=15)
+
+
+@pytest.mark.parametrize("surface", ["stream", "astream"])
+def test_nor_is_one_kept_by_pings(
+    partner: PartnerClass, sim: Simulator, surface: str, asked: Asked
+) -> None:
+    sim.script(partner.model, keep_alives_then_silence(every=0.05))
+    model = reliable(partner.make(sim), backup(), first_chunk_timeout=0.3)
+    assert asked(model, surface).text == "from the backup"
+    if partner.name in ("ChatHuggingFace", "ChatLiteLLM") and surface == "stream":
+        pytest.xfail("its client is the whole process's, and no field of it")
+    sim.wait_closed()
 
 
 # --- healthy ------------------------------------------------------------------------

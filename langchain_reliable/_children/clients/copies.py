@@ -7,6 +7,7 @@ is copied, one layer each: the copy's client is its own, its connections are sha
 from __future__ import annotations
 
 from copy import copy
+from functools import lru_cache
 from inspect import ismethod
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,12 +74,25 @@ def _values(owner: object) -> dict[str, Any]:
     return owner if isinstance(owner, dict) else getattr(owner, "__dict__", {})
 
 
+@lru_cache(maxsize=64)
+def _without_end(cls: type) -> type:
+    """Return a class whose objects close nothing when they are dropped.
+
+    What a copy shares with the original is the original's to close.
+    """
+    end = {"__del__": lambda _: None, "__module__": cls.__module__}
+    return type(cls.__name__, (cls,), end)
+
+
 def _copied(owner: T) -> T:
     made: T
     if isinstance(owner, BaseModel):
         made = owner.model_copy()
     else:
         made = watched(owner) or copy(owner)
+        cls: Any = type(made)
+        if hasattr(cls, "__del__"):
+            made.__class__ = _without_end(cls)
     for name, value in list(getattr(made, "__dict__", {}).items()):
         # An object may keep methods of its own; the copy's must see the copy.
         if ismethod(value) and value.__self__ is owner:

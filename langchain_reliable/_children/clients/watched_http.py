@@ -2,14 +2,15 @@
 
 A view of a client of httpx or httpx2 shares everything with it (connections, cookies,
 hooks) except the way to its transports: they are told how long somebody waits, and an
-attempt is told which socket answers it. Until the headers are there, only the request's
-own time-outs can end it; they end a second after the limit, exactly.
+attempt is told which socket answers it. Until the headers are there, nobody is told of
+a socket: it is looked for among the requests of the client's pool. Where it is not
+found, the request's own time-outs end it, a second after the limit, exactly.
 """
 
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -69,14 +70,15 @@ def watched_option(sdk_client: Any) -> dict[str, Any]:
 def _class_of_view(cls: type) -> type | None:
     """Return the class of a view; one that closes itself when dropped would harm.
 
-    The wrappers of the SDKs add that to a client, and nothing else.
+    The wrappers of the SDKs add that to a client, and nothing else that a view needs.
     """
     if names_of(cls).isdisjoint(_CLIENTS):
         return None
     for one in cls.__mro__:
         if not hasattr(one, "__del__"):
             return one
-        if {name for name, value in vars(one).items() if callable(value)} - {"__del__"}:
+        own = {name for name, value in vars(one).items() if callable(value)}
+        if own - {"__del__", "__init__"}:
             return None
     return None
 
@@ -101,14 +103,13 @@ class _WatchedTransport:
         own = request.extensions.get("timeout") or {}
         timeouts = _Timeouts(own, attempt)
         request.extensions = {**request.extensions, "timeout": timeouts}
-        response = self._inner.handle_request(request)
+        with attempt.found_by(partial(_socket_of, self._inner, timeouts)):
+            response = self._inner.handle_request(request)
         timeouts.attempt = None
         extensions = response.extensions
-        stream = extensions.get("network_stream")
-        if stream is None or extensions.get("http_version") == b"HTTP/2":
+        if extensions.get("http_version") == b"HTTP/2":
             return response  # other requests are answered on a connection of HTTP/2
-        sock = stream.get_extra_info("socket")
-        if isinstance(sock, socket.socket) and sock.fileno() >= 0:
+        if (sock := _open_socket(extensions.get("network_stream"))) is not None:
             body: Any = response.stream
             kind: Any = type(body)
             response.stream = _body_class(kind)(body, attempt.hold(sock))
@@ -120,6 +121,28 @@ class _WatchedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+def _socket_of(transport: Any, timeouts: _Timeouts) -> socket.socket | None:
+    """Return the socket on which a request waits for its headers, if there is one.
+
+    By what the pools of httpcore and httpcore2 keep to themselves: nothing else tells.
+    """
+    try:
+        for one in [*transport._pool._requests]:
+            if one.request.extensions.get("timeout") is timeouts:
+                connection = one.connection
+                while type(connection).__name__ != "HTTP11Connection":
+                    connection = connection._connection
+                return _open_socket(connection._network_stream)
+    except AttributeError:  # it is not connected yet, or another library's
+        pass
+    return None
+
+
+def _open_socket(stream: Any) -> socket.socket | None:
+    sock = None if stream is None else stream.get_extra_info("socket")
+    return sock if isinstance(sock, socket.socket) and sock.fileno() >= 0 else None
 
 
 class _Timeouts(dict[str, Any]):

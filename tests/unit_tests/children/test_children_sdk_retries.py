@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import httpx
@@ -14,6 +15,11 @@ from pydantic import PrivateAttr
 from langchain_reliable import CallOptions
 from langchain_reliable._children import sdk_retries
 from langchain_reliable._children.base import ChildConfig
+from langchain_reliable._children.clients.copies import changed
+from langchain_reliable._children.clients.watched_http import (
+    _WatchedTransport,
+    watched,
+)
 from langchain_reliable._children.rebuild import rebuilt_for_model
 from langchain_reliable._children.sdk_retries import without_sdk_retries
 from langchain_reliable._text.log_once import LogOnce
@@ -64,10 +70,36 @@ class TestWithoutRetries:
         assert copy._client.max_retries == copy._async_client.max_retries == 0
         assert child._client.max_retries == 4
 
+    def test_a_client_that_anthropic_makes_later_can_be_ended_from_outside(self):
+        child = ChatAnthropic(model=MODEL, api_key="sk-test", max_retries=0)
+        copy = without_sdk_retries(child)
+        client = copy._client.messages._client._client
+        assert type(client._transport) is _WatchedTransport
+        assert copy._client._client is client
+        assert "_client" not in child.__dict__
+        assert type(child._client._client._transport) is not _WatchedTransport
+        assert client._transport._pool is child._client._client._transport._pool
+
     def test_the_connections_are_shared(self):
         child = ChatOpenAI(model="gpt-5.4", api_key="sk-test")
         client = without_sdk_retries(child).root_client._client
         assert client._transport._pool is child.root_client._client._transport._pool
+
+    def test_a_copy_of_a_client_that_closes_itself_closes_nothing(self):
+        class Theirs:
+            def __init__(self):
+                self.http = httpx.Client()
+
+            def __del__(self):
+                self.http.close()
+
+        owner = Theirs()
+        copy = changed(owner, "http", watched)
+        assert isinstance(copy, Theirs)
+        assert type(copy.http._transport) is _WatchedTransport
+        del copy
+        gc.collect()
+        assert not owner.http.is_closed
 
     def test_who_has_no_retries_is_used_as_it_is(self, caplog):
         child = FakeListChatModel(responses=["hi"])

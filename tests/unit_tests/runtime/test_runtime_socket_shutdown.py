@@ -109,7 +109,7 @@ class Server:
         self.go_on, self.connections = threading.Event(), 0
         self._server = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._server.getsockname()[1]}"
-        self.ended = threading.Event()
+        self.asked, self.ended = threading.Event(), threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self):
@@ -124,7 +124,9 @@ class Server:
     def _serve(self, connection):
         with connection:
             while (data := connection.recv(65536)).startswith(b"GET"):
-                if b"/silent" not in data:
+                if b"/silent" in data:
+                    self.asked.set()
+                else:
                     head = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
                     connection.sendall(head + b"a")
                     if b"/slow" not in data:
@@ -192,6 +194,27 @@ def test_before_its_headers_a_request_ends_at_its_own_timeout(
         watched(client).get("/silent")
     one.end()
     assert server.ended.wait(30)
+
+
+def test_before_its_headers_a_request_is_ended_from_outside(client, server, library):
+    view, one, raised = watched(client), attempt(), []
+
+    def ask():
+        one.begin()
+        try:
+            view.get("/silent")
+        except library.HTTPError as error:
+            raised.append(error)
+
+    assert view.get("/").text == "ab"
+    reader = threading.Thread(target=ask)
+    reader.start()
+    assert server.asked.wait(5)
+    one.shut_down()
+    assert server.ended.wait(5)
+    reader.join(5)
+    assert len(raised) == 1
+    assert view.get("/").text == "ab"  # on another connection
 
 
 def test_a_limit_before_the_headers_leaves_the_body_its_time(client, monkeypatch):
