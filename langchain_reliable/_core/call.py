@@ -147,7 +147,7 @@ class Call(Generic[T]):
         self._streams = streams
         self._waited = 0.0
         self._waiting_for: object = None
-        if needs is not NO_NEEDS:
+        if needs.untagged or needs.misfits:
             self.trail.unsuited(needs)
         most = policy.max_attempts
         self._max_attempts = (
