@@ -15,7 +15,7 @@ WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=worksteal
 DOCS ?= .venv-docs
 
 .PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
-	conformance partners docs compare notebooks newest sdist lock clean
+	conformance partners docs compare limits notebooks newest sdist lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -67,6 +67,9 @@ docs: $(DOCS)/.done  ## Build the documentation as a site: site/index.html
 
 compare: $(VENV)/.dev .venv-litellm  ## The README's comparison, measured anew (two minutes)
 	$(BIN)/python -m benchmarks.compare
+
+limits: $(VENV)/.dev .venv-litellm  ## Limits under load beside LiteLLM (six minutes, in real time)
+	$(BIN)/python -m benchmarks.limits
 
 notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
 	$(BIN)/python notebooks/execute.py

@@ -7,7 +7,7 @@ one that the bare contestant asks. Who wraps them, and what is asked, never does
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.exceptions import ModelTimeoutError
@@ -18,10 +18,10 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from typing_extensions import override
 
 from benchmarks.provider import BROKEN, MISSING, refusing, saying
-from langchain_reliable import Candidate
+from langchain_reliable import Candidate, Group, ReliableChatModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from langchain_core.callbacks import (
         AsyncCallbackManagerForLLMRun,
@@ -143,6 +143,7 @@ class Children:
         direct: Whom the bare contestant asks.
         order: Of the group that they make, if they make one.
         first_is_dead: Whether the first shall go by the name of `dead`.
+        settings: Further fields of our model.
         wire: Their names and addresses, for who asks from another process.
     """
 
@@ -150,6 +151,7 @@ class Children:
     direct: BaseChatModel
     order: Order | None = None
     first_is_dead: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
     wire: tuple[tuple[str, str], ...] = ()
 
 
@@ -185,6 +187,22 @@ def instant_group(
         for at in range(count)
     )
     return Children(members, Instant(chunks=chunks), order=order)
+
+
+def limited(chunks: int, _url: Callable[[], str], **limits: Any) -> Children:
+    """Return two models of which the first has limits; ours without any is bare."""
+    first, second = (Instant(model=name, chunks=chunks) for name in ("first", "second"))
+    free = ReliableChatModel(models=[first, second])
+    return Children((Candidate(first, **limits), second), free)
+
+
+def in_conversations(
+    chunks: int, _url: Callable[[], str], *, count: int, order: Order
+) -> Children:
+    """Return a group with conversations; the same one that takes turns is bare."""
+    group = instant_group(chunks, _url, count=count, order=order)
+    turns = ReliableChatModel(models=[Group(group.models, order=order)])
+    return replace(group, direct=turns, settings={"sticky": "thread_id"})
 
 
 def openai(chunks: int, url: Callable[[], str]) -> Children:

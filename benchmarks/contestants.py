@@ -74,7 +74,7 @@ def _ours(**settings: Any) -> Callable[[Children], Runnable[Any, Any]]:
             models[0] = Candidate(models[0], name="dead")
         if children.order is not None:
             models = [Group(models, order=children.order)]
-        return ReliableChatModel(models=models, **settings)
+        return ReliableChatModel(models=models, **settings, **children.settings)
 
     return make
 

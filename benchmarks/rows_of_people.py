@@ -135,6 +135,52 @@ def _group(order: Order, count: int) -> Row:
 GROUPS = tuple(_group(order, count) for order in ORDERS for count in _MOST_FOR_GROUPS)
 
 
+# --- limits and conversations -----------------------------------------------------
+
+_MUCH: Final = 1_000_000_000
+"""More than any sample asks for, so that nobody is ever full."""
+
+
+def _limits(name: str, title: str, **limits: float) -> Row:
+    race = Race(
+        partial(children.limited, **limits),
+        works.calls,
+        Size(calls=100),
+        contestants=_PAIR,
+    )
+    title = f"`invoke` with {title}, beside ours without"
+    metrics = _added_microseconds(3)
+    return Row(f"limits-{name}", title, race, metrics, rounds=25)
+
+
+def _added_microseconds(most: float) -> tuple[Metric, ...]:
+    targets = {OURS: most}
+    metric = Metric(
+        name="per_call", unit="µs", per_unit=1e-6, shows="added", targets=targets
+    )
+    return (metric,)
+
+
+ROUTING = (
+    _limits("requests", "`rpm`", rpm=_MUCH),
+    _limits("at-once", "`max_parallel_requests`", max_parallel_requests=_MUCH),
+    _limits("tokens", "`tpm`", tpm=_MUCH),
+    Row(
+        "sticky-10",
+        "`invoke`, `sticky`, group of 10, beside the same taking turns",
+        Race(
+            partial(children.in_conversations, count=10, order="round_robin"),
+            works.calls,
+            Size(calls=100),
+            contestants=_PAIR,
+            view=views.Conversation,
+        ),
+        _added_microseconds(15),
+        rounds=25,
+    ),
+)
+
+
 # --- outages ----------------------------------------------------------------------
 
 OUTAGES = (
@@ -195,4 +241,4 @@ FLAT = (
     ),
 )
 
-ROWS_OF_PEOPLE: Final = (*TOOLS, *GROUPS, *OUTAGES, *FLAT)
+ROWS_OF_PEOPLE: Final = (*TOOLS, *GROUPS, *ROUTING, *OUTAGES, *FLAT)

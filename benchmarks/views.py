@@ -40,6 +40,16 @@ def with_tools(model: Model, *, count: int) -> Model:
 
 
 @dataclass(frozen=True)
+class Conversation:
+    """A model that is asked within one conversation."""
+
+    model: Model
+
+    def invoke(self, question: str) -> Any:
+        return self.model.invoke(question, {"configurable": {"thread_id": "42"}})
+
+
+@dataclass(frozen=True)
 class Middleware:
     """LangChain's own way to fall back in agents."""
 

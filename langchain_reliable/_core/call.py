@@ -88,6 +88,10 @@ SILENT_STREAM, SILENT_ANSWER = 5.0, 30.0
 which a connection that breaks counts as a time-out: a load balancer gave up waiting,
 and asking the same again would pay for the same silence again."""
 
+_POLITE: Final = 0.01
+"""Seconds by which a call that has just begun to wait for a limit lets others go first:
+there is no queue, and without this some would starve while new ones are served."""
+
 _UNTIL_ONE_ENDS = Wait(math.inf)
 
 _MIDDLE: Final = 0.5
@@ -154,7 +158,7 @@ class Call(Generic[T]):
         self._waited = 0.0
         self._waited_for_claims = 0.0
         self._waiting_for: object = None
-        if needs is not NO_NEEDS:
+        if needs.untagged or needs.misfits:
             self.trail.unsuited(needs)
         most = policy.max_attempts
         self._max_attempts = (
@@ -807,12 +811,7 @@ class Call(Generic[T]):
             return False
         if limit is not None and self._policy.fail_fast:
             return False
-        allowed = (
-            self._policy.max_last_wait
-            if self._queue.at_last_tier
-            else self._policy.max_retry_after
-        )
-        return self._waited + (until - self._idle_since) <= allowed
+        return self._waited_by(until) <= self._longest_wait
 
     def _exceeds_deadline(self, until: float) -> bool:
         return self._deadline is not None and until >= self._deadline
@@ -824,7 +823,18 @@ class Call(Generic[T]):
         if what != self._waiting_for:
             self._waiting_for = what
             self.trail.waiting(route, until - now, now, for_limit=limit is not None)
+        if limit is not None:  # the longest waiting looks first
+            until += _POLITE * max(1 - self._waited_by(until) / self._longest_wait, 0.0)
         return Wait(until)
+
+    def _waited_by(self, moment: float) -> float:
+        return self._waited + (moment - self._idle_since)
+
+    @property
+    def _longest_wait(self) -> float:
+        policy = self._policy
+        at_last = self._queue.at_last_tier
+        return policy.max_last_wait if at_last else policy.max_retry_after
 
     # --- the end ------------------------------------------------------------------
 

@@ -220,10 +220,9 @@ class CandidateQueue:
         if self._needs.sticky is None or len(tier.routes) == 1 or tier.is_fixed:
             return tier.routes
         if (known := self._sticky.get(at)) is None:
-            places = {route.place: route for route in tier.routes}
             order = self._needs.sticky(tier.routes[0].entry)
-            known = tuple([places[place] for place in order if place in places])
-            self._sticky[at] = known
+            routes = map(tier.by_place.get, order)
+            known = self._sticky[at] = tuple(filter(None, routes))
         return known
 
     def _of_tier(self, routes: tuple[Route, ...]) -> Iterator[Route]:

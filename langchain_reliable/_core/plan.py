@@ -118,9 +118,11 @@ def plan_of(
     made = []
     for one in tiers:
         routes = tuple(one)
-        turns = turns_of(routes[0].entry) if len(routes) > 1 else None
+        if len(routes) == 1:
+            made.append(Tier(routes))
+            continue
         by_place = {route.place: route for route in routes}
-        made.append(Tier(routes) if turns is None else Tier(routes, turns, by_place))
+        made.append(Tier(routes, turns_of(routes[0].entry), by_place))
     return Plan(made)
 
 
@@ -160,7 +162,7 @@ def with_tags(plan: Plan, tags: Collection[str]) -> Plan:
 def only_its_own(tier: Tier) -> Tier:
     """Return a tier that finds by their places only those that are left in it."""
     places = {route.place: route for route in tier.routes}
-    return tier._replace(by_place=places) if tier.turns is not None else tier
+    return tier._replace(by_place=places) if tier.by_place else tier
 
 
 def _from(plan: Plan, name: str) -> list[Tier]:

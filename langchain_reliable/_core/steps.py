@@ -107,7 +107,7 @@ class Tier(NamedTuple):
     Attributes:
         routes: A candidate alone, or the members of a group.
         turns: Says who is asked first, where that changes from call to call.
-        by_place: The routes by their place in the group, where turns are taken.
+        by_place: The routes of a group by their places.
         is_fixed: Whether the call says itself in which order to ask.
     """
 

@@ -225,12 +225,10 @@ class LoadBook:
         with self._lock:
             if self._has_ended(request):
                 return
-            if request.allowance is not None and request.booked is not None:
-                key, limits = request.allowance
-                wall, booked = (
-                    self._wall() if limits.budget is not None else 0.0,
-                    request.booked,
-                )
+            allowance, booked = request.allowance, request.booked
+            if allowance is not None and booked is not None:
+                key, limits = allowance
+                wall = self._wall() if limits.budget is not None else 0.0
                 state = self._limits.get(key, UNUSED)
                 self._limits[key] = settle(limits, state, booked, usage, now, wall)
 

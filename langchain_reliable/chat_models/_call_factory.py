@@ -218,22 +218,21 @@ class CallFactory:
         conversation: Any,
     ) -> CallNeeds:
         """Return what a call asks of its candidates, looking once at its messages."""
-        needs, kwargs = NO_NEEDS, request.kwargs
+        tokens, most, unfit, lacking, places = NO_NEEDS
         if plan.is_sized or plan.counts_tokens:
+            kwargs = request.kwargs
             content, most = scan(request.messages), max_tokens_among(kwargs)
-            needs = CallNeeds(content.likely_tokens, most)
+            if plan.counts_tokens:
+                tokens = content.likely_tokens
             if plan.is_sized:
                 tools = bool(kwargs.get("tools"))
                 unfit = misfits(plan, content, tools=tools, max_tokens=most)
-                needs = needs._replace(misfits=unfit)
         if options is not None and options.tags:
             wanted = set(options.tags)
             lacking = [one for one in declared.routes if not wanted <= one.tags]
-            needs = needs._replace(untagged=lacking)
         if conversation is not None:
             places = partial(self.router.sticky_places, sticky_value(conversation))
-            needs = needs._replace(sticky=places)
-        return needs
+        return CallNeeds(tokens, most, unfit, lacking, places)
 
     def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
         async_api = streams == "astream"

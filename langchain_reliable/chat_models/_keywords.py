@@ -43,6 +43,8 @@ def conversation_of(config: Mapping[str, Any] | None, key: str) -> Any:
 
 def child_keywords(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return call keywords without those meant for us."""
+    if kwargs.keys() <= _OURS:
+        return {}
     theirs = dict(kwargs)
     for name in _OURS:
         theirs.pop(name, None)

@@ -291,7 +291,8 @@ class LangChainInterface(ModelSettings):
         theirs = child_keywords(kwargs) if kwargs else kwargs
         if not (stop or options or theirs.keys() - _NOT_TOLD_BY_NAME):
             first = router.first_route
-            healthy = self.health.admission_if_healthy(first) is not None
+            # Long ago it was free, if it never failed: perhaps it was never asked.
+            healthy = self.health.available_at(first, 0.0) <= 0.0
             if healthy and (told := router.first_ls_params):
                 return told.copy()
         asked = theirs.pop("model", None)

@@ -166,7 +166,7 @@ class Router:
             )
         return orders
 
-    def sticky_places(self, value: str, entry: int) -> list[int]:
+    def sticky_places(self, value: str, entry: int) -> tuple[int, ...]:
         """Return the places of an entry's members in the order of a conversation."""
         return self._sticky_orders[entry].order(value)
 

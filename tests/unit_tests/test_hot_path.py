@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 import langchain_reliable
-from langchain_reliable import Hedge, ReliableChatModel, Timeline
+from langchain_reliable import Candidate, Group, Hedge, ReliableChatModel, Timeline
 from langchain_reliable.observers import CustomEventObserver
 
 HOUSE = str(Path(langchain_reliable.__file__).parent)
@@ -175,6 +175,70 @@ def test_a_healthy_invoke_costs_a_bounded_number_of_frames():
     with counted() as found:
         model.invoke("Hi")
     assert found["frames"] <= 102
+
+
+CONVERSATION = {"configurable": {"thread_id": "42"}}
+
+
+def frames_of(*models, config=None, **settings):
+    model = ReliableChatModel(models=models, **settings)
+    for _ in range(24):  # children and orders are made at first use
+        model.invoke("Hi", config)
+    with counted() as found:
+        model.invoke("Hi", config)
+    return found["frames"]
+
+
+def members(number, **settings):
+    return [Candidate(Instant(), name=f"m{at}", **settings) for at in range(number)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"tags": ("eu",)},
+        {"price": (1.0, 2.0)},
+        {"weight": 3},
+        {"limits_key": "account"},
+    ],
+    ids=lambda settings: next(iter(settings), "order"),
+)
+def test_what_a_group_does_not_use_costs_no_frame(settings):
+    plain = frames_of(Instant(), Instant())
+    assert frames_of(Group(members(10, **settings))) == plain
+
+
+@pytest.mark.parametrize(
+    ("limits", "most"),
+    [
+        pytest.param({"rpm": 1e9}, 9, id="requests"),
+        pytest.param({"max_parallel_requests": 9}, 9, id="at once"),
+        pytest.param({"tpm": 10**9}, 25, id="tokens"),
+    ],
+)
+def test_limits_cost_few_frames(limits, most):
+    plain = frames_of(Instant(), Instant())
+    limited = Candidate(Instant(), **limits)
+    assert frames_of(limited, Instant()) - plain <= most
+
+
+@pytest.mark.parametrize(
+    ("order", "most"),
+    [("round_robin", 11), ("weighted", 11), ("cheapest", 17), ("least_busy", 18)],
+)
+def test_an_order_costs_few_frames_however_many_members_there_are(order, most):
+    plain = frames_of(Instant(), Instant())
+    for number in (2, 10):
+        group = Group(members(number, price=(1.0, 2.0)), order=order)
+        assert frames_of(group) - plain <= most
+
+
+def test_a_conversation_that_is_known_costs_few_frames():
+    group = Group(members(10), order="round_robin")
+    turns = frames_of(group, config=CONVERSATION)
+    assert frames_of(group, config=CONVERSATION, sticky="thread_id") - turns <= 4
+    assert frames_of(group, sticky="thread_id") - turns <= 1  # of no conversation
 
 
 def tools(number):

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from math import log
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+_KEPT: Final = 4_096
+"""Conversations whose order is kept: most calls are not the first of theirs."""
+
+_PLACE: Final = itemgetter(1)
 
 _UNIT: Final = 2.0**-52
 """With 52 bits and a half, a number drawn is neither 0 nor rounded up to 1."""
@@ -32,6 +38,7 @@ class StickyOrder:
                 another member.
             weights: A positive weight for each.
         """
+        self._known: dict[str, tuple[int, ...]] = {}
         self._members: list[tuple[float, blake2b, int]] = []
         for place, (name, weight) in enumerate(zip(names, weights, strict=True)):
             data = name.encode("utf-8", "surrogatepass")
@@ -39,8 +46,15 @@ class StickyOrder:
             seeded = blake2b(b"%d:%s" % (len(data), data), digest_size=8)
             self._members.append((weight, seeded, place))
 
-    def order(self, value: str) -> list[int]:
+    def order(self, value: str) -> tuple[int, ...]:
         """Return the members' places, the home of a conversation first."""
+        if (known := self._known.get(value)) is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            known = self._known[value] = self._worked_out(value)
+        return known
+
+    def _worked_out(self, value: str) -> tuple[int, ...]:
         data = value.encode("utf-8", "surrogatepass")
         scored = []
         for weight, seeded, place in self._members:
@@ -49,7 +63,7 @@ class StickyOrder:
             drawn = int.from_bytes(digest.digest()) >> 12
             scored.append((weight / log((drawn + 0.5) * _UNIT), place))
         scored.sort()  # logarithms of fractions are negative: the lowest comes first
-        return [place for _, place in scored]
+        return tuple(map(_PLACE, scored))
 
     def pick(self, value: str, is_free: Callable[[int], bool]) -> int | None:
         """Return the first free member for a conversation; `None` if none is free."""
