@@ -109,18 +109,13 @@ def _socket_in(frame: FrameType | None) -> socket.socket | None:
         if module in _SHARED:
             return None
         if found is None and module in _WAITS:
-            found = _socket_of(frame.f_locals.get("self"))
+            owner = frame.f_locals.get("self")
+            values = getattr(owner, "__dict__", {})
+            near = (owner, values.get("_sock"), values.get("sock"))
+            found = next((one for one in near if isinstance(one, socket.socket)), None)
         if found is not None and module in _ONE_AT_A_TIME:
             return found
         frame = frame.f_back
-    return None
-
-
-def _socket_of(owner: object) -> socket.socket | None:
-    values = getattr(owner, "__dict__", {})
-    for one in (owner, values.get("_sock"), values.get("sock")):
-        if isinstance(one, socket.socket):
-            return one
     return None
 
 
