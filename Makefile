@@ -60,7 +60,8 @@ conformance: $(VENV)/.dev  ## The partner packages' own suites with the model wr
 	$(BIN)/python tests/conformance/run.py
 
 partners: $(PARTNERS)/.done  ## Every partner class at the simulator; writes docs/partners.md
-	$(PARTNERS)/bin/python -m pytest tests/partner_tests -q --partners-table=docs/partners.md
+	$(PARTNERS)/bin/python -m pytest tests/partner_tests \
+		tests/cassette_tests/test_partner_cassettes.py -q --partners-table=docs/partners.md
 
 docs: $(DOCS)/.done  ## Build the documentation as a site: site/index.html
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet

@@ -5,22 +5,26 @@ them and sleeps where nobody sees it; a client that waits longer than our limits
 a socket, and in sync a thread, that nobody listens to any more. The caller's objects
 are read and never changed.
 
-Where a class keeps these things stands in its row of `partners`. Two kinds of clients
+Where a class keeps these things stands in its row of `partners`. Three kinds of clients
 are known wherever they are found: those of the generator that OpenAI, Anthropic, Groq
-and others share (Stainless), and plain ones of httpx.
+and others share (Stainless), plain ones of httpx, and sessions of `requests`.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from copy import copy
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 from langchain_reliable._children.clients import bedrock
 from langchain_reliable._children.clients.copies import changed, without
+from langchain_reliable._children.clients.read_timeouts import shorter
+from langchain_reliable._children.clients.requests_sessions import quiet_session
 from langchain_reliable._children.clients.unlisted import (
     managed_by_fields,
     shortcomings,
@@ -79,6 +83,8 @@ def without_sdk_retries(
         made = changed(made, path, lambda one: watched(one) or one)
     for path in partner.stale:
         made = without(made, path)
+        with suppress(AttributeError):
+            attrgetter(path)(made)
     later = [name for name in partner.made_later if name not in made.__dict__]
     return _with_clients_later(made, later, read_timeout) if later else made
 
@@ -100,22 +106,6 @@ def request_keywords(
 
 def _always(value: object, _: object) -> object:
     return value
-
-
-def shorter(own: Any, seconds: float) -> Any:
-    """Return a time-out whose wait for bytes lasts no longer than this.
-
-    Args:
-        own: A number, `None` for none, httpx's or httpx2's object, or the pair of
-            connect and read that `requests` takes.
-        seconds: The longest wait.
-    """
-    if hasattr(own, "read"):
-        read = min(own.read, seconds) if own.read is not None else seconds
-        return type(own)(**{**own.as_dict(), "read": read})
-    if isinstance(own, tuple):
-        return (*own[:-1], shorter(own[-1], seconds))
-    return min(own, seconds) if isinstance(own, (int, float)) else seconds
 
 
 # --- clients ------------------------------------------------------------------------
@@ -169,7 +159,7 @@ def _quiet(value: Any, read_timeout: float | None) -> Any:
         made = watched(value) or copy(value)  # it shares the connections
         made.timeout = shorter(value.timeout, read_timeout)
         return made
-    return None
+    return quiet_session(value, read_timeout)
 
 
 def _with_clients_later(

@@ -189,8 +189,7 @@ def take(
         return held
     in_flight, requests_until, minute, *seen = state
     if limits.rpm is not None:
-        if requests_until < now:
-            requests_until = now
+        requests_until = max(requests_until, now)
         requests_until += limits.request_interval
     if limits.tpm is not None:
         minute = booked(minute, limits.tpm, booking, now)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from langchain_core.outputs import ChatGenerationChunk
 
-    from langchain_reliable._runtime.socket_shutdown import SocketShutdown
+    from langchain_reliable._runtime.sockets.shutdown import SocketShutdown
 
     Chunks = Iterable[ChatGenerationChunk]
 

@@ -18,6 +18,10 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from langchain_reliable._runtime.sockets.left_behind import (
+    WorkingThread,
+    leave_behind,
+)
 from langchain_reliable._runtime.worker_threads import in_a_thread
 
 if TYPE_CHECKING:
@@ -52,13 +56,17 @@ class OwnThreads:
     async def call(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
         """Return what a function returns in a thread, in the caller's context.
 
-        A caller that goes away leaves the thread behind, until its client gives up.
+        A caller that goes away leaves the thread behind, and what it reads is ended.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         work = partial(copy_context().run, function, *args, **kwargs)
-        self._start(partial(_work, loop, future, work))
-        return await future
+        thread = WorkingThread()
+        self._start(partial(_work, loop, future, thread, work))
+        try:
+            return await future
+        finally:
+            leave_behind(thread)  # nothing to do where it has ended
 
     async def stream(
         self, open_: Callable[..., Iterable[T]], /, *args: Any, **kwargs: Any
@@ -102,10 +110,13 @@ class OwnThreads:
 def _work(
     loop: asyncio.AbstractEventLoop,
     future: asyncio.Future[Any],
+    thread: WorkingThread,
     work: Callable[[], Any],
 ) -> None:
     """Work, and tell the loop what came of it; nothing if nobody waits any more."""
+    thread.begin()
     if future.cancelled():
+        thread.end()
         return
     try:
         settle = partial(future.set_result, work())
@@ -113,6 +124,8 @@ def _work(
         settle = partial(future.set_exception, RuntimeError(str(error)))
     except BaseException as error:  # noqa: BLE001 - raised where it is awaited
         settle = partial(future.set_exception, error)
+    finally:
+        thread.end()
     with suppress(RuntimeError):  # the loop is closed
         loop.call_soon_threadsafe(_settled, future, settle)
 

@@ -2,8 +2,8 @@
 
 Nothing can interrupt a thread that waits for a child. So the child runs in a daemon
 thread; when a wait lasts too long the caller goes on and the thread is left behind. The
-socket that it reads from is then shut down, which ends it at once. Where the socket is
-not known, it stops at its next chunk, or at its client's own read time-out.
+socket that it reads from is then shut down, which ends it at once. Where it waits for
+something else, it stops at its next chunk, or when its client gives up.
 
 A stream is opened in the thread up to its commit, so that what is held back wakes
 nobody. What comes then is handed over chunk by chunk, or, once nothing is limited any
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from langchain_reliable._runtime.channel import _LOOK_AGAIN, READ_AHEAD, Channel, _Ended
 from langchain_reliable._runtime.peek import snapshot
 from langchain_reliable._runtime.race_threads import GivenUpError
-from langchain_reliable._runtime.socket_shutdown import SocketShutdown
+from langchain_reliable._runtime.sockets.shutdown import SocketShutdown
 from langchain_reliable._runtime.worker_threads import in_a_thread
 from langchain_reliable.errors import TimeLimitExceeded, TooManyAbandonedThreads
 
@@ -265,7 +265,8 @@ def _look(channel: Channel, clock: Clock, timer: AttemptTimer) -> None:
 def _work(channel: Channel, go: Callable[[], None]) -> None:
     channel.sockets.begin()
     try:
-        go()
+        if not channel.abandoned:  # while the thread was starting
+            go()
     except BaseException as error:  # noqa: BLE001 - handed over, raised there
         channel.out.put(_Ended(error))
     finally:

@@ -36,7 +36,7 @@ _KEPT_OF_REQUESTS: Final = frozenset(
 ) - {"openai-organization", "openai-project"}
 _KEPT_OF_RESPONSES: Final = re.compile(
     r"content-(type|encoding)|retry-after(-ms)?|x-should-retry|(x-)?request-id"
-    r"|(x|anthropic)-ratelimit-.*"
+    r"|(x|anthropic)-ratelimit-.*|x-amzn-errortype"
 )
 """Headers that mean something to a client. A list of what stays is safer than one of
 what goes, and a cassette recorded anew on another machine stays the same."""
@@ -59,6 +59,7 @@ def _asked(request: Request) -> tuple[object, bool]:
 def trimmed_request(request: Request) -> Request:
     """Take off a request what differs from run to run."""
     request.uri = _LOOPBACK.sub(SIMULATOR, request.uri)
+    request.method = request.method.upper()  # aiohttp's are as they were written
     request.headers = {
         name: value
         for name, value in request.headers.items()

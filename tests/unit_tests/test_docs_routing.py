@@ -194,8 +194,10 @@ def minute_drawn(x, y, minute, story, scale):
 
 def table(stories):
     lines = [
-        "| | 429s met | calls lost | half of the answers within | 99 of 100 within "
-        "| cache warm |",
+        (
+            "| | 429s met | calls lost | half of the answers within | 99 of 100 within "
+            "| cache warm |"
+        ),
         "| --- | --- | --- | --- | --- | --- |",
     ]
     lines += [

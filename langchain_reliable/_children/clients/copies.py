@@ -38,7 +38,8 @@ def changed(owner: T, path: str, change: Callable[[Any], Any]) -> T:
     if rest and old is None:
         return owner
     new = changed(old, rest, change) if rest else change(old)
-    if new is old or _same(new, old):
+    plain = type(new) is type(old) and isinstance(new, (int, float))
+    if new is old or (plain and new == old):  # 0 is not False
         return owner
     made: Any = _copied(owner)
     if isinstance(made, dict):
@@ -60,11 +61,6 @@ def without(owner: T, path: str) -> T:
     made = _copied(owner)
     made.__dict__.pop(name, None)
     return made
-
-
-def _same(new: object, old: object) -> bool:
-    """Return whether two plain values are one (`0 == False`, so types count too)."""
-    return type(new) is type(old) and isinstance(new, (int, float)) and new == old
 
 
 def _values(owner: object) -> dict[str, Any]:

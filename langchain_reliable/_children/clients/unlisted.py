@@ -11,6 +11,8 @@ import sys
 from inspect import ismodule
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_reliable._children.clients.requests_sessions import SESSION
+from langchain_reliable._children.partners import names_of
 from langchain_reliable._children.rebuild import rebuilt
 
 if TYPE_CHECKING:
@@ -28,8 +30,15 @@ _TRANSPORTS: Final = frozenset(
     {"requests", "httpx", "httpx2", "aiohttp", "urllib3", "boto3", "http.client"}
 )
 
+_READ_BY: Final = frozenset({"boto3", "botocore", "http", "urllib3"})
+"""Packages beneath whose clients a read is ended from outside, when a limit is over."""
+
 _NO_TIMEOUT: Final = (
     "a socket that falls silent outlives our time limits; give it a time-out of its own"
+)
+_NO_ANSWER: Final = (
+    "a whole answer that never comes is waited for in sync, unless answer_timeout or "
+    "attempt_timeout is a number; give it a time-out of its own"
 )
 _MAY_RETRY: Final = (
     "whether its client retries by itself can't be told; if it does, turn that off"
@@ -71,11 +80,17 @@ def shortcomings(model: BaseChatModel, *, reached: bool) -> str:
     """
     if type(model).__module__.partition(".")[0] == "langchain_reliable":
         return ""
-    strange, lacks = any(_strangers(model)), []
-    waits = not reached and not any(_seconds(model))
-    if waits and (strange or _uses_a_transport(model)):
-        lacks.append(_NO_TIMEOUT)
-    if strange and "max_retries" not in type(model).model_fields:
+    strangers, lacks = list(_strangers(model)), []
+    module = sys.modules.get(type(model).__module__)
+    named = vars(module).values() if module else ()
+    transports = {one.__name__ for one in named if ismodule(one)}
+    if not reached and not any(_seconds(model)):
+        packages = {type(one).__module__.partition(".")[0] for one in strangers}
+        if packages - _READ_BY:
+            lacks.append(_NO_TIMEOUT)
+        elif packages or transports & _TRANSPORTS:
+            lacks.append(_NO_ANSWER)
+    if strangers and "max_retries" not in type(model).model_fields:
         lacks.append(_MAY_RETRY)
     return "; ".join(lacks)
 
@@ -95,18 +110,8 @@ def _strangers(model: BaseChatModel) -> Iterator[object]:
     ):
         kind = type(value)
         known = kind.__module__.partition(".")[0] in ("httpx", "httpx2")
+        known = known or SESSION in names_of(kind)
         stainless = hasattr(value, "with_options") or ".resources." in kind.__module__
         named = kind.__name__.lower().endswith(("client", "session"))
         if named and not known and not stainless:
             yield value
-
-
-def _uses_a_transport(model: BaseChatModel) -> bool:
-    """Return whether the module of its class has imported something that connects."""
-    module = sys.modules.get(type(model).__module__)
-    found = (
-        {one.__name__ for one in vars(module).values() if ismodule(one)}
-        if module
-        else set()
-    )
-    return not found.isdisjoint(_TRANSPORTS)

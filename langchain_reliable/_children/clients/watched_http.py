@@ -15,12 +15,12 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._children.partners import names_of
-from langchain_reliable._runtime.socket_shutdown import attempt_here
+from langchain_reliable._runtime.sockets.shutdown import attempt_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from langchain_reliable._runtime.socket_shutdown import HeldSocket, SocketShutdown
+    from langchain_reliable._runtime.sockets.shutdown import HeldSocket, SocketShutdown
 
 _MARGIN = 1.0
 """Seconds by which a request outlasts our limit, so that ours is the one told."""

@@ -1,9 +1,9 @@
-"""Ending what another thread reads: its socket is shut down from outside.
+"""The sockets of one attempt, as views of HTTP clients tell them.
 
-Nothing interrupts a thread that reads from a socket, and a server that only pings keeps
-one for ever. Shutting the socket down wakes the reader at once; closing it would not,
-and would free a descriptor that the next connection of another call is given. So a
-response is closed only by the thread that reads it.
+A server that only pings keeps the thread that reads from it for ever. Shutting the
+socket down wakes the reader at once; closing it would not, and would free a descriptor
+that the next connection of another call is given. So a response is closed only by the
+thread that reads it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,11 @@ import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
+
+from langchain_reliable._runtime.sockets.left_behind import (
+    WorkingThread,
+    leave_behind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +35,7 @@ class SocketShutdown:
         shut: Whether nobody waits for the answer any more.
     """
 
-    __slots__ = ("_clock", "_find", "_lock", "_sockets", "_timer", "shut")
+    __slots__ = ("_clock", "_find", "_lock", "_sockets", "_thread", "_timer", "shut")
 
     def __init__(self, timer: AttemptTimer, clock: Clock) -> None:
         """Begin without a socket.
@@ -45,6 +50,7 @@ class SocketShutdown:
         self._find: Callable[[], socket.socket | None] | None = None
         self._lock = threading.RLock()  # a finalizer may come in between
         self._sockets: list[HeldSocket] = []
+        self._thread = WorkingThread()
 
     def time_left(self) -> float | None:
         """Return for how many seconds somebody waits yet; `None` for any number."""
@@ -79,14 +85,18 @@ class SocketShutdown:
                 held = HeldSocket(sock, self._lock)
                 held.shut_down()
                 held.release()
+        leave_behind(self._thread)
 
     def begin(self) -> None:
         """Take note that this thread works for the attempt."""
         _here.attempt = self
+        self._thread.begin()
+        if self.shut:  # while the thread was starting
+            leave_behind(self._thread)
 
-    @staticmethod
-    def end() -> None:
+    def end(self) -> None:
         """Take note that it does so no longer."""
+        self._thread.end()
         _here.attempt = None
 
 

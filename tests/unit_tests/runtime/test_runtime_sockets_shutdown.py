@@ -12,7 +12,7 @@ import pytest
 from langchain_reliable._children.clients.watched_http import watched
 from langchain_reliable._core.timeouts import NO_TIMEOUTS, AttemptTimer, Timeouts
 from langchain_reliable._runtime.clock import SystemClock
-from langchain_reliable._runtime.socket_shutdown import SocketShutdown, attempt_here
+from langchain_reliable._runtime.sockets.shutdown import SocketShutdown, attempt_here
 
 CLOCK = SystemClock()
 
