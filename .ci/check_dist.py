@@ -16,17 +16,27 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
-NEEDED = (
-    "README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE Makefile pyproject.toml "
-    "mkdocs.yml docs/index.md notebooks/quickstart.ipynb tests/conftest.py "
-    "langchain_reliable/py.typed .ci/constraints.txt"
-).split()
+NEEDED = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "LICENSE",
+    "Makefile",
+    "pyproject.toml",
+    "mkdocs.yml",
+    "docs/index.md",
+    "notebooks/quickstart.ipynb",
+    "tests/conftest.py",
+    "langchain_reliable/py.typed",
+    ".ci/constraints.txt",
+]
 WRITTEN = {"PKG-INFO"}
 
 
 def tracked() -> set[str]:
     """Return the files that git knows."""
-    listed = subprocess.run(  # noqa: S603 - no one else's words
+    listed = subprocess.run(
         ["git", "ls-files", "-z"],  # noqa: S607 - the git of this machine
         cwd=ROOT,
         capture_output=True,
@@ -59,7 +69,10 @@ def complaints() -> list[str]:
     of_wheel = {name for name in wheel if ".dist-info/" not in name}
     return [
         *(f"not in the archive: {one}" for one in sorted({*NEEDED, *tests} - archive)),
-        *(f"a stray in the archive: {one}" for one in sorted(archive - known - WRITTEN)),
+        *(
+            f"a stray in the archive: {one}"
+            for one in sorted(archive - known - WRITTEN)
+        ),
         *(f"not in the wheel: {one}" for one in sorted(package - of_wheel)),
         *(f"a stray in the wheel: {one}" for one in sorted(of_wheel - package)),
     ]

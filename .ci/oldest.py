@@ -19,7 +19,10 @@ def oldest() -> dict[str, str]:
     written = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(written)["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(one for name in EXTRAS for one in extras[name])]
+    wanted = [
+        *project["dependencies"],
+        *(one for name in EXTRAS for one in extras[name]),
+    ]
     return dict(re.match(r"([\w.-]+)>=([\w.]+)", one).groups() for one in wanted)
 
 

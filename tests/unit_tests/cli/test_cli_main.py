@@ -232,7 +232,9 @@ def test_a_question_is_answered_by_the_first_that_can(capsys, sim):
     assert "quota exhausted" in out
     assert out.count("Because of the moon.") == 1
     assert "served by claude-b, 2 attempts, first token at" in out
-    assert err == "asking gpt-a ...\nasking claude-b ...\n"  # before each was waited for
+    assert (
+        err == "asking gpt-a ...\nasking claude-b ...\n"
+    )  # before each was waited for
 
 
 def test_without_langchain_the_two_families_still_open(capsys, sim, monkeypatch):
