@@ -13,9 +13,13 @@ PARTNER_CONSTRAINTS ?= $(and $(CONSTRAINTS),.ci/constraints-partners.txt)
 WORKERS ?= --numprocesses=auto --maxprocesses=4 --dist=worksteal
 # The site is built in a place of its own.
 DOCS ?= .venv-docs
+# A part of the tests: `make test TESTS="tests/unit_tests/core -x"`.
+TESTS ?=
+# What the lower bounds are tested with: all but what is about the tools themselves.
+OLDEST_TESTS ?= tests/unit_tests tests/behavior_tests tests/langchain_tests tests/integration_tests
 
 .PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
-	conformance partners docs compare limits notebooks newest sdist lock clean
+	conformance partners docs compare limits notebooks newest oldest sdist lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -24,7 +28,7 @@ demo: $(VENV)/.demo  ## See failover live in the terminal, without keys or netwo
 	@$(BIN)/langchain-reliable demo
 
 test: $(VENV)/.dev  ## Run all tests: cassettes replayed, public sockets blocked
-	$(BIN)/python -m pytest $(WORKERS)
+	$(BIN)/python -m pytest $(WORKERS) $(TESTS)
 
 coverage: $(VENV)/.dev  ## The same, and which lines no test reaches (half as long again)
 	$(BIN)/python -m pytest $(WORKERS) --cov --cov-report=term
@@ -78,15 +82,27 @@ notebooks: $(VENV)/.dev  ## Execute the notebooks and keep their outputs
 newest:  ## The tests with the newest releases of everything, in a place of their own
 	$(MAKE) test VENV=.venv-newest CONSTRAINTS=
 
-sdist: $(VENV)/.dev  ## Build what would be published, into dist/
-	$(PIP) install --quiet build
-	$(BIN)/python -m build
+oldest: .venv-oldest.txt  ## The tests with the oldest versions that pyproject.toml allows
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=$< TESTS="$(OLDEST_TESTS)"
+
+sdist: .venv-sdist/.done  ## Build what would be published, into dist/, and try it
+	rm -rf dist
+	.venv-sdist/bin/python -m build --quiet
+	.venv-sdist/bin/python .ci/check_dist.py
 
 lock: newest  ## If those pass: make them the versions that are installed from now on
 	.venv-newest/bin/python -m pip freeze --exclude-editable > .ci/constraints.txt
 
 clean:  ## Remove the environment and caches
-	rm -rf $(VENV) .venv-newest .venv-litellm .venv-partners $(DOCS) site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .venv-newest .venv-oldest* .venv-sdist .venv-litellm $(PARTNERS) $(DOCS) site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+
+.venv-oldest.txt: pyproject.toml .ci/oldest.py
+	$(PYTHON) .ci/oldest.py > $@
+
+.venv-sdist/.done:
+	$(PYTHON) -m venv .venv-sdist
+	.venv-sdist/bin/python -m pip --disable-pip-version-check install --quiet build
+	touch $@
 
 .venv-litellm:  ## LiteLLM's Router, for `make bench` to measure beside us
 	$(PYTHON) -m venv $@

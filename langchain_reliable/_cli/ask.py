@@ -53,7 +53,7 @@ def ask(question: str, options: argparse.Namespace, *, plain: bool = False) -> i
     models: Any = [opened_for_call(name) for name in names]
     if models and all(isinstance(model, KeylessModel) for model in models):
         raise NotReady(models[0].why)
-    with open_screen(plain=plain) as screen:
+    with open_screen(plain=plain, aside=True) as screen:
         show = CallView(screen)
         if written is None:
             model = ReliableChatModel(models=models, observers=(show,))

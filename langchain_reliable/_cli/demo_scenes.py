@@ -39,13 +39,13 @@ class DemoTiming:
         between: Between two scenes.
     """
 
-    thinks: float = 0.4
-    piece: float = 0.022
-    silence: float = 0.2
-    retry_after: float = 0.8
-    patience: float = 1.2
-    backoff: float = 0.5
-    between: float = 0.5
+    thinks: float = 0.3
+    piece: float = 0.016
+    silence: float = 0.15
+    retry_after: float = 0.7
+    patience: float = 1.0
+    backoff: float = 0.4
+    between: float = 0.4
 
 
 FAST: Final = DemoTiming(

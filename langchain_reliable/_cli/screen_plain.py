@@ -23,9 +23,15 @@ class PlainScreen:
         Mark.SPEAKS: "speaks",
     }
 
-    def __init__(self, stream: TextIO) -> None:
-        """Write to a stream; lines are folded if it is a terminal."""
+    def __init__(self, stream: TextIO, aside: TextIO | None = None) -> None:
+        """Write to a stream; lines are folded if it is a terminal.
+
+        Args:
+            stream: What has happened is written here.
+            aside: Who is waited for is written here, if anywhere.
+        """
         self._stream = stream
+        self._aside = aside
         self._width = columns() if stream.isatty() else None
         self._who = 0
         self._answer: Folded | None = None
@@ -67,7 +73,11 @@ class PlainScreen:
         """Say nothing: lines are for what has happened."""
 
     def asks(self, who: str, nth: int) -> None:
-        """Say nothing: lines are for what has happened."""
+        """Give a sign of life; lines are for what has happened."""
+        if self._aside is not None:
+            again = f" again (attempt {nth})" if nth > 1 else ""
+            self._aside.write(f"asking {printable(who)}{again} ...\n")
+            self._aside.flush()
 
     def waits(self, who: str, seconds: float) -> None:
         """Say that a wait begins."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import types
 import warnings
 from pathlib import Path
 
+import httpx
 import pytest
 from langchain_openai.chat_models import _client_utils as caches
 
 from langchain_reliable.testing import (
     content_then_cut,
+    content_then_stall,
     error_status,
     role_then_cut,
     says,
@@ -28,14 +31,12 @@ CALLS = says(calls=[tool_call("weather", city="Oslo")])
 
 WORLDS = {
     "chat_product": ({GPT: [role_then_cut()], CLAUDE: [BLUE]}, "Air scatters blue."),
-    "fastapi_sse": (
-        {GPT: [error_status(503)], "gpt-5.4-mini": [BLUE]},
-        'event: token\ndata: {"text": "Air',
-    ),
     "chat_page": (
         {GPT: [content_then_cut(BLUE, after=1)], CLAUDE: [says("Because.")]},
-        "claude-sonnet-5 answers in its place)\nin the end: Because.",
+        "claude-sonnet-5 answers in its place)
+in the end: Because.",
     ),
+    "fastapi_sse": ({}, ""),  # an application: it is asked below
     "agent": (
         {GPT: [CALLS, error_status(503)], CLAUDE: [says("Sunny."), says("A hat.")]},
         "claude-sonnet-5 said: A hat.",
@@ -91,21 +92,69 @@ def test_a_recipe_runs(page, providers, in_no_time, capsys):
     assert seen in capsys.readouterr().out
 
 
-def test_a_browser_is_told_of_an_answer_that_broke_off(providers, in_no_time):
+@pytest.fixture
+def application(providers, in_no_time):
+    pytest.importorskip("fastapi")
+    page = (RECIPES / "fastapi_sse.md").read_text("utf-8")
+    [program] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    module = types.ModuleType("app")
+    exec(compile(program, "app.py", "exec"), module.__dict__)  # noqa: S102 - our own page
+    return module
+
+
+def events_told(application):
+    """Ask as a browser does, and return what it is told."""
+
+    async def asked():
+        transport = httpx.ASGITransport(application.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as one:
+            return await one.get("/chat", params={"question": "?"})
+
+    answer = asyncio.run(asked())
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    return answer.text.split("\n\n")[:-1]
+
+
+def test_a_browser_is_told_word_by_word_who_ever_answers(providers, application):
+    providers.script(GPT, error_status(503))
+    providers.script("gpt-5.4-mini", BLUE)
+    *words, last = events_told(application)
+    assert words[0].startswith('event: token\ndata: {"text": "Air')
+    assert last == "event: done\ndata: {}"
+
+
+def test_a_browser_is_told_of_an_answer_that_broke_off(providers, application):
     providers.script(GPT, content_then_cut(BLUE, after=1))
-    [program] = re.findall(
-        r"```python\n(.*?)```",
-        (RECIPES / "fastapi_sse.md").read_text("utf-8"),
-        re.DOTALL,
-    )
-    namespace: dict[str, object] = {}
-    exec(program.replace("asyncio.run(main())", ""), namespace)  # noqa: S102 - our own page
-    answer = namespace["answer"]
-
-    async def told():
-        return [event async for event in answer("?")]
-
-    *_, last = asyncio.run(told())
+    *_, last = events_told(application)
     assert last == (
-        'event: interrupted\ndata: {"kind": "connection", "served_by": "gpt-5.4"}\n\n'
+        'event: interrupted\ndata: {"kind": "connection", "served_by": "gpt-5.4"}'
     )
+
+
+def test_when_the_browser_leaves_the_provider_is_left_as_well(providers, application):
+    providers.script(GPT, content_then_stall(BLUE, after=1))
+
+    async def left():
+        heard = asyncio.Event()
+
+        async def receive():
+            await heard.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            if message.get("body"):
+                heard.set()
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/chat",
+            "query_string": b"question=?",
+            "headers": [],
+        }
+        await application.app(scope, receive, send)
+
+    asyncio.run(left())
+    providers.wait_closed()
+    assert providers.count() == 1
+    assert not any(one.failures for one in application.model.health.snapshot())

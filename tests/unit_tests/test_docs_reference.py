@@ -26,8 +26,45 @@ PAGES = {
 MODULES = {
     "events": ("Events", events),
     "observers": ("Observers", observers),
-    "testing": ("Testing", testing),
 }
+TESTING = {
+    "A model that follows a script": (
+        "ScriptedChatModel",
+        "ScriptEntry",
+        "Turn",
+        "fails",
+        "stalls",
+        "streams",
+        "metadata_chunks",
+        "Gate",
+        "Pause",
+        "Timepiece",
+        "ScriptRecord",
+        "ScriptedRequest",
+        "Binding",
+    ),
+    "What is answered": (
+        "says",
+        "refuses",
+        "says_nothing",
+        "tool_call",
+        "Answer",
+        "ToolCall",
+        "Usage",
+    ),
+    "A server that speaks the providers' APIs": (
+        "simulator",
+        "Simulator",
+        "SimulatedRequest",
+        "Reply",
+        "Fault",
+        "ErrorReply",
+        "Trouble",
+    ),
+    "Faults put into real models": ("inject", "Faults"),
+}
+"""What is used first comes first; all other names are faults of the simulator."""
+FAULTS = "Faults of the server"
 OPTIONS = dict.fromkeys(
     ("ReliableChatModel", "Candidate", "Group"),
     "    options:\n      inherited_members: true\n",  # their fields
@@ -41,13 +78,16 @@ def home_of(thing, module):
     return defined if own else module.__name__
 
 
-def entries(module, names):
+def entries(module, names, level=2):
     for name in names:
         thing = getattr(module, name)
         home = home_of(thing, module)
         if not (inspect.isclass(thing) or inspect.isfunction(thing)):
             home = {"PROPAGATE": "langchain_reliable.failures"}.get(name, home)
-        yield f"::: {home}.{name}\n{OPTIONS.get(name, '')}"
+        options = OPTIONS.get(name, "")
+        if level != 2:
+            options = f"    options:\n      heading_level: {level}\n"
+        yield f"::: {home}.{name}\n{options}"
 
 
 def own_names(module):
@@ -79,6 +119,16 @@ def placed():
         yield page, title, lines
     for page, (title, module) in MODULES.items():
         yield page, title, list(entries(module, own_names(module)))
+    yield "testing", "Testing", list(in_sections())
+
+
+def in_sections():
+    """Return the page of the test doubles, which are many, by what they are for."""
+    taken = {name for names in TESTING.values() for name in names}
+    rest = tuple(name for name in testing.__all__ if name not in taken)
+    for title, names in {**TESTING, FAULTS: rest}.items():
+        yield f"## {title}\n"
+        yield from entries(testing, names, level=3)
 
 
 def written(title, lines):
