@@ -8,6 +8,7 @@ test lists them.) They stand on the lowest floor because every folder needs some
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.language_models._utils import (
@@ -24,7 +25,7 @@ from langchain_core.tracers._streaming import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextvars import ContextVar
     from uuid import UUID
 
@@ -49,19 +50,23 @@ UNHEARD_TAG: Final = "nostream"
 of the summarization middleware (seen in langgraph 1.2.24, langchain 1.5.2)."""
 
 
-def context_handlers() -> Iterator[ContextVar[Any]]:
-    """Yield the variables in which `with` blocks keep handlers that hear every run."""
-    from langchain_core.tracers import context  # noqa: PLC0415 - slow to import
-
-    for variable, *_ in context._configure_hooks:  # noqa: SLF001 - see above
-        yield variable
+def context_handlers() -> list[ContextVar[Any]]:
+    """Return the variables in which `with` blocks keep handlers that hear every run."""
+    context = _contexts()
+    return [hook[0] for hook in context._configure_hooks]  # noqa: SLF001 - see above
 
 
 def langsmith_is_on() -> bool:
     """Return whether settings or a `with` block ask for LangSmith's tracer."""
+    context = _contexts()
+    return bool(context._tracing_v2_is_enabled())  # noqa: SLF001 - see above
+
+
+@cache  # each stream asks for it
+def _contexts() -> Any:
     from langchain_core.tracers import context  # noqa: PLC0415 - slow to import
 
-    return bool(context._tracing_v2_is_enabled())  # noqa: SLF001 - see above
+    return context
 
 
 def is_of_graph(handler: object) -> bool:

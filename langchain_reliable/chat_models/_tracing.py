@@ -11,7 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import (
+    ensure_config,
+    var_child_runnable_config,
+)
 
 from langchain_reliable._text.langchain_private import (
     context_handlers,
@@ -91,7 +94,9 @@ def traced_stream(
     Returns:
         The config to go on with, and the run if somebody keeps it.
     """
-    given = ensure_config(config)
+    given: RunnableConfig = {}  # mostly there is none, and filling one in takes time
+    if config is not None or var_child_runnable_config.get() is not None:
+        given = ensure_config(config)
     callbacks = given.get("callbacks")
     known = getattr(callbacks, "handlers", callbacks)
     if not (known or own or _is_traced_by_context()):
@@ -110,8 +115,10 @@ def traced_stream(
 
 def _is_traced_by_context() -> bool:
     """Return whether LangSmith's settings or a `with` block ask for a tracer."""
-    heard = (variable.get() for variable in context_handlers())
-    return any(one is not None for one in heard) or langsmith_is_on()
+    for variable in context_handlers():
+        if variable.get() is not None:
+            return True
+    return langsmith_is_on()
 
 
 def _tracers_among(handlers: Iterable[Any]) -> tuple[Any, ...]:
