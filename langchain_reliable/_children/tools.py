@@ -6,8 +6,8 @@ import inspect
 import logging
 import re
 from copy import deepcopy
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter, is_
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableBinding
@@ -19,11 +19,9 @@ from langchain_reliable._text.log_once import LogOnce
 from langchain_reliable.errors import ToolsNotSupported
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from langchain_reliable._children.partners import Family
-
-    _Kept = tuple[list[Any], list[Any], dict[str, Any]]
 
 logger = logging.getLogger("langchain_reliable")
 
@@ -48,7 +46,7 @@ _GOOGLE_TOOLS = frozenset(
 )
 """Keys that are Gemini's built-in tools (langchain-google-genai 4.4.3)."""
 
-_LOOK = attrgetter("description", "args_schema")
+_DESCRIPTION, _SCHEMA = attrgetter("description"), attrgetter("args_schema")
 
 _MOST_KEPT = 16
 """Sets of tools that are kept in a child's own form."""
@@ -109,20 +107,40 @@ def bind_for_child(model: BaseChatModel, kwargs: Mapping[str, Any]) -> dict[str,
         raise ToolsNotSupported(type(model).__name__) from error
 
 
+class _Binding(NamedTuple):
+    """Tools in a child's own form.
+
+    Attributes:
+        tools: The tools as they were bound.
+        settings: What went along, as it was then.
+        given: The tools as the user gave them.
+        looks: What these looked like then.
+        bound: The call keywords that they came to.
+    """
+
+    tools: list[Any]
+    settings: dict[str, Any]
+    given: list[Any]
+    looks: list[Any]
+    bound: dict[str, Any]
+
+
 class ToolBinder:
     """Binds tools for one child, and keeps the latest as long as they do not change.
 
     Converting a hundred tools takes twenty times as long as a whole call without them.
+    Mostly the very same ones come again; then no more is done than to look at each.
     """
 
-    __slots__ = ("_kept", "_model", "_settings")
+    __slots__ = ("_kept", "_latest", "_model", "_settings")
 
     def __init__(self, model: BaseChatModel) -> None:
         """Find out what the child's `bind_tools` takes."""
         self._model = model
         named = set(inspect.signature(model.bind_tools).parameters) - {"tools"}
         self._settings = named | partner_of(model).unknown_settings
-        self._kept: dict[Hashable, _Kept] = {}
+        self._kept: dict[Hashable, _Binding] = {}
+        self._latest: _Binding | None = None
 
     def bound(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return call keywords in which the tools are in the child's own form.
@@ -132,40 +150,51 @@ class ToolBinder:
         """
         if not (tools := kwargs.get("tools")):
             return bind_for_child(self._model, kwargs)
-        given = [one.original if type(one) is PortableTool else one for one in tools]
         names = sorted(self._settings & kwargs.keys())
         settings = {name: kwargs[name] for name in names}
-        ids = tuple(map(id, given))
+        known = self._latest
+        if (
+            known is None
+            or len(known.tools) != len(tools)
+            or not all(map(is_, known.tools, tools))
+            or known.settings != settings
+            or known.looks != _looks_of(known.given)
+        ):
+            known = self._latest = self._binding(tools, settings)
+        rest = {n: v for n, v in kwargs.items() if n != "tools" and n not in names}
+        return {**known.bound, **rest}
+
+    def _binding(self, tools: Sequence[Any], settings: dict[str, Any]) -> _Binding:
+        """Return what tools are bound to, if need be anew."""
+        given = [one.original if type(one) is PortableTool else one for one in tools]
         said: Any = tuple(settings.items())
         try:
             hash(said)
         except TypeError:
             said = spelled(settings, lambda value: f"object {id(value)}")
-        key = ids, said
+        key = tuple(map(id, given)), said
         looks = _looks_of(given)
         known = self._kept.get(key)
-        if known is None or known[1] != looks:
+        if known is None or known.looks != looks:
             bound = bind_for_child(self._model, {"tools": tools, **settings})
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             # Objects are kept with their ids, so that none of these comes again.
-            known = [given, settings], list(map(_snapshot, looks)), bound
+            known = _Binding([], settings, given, _as_now(looks), bound)
             self._kept[key] = known
-        rest = {n: v for n, v in kwargs.items() if n != "tools" and n not in names}
-        return {**known[2], **rest}
+        now = dict(zip(settings, _as_now(settings.values()), strict=True))
+        return known._replace(tools=[*tools], settings=now)
 
 
-def _snapshot(look: Any) -> Any:
-    """Return what a tool looked like, whatever becomes of the dicts in it."""
-    if isinstance(look, tuple):
-        return tuple(map(_snapshot, look))
-    return deepcopy(look) if isinstance(look, dict) else look
+def _as_now(values: Iterable[Any]) -> list[Any]:
+    """Return values as they are, whatever becomes of the dicts and lists in them."""
+    return [deepcopy(one) if isinstance(one, (dict, list)) else one for one in values]
 
 
 def _looks_of(tools: list[Any]) -> list[Any]:
     """Return what would show that a tool was edited since."""
     try:
-        return list(map(_LOOK, tools))
+        return [*map(_DESCRIPTION, tools), *map(_SCHEMA, tools)]
     except AttributeError:  # functions, classes and dicts are among them
         return [
             one if type(one) is dict else getattr(one, "description", None)

@@ -113,7 +113,6 @@ class ReadContext(NamedTuple):
         commit_on: What it has to show before it is let out.
         expects_finish: Whether an end without a finish reason is a cut.
         marks_its_end: Whether the child itself marks the last chunk, and nobody else.
-        others_may_be_asked: Says whether somebody else could answer in its place.
     """
 
     timer: AttemptTimer
@@ -122,7 +121,6 @@ class ReadContext(NamedTuple):
     commit_on: CommitOn = "payload"
     expects_finish: bool = False
     marks_its_end: bool = False
-    others_may_be_asked: Callable[[], bool] | None = None
 
     def finish_of(self, chunk: ChatGenerationChunk) -> str | None:
         """Return why the model stopped, or that it did, if a chunk says so."""
@@ -162,7 +160,6 @@ class CommitPolicy:
         *,
         sends_finish: bool,
         marks_its_end: bool = False,
-        others_may_be_asked: Callable[[], bool] | None = None,
     ) -> ReadContext:
         """Return how a stream is to be read.
 
@@ -172,7 +169,6 @@ class CommitPolicy:
             sends_finish: Whether such streams are known to end with a finish reason;
                 then the mark of a last chunk proves nothing.
             marks_its_end: Whether such a mark would be the child's own.
-            others_may_be_asked: Says whether somebody else could answer.
         """
         required = self.require_finish_reason
         return ReadContext(
@@ -182,7 +178,6 @@ class CommitPolicy:
             commit_on=self.commit_on,
             expects_finish=sends_finish if required == "auto" else bool(required),
             marks_its_end=marks_its_end and not sends_finish,
-            others_may_be_asked=others_may_be_asked,
         )
 
 
@@ -225,7 +220,10 @@ class AsyncPeekedStream:
 
 
 def open_stream(
-    chunks: Iterator[ChatGenerationChunk], reading: ReadContext, clock: Clock
+    chunks: Iterator[ChatGenerationChunk],
+    reading: ReadContext,
+    clock: Clock,
+    others_may_be_asked: Callable[[], bool] | None = None,
 ) -> PeekedStream:
     """Read a stream up to its commit.
 
@@ -233,6 +231,9 @@ def open_stream(
         chunks: A child's stream, not begun.
         reading: How to read it.
         clock: Time.
+        others_may_be_asked: Says whether somebody else could answer in its place. It
+            knows the call, which keeps the stream: a stream that kept it would be left
+            to the garbage collector, with all its chunks.
 
     Returns:
         The stream, committed.
@@ -243,16 +244,21 @@ def open_stream(
         IncompleteStream: It ended without a word, or without its finish reason.
         TimeLimitExceeded: Nobody waits for it any more.
     """
-    return Peek(reading, clock).of(chunks)
+    return Peek(reading, clock, others_may_be_asked).of(chunks)
 
 
 class Peek:
     """A stream on its way to its commit, read by one thread for another."""
 
-    def __init__(self, reading: ReadContext, clock: Clock) -> None:
+    def __init__(
+        self,
+        reading: ReadContext,
+        clock: Clock,
+        others_may_be_asked: Callable[[], bool] | None = None,
+    ) -> None:
         """Begin; see `open_stream`."""
         self._reading = reading
-        self._held = _HeldChunks(reading, clock)
+        self._held = _HeldChunks(reading, clock, others_may_be_asked)
 
     def of(self, chunks: Iterator[ChatGenerationChunk]) -> PeekedStream:
         """Read a stream up to its commit."""
@@ -280,10 +286,13 @@ class Peek:
 
 
 async def aopen_stream(
-    chunks: AsyncIterator[ChatGenerationChunk], reading: ReadContext, clock: Clock
+    chunks: AsyncIterator[ChatGenerationChunk],
+    reading: ReadContext,
+    clock: Clock,
+    others_may_be_asked: Callable[[], bool] | None = None,
 ) -> AsyncPeekedStream:
     """Read a stream up to its commit; the twin of `open_stream`."""
-    held = _HeldChunks(reading, clock)
+    held = _HeldChunks(reading, clock, others_may_be_asked)
     wait_timer = WaitTimer(reading.timer, clock)
     opened = AsyncPeekedStream(reading, held.chunks, chunks, wait_timer)
     try:
@@ -322,6 +331,7 @@ class _HeldChunks:
         "_clock",
         "_copy",
         "_finish",
+        "_others_may_be_asked",
         "_reading",
         "_reuses",
         "_spoke",
@@ -329,7 +339,12 @@ class _HeldChunks:
         "last",
     )
 
-    def __init__(self, reading: ReadContext, clock: Clock) -> None:
+    def __init__(
+        self,
+        reading: ReadContext,
+        clock: Clock,
+        others_may_be_asked: Callable[[], bool] | None,
+    ) -> None:
         self.chunks: list[ChatGenerationChunk] = []
         reading.progress.parts = self.chunks
         self.last = NEITHER
@@ -337,6 +352,7 @@ class _HeldChunks:
         self._characters = 0
         self._clock = clock
         self._finish: str | None = None
+        self._others_may_be_asked = others_may_be_asked
         self._reading = reading
         self._reuses = False
         self._spoke = False
@@ -391,7 +407,7 @@ class _HeldChunks:
             return self._characters >= MAX_HELD_REASONING
         if (count := len(self.chunks) + 1) < MAX_HELD_CHUNKS:
             return not complete and self._characters >= MAX_HELD_CHARACTERS
-        others = self._reading.others_may_be_asked
+        others = self._others_may_be_asked
         if others is not None and others():
             raise IncompleteStream(f"was left after {count} chunks without a word")
         return not complete

@@ -163,8 +163,9 @@ async def arelay(
         wait_timer.off()
         if not relayed.judged:
             relayed.check_end()
-    except BaseException as error:  # noqa: BLE001 - judged there
-        relayed.stopped(error, wait_timer)
+    except BaseException as error:
+        if relayed.is_stopped_by(error, wait_timer):
+            raise
     finally:
         await opened.aclose()
     for chunk in relayed.end():
@@ -291,17 +292,22 @@ class _RelayState:
             raise error
         raise interrupted from error
 
-    def stopped(self, error: BaseException, wait_timer: WaitTimer) -> None:
-        """Raise what the caller shall see of what ended an async relay."""
+    def is_stopped_by(self, error: BaseException, wait_timer: WaitTimer) -> bool:
+        """Return whether an async relay ends with what was raised in it.
+
+        Raised here it would hold this frame, and that all that was handed on.
+        """
         if wait_timer.uncancelled():
             self.broke_off(self._reading.timer.error())
-        elif isinstance(error, Exception) and not wait_timer.cancelled:
-            self.broke_off(error)
-        else:
+            return False
+        if isinstance(error, Exception):
+            if not wait_timer.cancelled:
+                self.broke_off(error)
+                return False
             self._ending.abandoned()
-            if wait_timer.cancelled and isinstance(error, Exception):
-                raise asyncio.CancelledError from error
-            raise error
+            raise asyncio.CancelledError from error
+        self._ending.abandoned()
+        return True
 
     def end(self) -> Iterator[ChatGenerationChunk]:
         """Yield the chunk that marks the end, where the child has not."""

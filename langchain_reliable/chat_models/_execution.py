@@ -173,9 +173,10 @@ class Execution:
         reading = self._reading(child, attempt, commit_policy)
         request = self._request if attempt.number == 1 else self._request.afresh()
         clock, raced = self.clock, attempt.progress.raced
+        others = partial(self._others_may_be_asked, attempt)
         if not reading.timer.limited and raced is None:
-            return open_stream(child.chunks(request), reading, clock)
-        opening = Peek(reading, clock)
+            return open_stream(child.chunks(request), reading, clock, others)
+        opening = Peek(reading, clock, others)
         reader = ThreadReader(reading.timer, clock, attempt.route.key)
         if raced is not None:
             raced.reads_with(reader)
@@ -188,7 +189,9 @@ class Execution:
             await self._alimited(child.atake_turn(), attempt.timeouts.of_the_call)
         reading = self._reading(child, attempt, commit_policy)
         request = self._request if attempt.number == 1 else self._request.afresh()
-        return await aopen_stream(child.achunks(request), reading, self.clock)
+        others = partial(self._others_may_be_asked, attempt)
+        chunks = child.achunks(request)
+        return await aopen_stream(chunks, reading, self.clock, others)
 
     def _reading(
         self, child: Child, attempt: Attempt, commit_policy: CommitPolicy
@@ -200,10 +203,10 @@ class Execution:
             attempt.progress,
             sends_finish=child.sends_finish,
             marks_its_end=child.marks_its_end,
-            others_may_be_asked=lambda: self.call.may_ask_another(
-                attempt.route, self.clock.now()
-            ),
         )
+
+    def _others_may_be_asked(self, attempt: Attempt) -> bool:
+        return self.call.may_ask_another(attempt.route, self.clock.now())
 
     # --- what a finished answer has to be ---------------------------------------------
 

@@ -38,7 +38,7 @@ def renewed_after_fork(make: Callable[[], L], owner: object, name: str) -> L:
     return make()
 
 
-def computes_after_fork(cls: type[T]) -> type[T]:
+def computes_after_fork(cls: T) -> T:
     """Let a forked process compute a class's cached properties; return the class.
 
     Up to Python 3.11 all objects of a class share one lock for each of them.

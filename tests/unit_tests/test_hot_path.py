@@ -7,13 +7,14 @@ one is a decision about speed: run the benchmark before and after.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import subprocess
 import sys
 import threading
 import tracemalloc
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,52 @@ def test_a_token_takes_no_memory_of_ours(settings):
         return sum(one.size for one in ours.statistics("filename"))
 
     assert (kept(1100) - kept(100)) / 1000 <= 12  # a place in a list of chunks
+
+
+def asked(surface, model):
+    """Ask a model once, to the end or, with `break`, to the first word."""
+
+    async def heard(*, leave):
+        async with aclosing(model.astream("Hi")) as chunks:
+            async for _ in chunks:
+                if leave:
+                    break
+
+    match surface:
+        case "invoke":
+            model.invoke("Hi")
+        case "ainvoke":
+            asyncio.run(model.ainvoke("Hi"))
+        case "stream":
+            heard_sync(model)
+        case "stream, break":
+            with closing(model.stream("Hi")) as chunks:
+                next(chunks)
+        case "astream" | "astream, break":
+            asyncio.run(heard(leave="break" in surface))
+
+
+@pytest.mark.parametrize(
+    "surface",
+    ["invoke", "ainvoke", "stream", "stream, break", "astream", "astream, break"],
+)
+@pytest.mark.parametrize("settings", [{}, WITHOUT_LIMITS], ids=["limits", "none"])
+def test_nothing_is_left_to_the_garbage_collector(surface, settings):
+    """What is in a circle lives on, chunks and all, and makes every collection long."""
+    model = our_model(words=20, **settings)
+    asked(surface, model)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        asked(surface, model)
+        gc.collect()
+        left = [one for one in gc.garbage if "langchain" in type(one).__module__]
+        assert not left
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 def test_a_healthy_invoke_costs_a_bounded_number_of_frames():

@@ -133,6 +133,24 @@ def test_so_it_is_with_tools_of_langchains(model, child):
         assert told(child) == [words]
 
 
+def test_a_list_in_which_others_stand_now_is_bound_again(model, child):
+    tools = [weather]
+    for others in ([weather], [clock], [clock, weather], [weather]):
+        tools[:] = others
+        model.invoke("?", tools=tools)
+        assert names(child) == [one.name for one in others]
+
+
+def test_so_is_a_setting_that_was_edited(model, child):
+    choice = {"type": "function", "function": {"name": "weather"}}
+    bound = model.bind_tools([weather, clock], tool_choice=choice)
+    for name in ("weather", "clock", "clock"):
+        choice["function"]["name"] = name
+        bound.invoke("?")
+        assert name in str(child.requests[-1].kwargs["tool_choice"])
+    assert len(child.bindings) == 2
+
+
 def test_a_call_may_bring_tools_along(model, child):
     plain = described("plain")
     for _ in range(2):

@@ -121,28 +121,30 @@ def read_by_a_thread(stream, how):
     return reader.opened(lambda: opening.of(stream()), opening.cut_by)
 
 
-def relayed(chunks, ending, how=None):
+def relayed(chunks, ending, how=None, others=None):
     how = how or reading()
-    return arelay(lambda: aopen_stream(chunks, how, CLOCK), ending, CLOCK)
+    return arelay(lambda: aopen_stream(chunks, how, CLOCK, others), ending, CLOCK)
 
 
 @pytest.fixture(params=["sync", "async"])
 def through(request):
     """Run a tap through peek and relay to its end, sync or async."""
 
-    def run_sync(tap, ending, **manner):
+    def run_sync(tap, ending, others=None, **manner):
         return list(
             relay(
-                lambda: open_stream(tap.stream(), reading(**manner), CLOCK),
+                lambda: open_stream(tap.stream(), reading(**manner), CLOCK, others),
                 ending,
                 CLOCK,
             )
         )
 
-    def run_async(tap, ending, **manner):
+    def run_async(tap, ending, others=None, **manner):
         async def run():
             how = reading(**manner)
-            return [piece async for piece in relayed(tap.astream(), ending, how)]
+            return [
+                piece async for piece in relayed(tap.astream(), ending, how, others)
+            ]
 
         return asyncio.run(run())
 
@@ -236,7 +238,7 @@ def test_commits_when_too_much_is_held(through, monkeypatch):
 def test_unless_somebody_else_can_be_asked(through, monkeypatch, commit_on):
     monkeypatch.setattr(peek, "MAX_HELD_CHUNKS", 3)
     tap = Tap(*[chunk() for _ in range(5)])
-    manner = {"commit_on": commit_on, "others_may_be_asked": lambda: True}
+    manner = {"commit_on": commit_on, "others": lambda: True}
     with pytest.raises(IncompleteStream, match="3 chunks without a word"):
         through(tap, RelayListener(), **manner)
     assert tap.closed
@@ -248,7 +250,7 @@ def test_reasoning_is_a_word(through, monkeypatch, commit_on):
     thought = {"type": "thinking", "thinking": "hm"}
     thoughts = [chunk([thought]) for _ in range(5)]
     pieces = [chunk([]), *thoughts, chunk(["a"], finish="stop")]
-    manner = {"commit_on": commit_on, "others_may_be_asked": lambda: True}
+    manner = {"commit_on": commit_on, "others": lambda: True}
     assert len(through(Tap(*pieces), RelayListener(), **manner)) == 8
 
 
