@@ -26,8 +26,10 @@ import random
 import sys
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +64,13 @@ class Machine:
                 self.stalls.append((began, ended))
 
     def stalled_within(self, began: float, ended: float) -> float:
+        stalls = self.stalls  # in the order of time
+        at = max(0, bisect_left(stalls, (began, 0.0)) - 1)
         return sum(
-            max(0.0, min(ended, to) - max(began, since)) for since, to in self.stalls
+            max(0.0, min(ended, to) - max(began, since))
+            for since, to in takewhile(
+                lambda one: one[0] < ended, islice(stalls, at, None)
+            )
         )
 
 
