@@ -8,9 +8,10 @@ books its place in a limit, and circuits open and are probed. What is told:
 
 - errors of calls (there must be none);
 - the longest time a call waited for Redis, all its waits together;
-- how far a thread overslept that does nothing but sleep: what the machine itself
-  makes everybody wait, Redis or not. A wait that overlaps with such a stall is told
-  without it.
+- how much later than it had asked for it was woken up, and how far a thread overslept
+  that does nothing but sleep: what the machine itself makes everybody wait. A span that
+  overlaps with such a stall is told without it;
+- how long the same calls take whose health is in memory alone.
 """
 
 from __future__ import annotations
@@ -25,14 +26,17 @@ import random
 import sys
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 from langchain_reliable import (
     Candidate,
     CircuitBreaker,
+    Health,
     RedisHealth,
     ReliableChatModel,
 )
@@ -60,8 +64,13 @@ class Machine:
                 self.stalls.append((began, ended))
 
     def stalled_within(self, began: float, ended: float) -> float:
+        stalls = self.stalls  # in the order of time
+        at = max(0, bisect_left(stalls, (began, 0.0)) - 1)
         return sum(
-            max(0.0, min(ended, to) - max(began, since)) for since, to in self.stalls
+            max(0.0, min(ended, to) - max(began, since))
+            for since, to in takewhile(
+                lambda one: one[0] < ended, islice(stalls, at, None)
+            )
         )
 
 
@@ -70,20 +79,26 @@ class Waits:
 
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
-        wait, arrived, spans = link.Question.wait, link.Question.arrived, self.spans
+        self.late: list[float] = []
+        wait, arrived = link.Question.wait, link.Question.arrived
 
         def timed(question: Any, seconds: float) -> None:
             began = time.monotonic()
             wait(question, seconds)
-            spans.append((began, time.monotonic()))
+            self._note(began, seconds)
 
         async def atimed(question: Any, seconds: float) -> None:
             began = time.monotonic()
             await arrived(question, seconds)
-            spans.append((began, time.monotonic()))
+            self._note(began, seconds)
 
         link.Question.wait = timed  # type: ignore[method-assign]
         link.Question.arrived = atimed  # type: ignore[method-assign]
+
+    def _note(self, began: float, seconds: float) -> None:
+        ended = time.monotonic()
+        self.spans.append((began, ended))
+        self.late.append(max(0.0, ended - began - seconds))
 
 
 def faults(server: Any, over: threading.Event, done: Counter[str]) -> None:
@@ -118,7 +133,7 @@ def bend(client: Any, fault: str, chance: Any, over: threading.Event) -> None:
             client.execute_command("DEBUG", "SLEEP", chance.uniform(0.02, 0.09))
 
 
-def a_model(url: str) -> ReliableChatModel:
+def a_model(health: Health) -> ReliableChatModel:
     down = ConnectionError
     first = ScriptedChatModel(model="a", script=[*["fine"] * 20, down, down, down])
     return ReliableChatModel(
@@ -126,7 +141,7 @@ def a_model(url: str) -> ReliableChatModel:
             Candidate(first, name="first", rpm=10**7, max_parallel_requests=1000),
             Candidate(ScriptedChatModel(model="b"), name="second", rpm=10**7),
         ],
-        health=RedisHealth(url, refresh=0.2),
+        health=health,
         circuit_breaker=CircuitBreaker(failures=2, open_for=0.05),
         initial_backoff=0,
         retry_budget=None,
@@ -181,6 +196,24 @@ def told(name: str, spans: list[tuple[float, float]], machine: Machine) -> str:
     )
 
 
+def asked(surface: str, health: Health, calls: int, machine: Machine) -> int:
+    """Make calls, and tell how long they took; return how many failed."""
+    ends: list[Any] = []
+    model = a_model(health)
+    began = time.monotonic()
+    if surface == "invoke":
+        in_threads(model, calls, ends)
+    else:
+        asyncio.run(in_tasks(model, calls, ends))
+    took = time.monotonic() - began
+    errors = [one for one in ends if isinstance(one, Exception)]
+    good = [one for one in ends if not isinstance(one, Exception)]
+    print(f"\n{surface}: {len(ends)} calls in {took:.0f} s")
+    print(f"errors {len(errors)}", *{repr(one) for one in errors})
+    print(told("calls", good, machine), flush=True)
+    return len(errors)
+
+
 def measured(calls: int) -> int:
     """Make the calls, and tell; return how many failed."""
     sys.path.insert(0, str(ROOT / "tests"))
@@ -199,22 +232,14 @@ def measured(calls: int) -> int:
             one.start()
         try:
             for surface in ("invoke", "ainvoke"):
-                ends: list[Any] = []
                 waits.spans.clear()
-                model = a_model(server.url)
-                began = time.monotonic()
-                if surface == "invoke":
-                    in_threads(model, calls // 2, ends)
-                else:
-                    asyncio.run(in_tasks(model, calls // 2, ends))
-                took = time.monotonic() - began
-                errors = [one for one in ends if isinstance(one, Exception)]
-                good = [one for one in ends if not isinstance(one, Exception)]
-                failed += len(errors)
-                print(f"\n{surface}: {len(ends)} calls in {took:.0f} s")
-                print(f"errors {len(errors)}", *{repr(one) for one in errors})
-                print(told("calls", good, machine))
-                print(told("waits for Redis", [*waits.spans], machine), flush=True)
+                waits.late.clear()
+                shared = RedisHealth(server.url, refresh=0.2)
+                failed += asked(surface, shared, calls // 2, machine)
+                print(told("waits for Redis", [*waits.spans], machine))
+                print(f"woken up late: {max(waits.late) * 1e3:.1f} ms at the most")
+                print("\nin memory alone", end="")
+                failed += asked(surface, Health(), calls // 2, machine)
         finally:
             over.set()
             machine.over.set()

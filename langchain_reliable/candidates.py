@@ -326,7 +326,7 @@ def as_items(value: Any) -> tuple[Candidate | Group, ...]:
             else:
                 items.append(entry if isinstance(entry, Group) else as_candidate(entry))
         except ValueError as error:
-            msg = f"models[{place}]: {_plain_text(error)}"
+            msg = f"models[{place}]: {plain_error(error)}"
             raise ValueError(msg) from None
     children = [one.model for item in items for one in members_of(item)]
     if all(isinstance(child, KeylessModel) for child in children):
@@ -392,7 +392,7 @@ def opened_by_name(value: str, **settings: Any) -> BaseChatModel:
     try:
         return cast("BaseChatModel", init_chat_model(value, **settings))
     except Exception as error:
-        why = redact(_plain_text(error))
+        why = redact(plain_error(error))
         if is_about_keys(error):
             return KeylessModel(model_name=value.partition(":")[2] or value, why=why)
         msg = f'"{value}" could not be opened by init_chat_model: {why}'
@@ -439,13 +439,18 @@ class KeylessModel(BaseChatModel):
         return self.bind()
 
 
-def _plain_text(error: Exception) -> str:
+def plain_error(error: Exception) -> str:
     """Return the text of an error without pydantic's frame around it."""
     details = getattr(error, "errors", None)
     if details is None:
         return str(error)
     return "; ".join(
-        ": ".join((*map(str, one["loc"]), one["msg"].removeprefix("Value error, ")))
+        ": ".join(
+            (
+                *([".".join(map(str, one["loc"]))] if one["loc"] else []),
+                one["msg"].removeprefix("Value error, "),
+            )
+        )
         for one in details()
     )
 

@@ -109,10 +109,12 @@ class ReliableChatModel(LangChainInterface):
             ValueError: Something in it can't be taken over; the text says what, where
                 it stands and what to write.
         """
-        from langchain_reliable.config import fields_from_config  # noqa: PLC0415 - seldom used
+        from langchain_reliable.config import fields_from_config, said_at  # noqa: PLC0415 - seldom used
 
         known = cls.model_fields.keys()
-        return cls(**{**fields_from_config(source, group, known=known), **fields})
+        given = fields_from_config(source, group, known=known)
+        with said_at(""):
+            return cls(**{**given, **fields})
 
     # --- the four hooks -----------------------------------------------------------
 

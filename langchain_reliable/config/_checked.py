@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from langchain_reliable._text.redact import plain_name
-from langchain_reliable.candidates import Candidate
+from langchain_reliable.candidates import Candidate, plain_error
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 
 def candidate_of(model: Any, settings: Mapping[str, Any], where: str) -> Candidate:
@@ -18,18 +19,18 @@ def candidate_of(model: Any, settings: Mapping[str, Any], where: str) -> Candida
     Raises:
         ValueError: A setting has a value that no candidate takes.
     """
-    try:
+    with said_at(where):
         return Candidate(model, **settings)
+
+
+@contextmanager
+def said_at(where: str) -> Iterator[None]:
+    """Let an error say where in the file it stands, and never the value itself."""
+    try:
+        yield
     except ValueError as error:
-        told = getattr(error, "errors", None)
-        what = (
-            "; ".join(
-                f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in told()
-            )
-            if told
-            else str(error)
-        )  # never the value: it may be a key
-        msg = f"{where}: {what}"
+        said = plain_error(error)  # a value may be a key
+        msg = f"{where}: {said}" if where else said
         raise ValueError(msg) from None
 
 

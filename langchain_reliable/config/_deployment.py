@@ -86,6 +86,12 @@ def _provider(params: Mapping[str, Any], where: str) -> tuple[str, str]:
         prefix = "vertex_ai/claude"
     if prefix == "bedrock":
         model = model.removeprefix("converse/")
+    if not model.strip() or "*" in name:
+        msg = (
+            f"{where}.model: {plain_name(name)!r} names no model; write one deployment "
+            "for each, such as openai/gpt-5.4"
+        )
+        raise ValueError(msg)
     if prefix not in table.PROVIDERS:
         msg = (
             f"{where}.model: LangChain's class for {plain_name(name)!r} is not known "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_reliable.candidates import Candidate, Group, opened_by_name
-from langchain_reliable.config._checked import candidate_of, unknown
+from langchain_reliable.config._checked import candidate_of, said_at, unknown
 from langchain_reliable.config._litellm import fields_from_litellm
 from langchain_reliable.config._source import filled_in, plain_values
 
@@ -88,7 +89,9 @@ def _group(entry: dict[str, Any], where: str) -> Group:
     _check_names(settings, where, Group.model_fields)
     one_by_one = enumerate(members)
     listed = [_entry(one, f"{where}.members[{at}]") for at, one in one_by_one]
-    return Group(listed, **filled_in(settings, where))
+    filled = filled_in(settings, where)
+    with said_at(where):
+        return Group(listed, **filled)
 
 
 def _candidate(entry: dict[str, Any], where: str) -> Candidate:
@@ -101,10 +104,29 @@ def _candidate(entry: dict[str, Any], where: str) -> Candidate:
         msg = f"{where}.params: write what the model's class takes, such as base_url"
         raise ValueError(msg)
     _check_names(settings, where, Candidate.model_fields)
-    opened = opened_by_name(
-        filled_in(name, f"{where}.model"), **filled_in(params, f"{where}.params")
+    asked, given = (
+        filled_in(name, f"{where}.model"),
+        filled_in(params, f"{where}.params"),
     )
+    with said_at(where), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "WARNING! .* is not default parameter")
+        opened = opened_by_name(asked, **given)
+    _check_params(opened, given, f"{where}.params")
     return candidate_of(opened, filled_in(settings, where), where)
+
+
+def _check_params(opened: Any, given: Mapping[str, Any], where: str) -> None:
+    """See that a class knows what it was given, and does not hand it on unread.
+
+    Raises:
+        ValueError: It does not.
+    """
+    fields = getattr(type(opened), "model_fields", {})
+    known = {*fields, *(one.alias for one in fields.values() if one.alias)}
+    handed_on = getattr(opened, "model_kwargs", None) or {}
+    for name in given:
+        if name in handed_on and name not in known:
+            raise ValueError(unknown(f"{where}.{name}", name, known))
 
 
 def _check_names(

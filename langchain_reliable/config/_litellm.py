@@ -15,7 +15,13 @@ from urllib.parse import quote
 from langchain_reliable._text.redact import plain_name
 from langchain_reliable.candidates import Candidate, Group
 from langchain_reliable.config import _table as table
-from langchain_reliable.config._checked import check_fields, number, refused, unknown
+from langchain_reliable.config._checked import (
+    check_fields,
+    number,
+    refused,
+    said_at,
+    unknown,
+)
 from langchain_reliable.config._deployment import candidate_from
 from langchain_reliable.config._source import filled_in
 from langchain_reliable.health_redis import RedisHealth
@@ -101,7 +107,7 @@ def _options(values: Mapping[str, Any], left_out: list[str]) -> dict[str, Any]:
         if name in table.SECTIONS_LEFT_OUT:
             left_out.append(name)
         elif name not in table.SECTIONS and name != "model_list":
-            _take(options, name, value, name, left_out)
+            _take(options, name, value, name, left_out, also=table.SECTIONS)
     for section in ("litellm_settings", "router_settings"):
         for name, value in _mapping(values.get(section), section).items():
             where = f"{section}.{name}"
@@ -118,6 +124,7 @@ def _take(
     left_out: list[str],
     *,
     lenient: bool = False,
+    also: Collection[str] = (),
 ) -> None:
     """Take an option in, leave it out, or refuse it.
 
@@ -125,7 +132,7 @@ def _take(
     what looks like a misspelt option of the Router is refused.
     """
     mapped = {*table.ROUTER, *table.ROUTER_MAPPED}
-    known = {*mapped, *table.ROUTER_LEFT_OUT, *table.ROUTER_REFUSED}
+    known = {*mapped, *table.ROUTER_LEFT_OUT, *table.ROUTER_REFUSED, *also}
     if name in mapped:
         options[name] = value
     elif name in table.ROUTER_REFUSED:
@@ -166,6 +173,9 @@ def _deployments(listed: Any) -> dict[str, list[tuple[str, dict[str, Any]]]]:
             raise ValueError(msg)
         if not deployment.get("blocked"):
             found.setdefault(name, []).append((where, deployment))
+    if not found:
+        msg = "model_list: every deployment is blocked; leave one that may be asked"
+        raise ValueError(msg)
     return found
 
 
@@ -191,15 +201,26 @@ def _in_order(written: _Written, first: str) -> list[str]:
     names = [first]
     for option in _FALLBACKS:
         rules = _rules(written, option)
-        further = rules.get(first, rules.get("*", []))
-        if option == "fallbacks" and not further:
+        if option == "fallbacks" and not rules.get(first, rules.get("*")):
             default = written.options.get("default_fallbacks") or []
             if not isinstance(default, list):
                 msg = "default_fallbacks: write a list of model_names"
                 raise ValueError(msg)
-            further = [_resolved(written, one, "default_fallbacks") for one in default]
-        names += [name for name in further if name not in names]
+            rules[first] = [
+                _resolved(written, one, "default_fallbacks") for one in default
+            ]
+        names += [name for name in _further(rules, first) if name not in names]
     return names
+
+
+def _further(rules: Mapping[str, list[str]], name: str) -> list[str]:
+    """Return who is asked after a group: its fallbacks, each before its own."""
+    found, to_look_at = [name], [*rules.get(name, rules.get("*", []))]
+    while to_look_at:
+        if (other := to_look_at.pop(0)) not in found:
+            found.append(other)
+            to_look_at[:0] = rules.get(other, [])
+    return found[1:]
 
 
 def _rules(written: _Written, option: str) -> dict[str, list[str]]:
@@ -212,8 +233,10 @@ def _rules(written: _Written, option: str) -> dict[str, list[str]]:
     for at, one in enumerate(listed):
         for name, further in _mapping(one, f"{option}[{at}]").items():
             where = f"{option}[{at}]"
-            if not isinstance(further, list):
-                msg = f"{where}.{plain_name(name)}: write a list of model_names"
+            if not isinstance(further, list) or not all(
+                isinstance(one, str) for one in further
+            ):
+                msg = f"{where}.{plain_name(str(name))}: write a list of model_names"
                 raise ValueError(msg)
             known = name if name == "*" else _resolved(written, name, where)
             rules[known] = [_resolved(written, other, where) for other in further]
@@ -304,7 +327,8 @@ def _breaker(options: Mapping[str, Any]) -> Any:
         given["failures"] = int(number(fails, "allowed_fails")) + 1
     if (span := options.get("cooldown_time")) is not None:
         given["open_for"] = number(span, "cooldown_time")
-    return CircuitBreaker(**given) if given else ...
+    with said_at("allowed_fails, cooldown_time"):
+        return CircuitBreaker(**given) if given else ...
 
 
 def _shared_health(options: Mapping[str, Any]) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_reliable._text.redact import clip, plain_name
-from langchain_reliable._text.tables import LEFT, html_table, padded
+from langchain_reliable._text.tables import LEFT, aligned, fold, html_table
 from langchain_reliable._text.terminal import cells
 
 if TYPE_CHECKING:
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 80
 _LONGEST_NAME: Final = 24
+_MOST_COUNTS: Final = 4
+_IN_WORDS: Final = {
+    "503": "overloaded (503)",
+    "rate limited, asked to wait 2 s": "rate limited, wait 2 s",
+    "rate limited, asked to wait 60 s": "rate limited, wait 60 s",
+}
+_HEAD: Final = ("the trouble", "at most", "requests", "what the caller gets")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +43,11 @@ class Scenario:
     requests: Mapping[str, int]
 
     @property
-    def sentence(self) -> str:
-        """What happens, in one line."""
-        asked = ", ".join(
-            f"{_short(name)} {count}" for name, count in self.requests.items()
-        )
-        return f"{self.caller_sees} {self.when} ({asked})"
-
-    @property
-    def when(self) -> str:
+    def at_most(self) -> str:
         """How long that takes at most."""
         if self.seconds is None:
-            return "(no limit)"
-        return f"within {self.seconds:.3g} s" if self.seconds else "at once"
+            return "no limit"
+        return f"{self.seconds:.3g} s" if self.seconds else "at once"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -86,21 +85,43 @@ class Explanation:
         }
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The candidates that are asked in any of the scenarios, in that order."""
+        return tuple(dict.fromkeys(n for one in self.scenarios for n in one.requests))
+
+    @property
     def title(self) -> str:
         """What the table is about."""
-        name = _short(self.first)
-        return f"{self.surface}() when {name} is in trouble (and requests to each):"
+        each = "how many of them"
+        if len(self.asked) <= _MOST_COUNTS:
+            each = " + ".join(map(_short, self.asked))
+        return (
+            f"What {self.surface}() does while {_short(self.first)}, which is asked "
+            "first, is in trouble: seconds until another answers or the error comes, "
+            f"and requests to {each}."
+        )
 
     def __str__(self) -> str:
-        names = [
-            one.scenario.replace("asked to wait", "wait") for one in self.scenarios
+        rows = [
+            (
+                _IN_WORDS.get(one.scenario, one.scenario),
+                one.at_most,
+                _counted(one.requests, self.asked),
+                one.caller_sees,
+            )
+            for one in self.scenarios
         ]
-        margin = max(map(cells, names)) + 2
-        lines = [self.title, ""]
-        for name, one in zip(names, self.scenarios, strict=True):
-            told = textwrap.wrap(one.sentence, WIDTH - margin, break_on_hyphens=False)
-            lines.append(f"{padded(name, margin)}{told[0]}")
-            lines += [" " * margin + more for more in told[1:]]
+        names, times, requests, seen = zip(_HEAD, *rows, strict=True)
+        others = sum(max(map(cells, one)) + 2 for one in (names, times, requests))
+        folded = [fold(one, WIDTH - others) for one in seen]
+        lines = [*textwrap.wrap(self.title, WIDTH, break_on_hyphens=False), ""]
+        lines += aligned(
+            [
+                (*cell, said) if not at else ("", "", "", said)
+                for *cell, told in zip(names, times, requests, folded, strict=True)
+                for at, said in enumerate(told)
+            ]
+        )
         for mark, said in (*_marked("! ", self.warnings), *_marked("", self.notes)):
             lines += ["", *textwrap.wrap(f"{mark}{said}", WIDTH)]
         return "\n".join(lines)
@@ -111,24 +132,32 @@ class Explanation:
         rows = [
             (
                 (one.scenario, f"{LEFT};font-weight:bold"),
+                (one.at_most, LEFT),
+                (", ".join(f"{n} to {name}" for name, n in one.requests.items()), LEFT),
                 (one.caller_sees, LEFT),
-                (one.when, LEFT),
-                (
-                    ", ".join(f"{name} {n}" for name, n in one.requests.items()),
-                    LEFT,
-                ),
             )
             for one in self.scenarios
         ]
         rows += [
-            (("warning", f"{LEFT};font-weight:bold"), (said, LEFT), ("", ""), ("", ""))
-            for said in self.warnings
+            ((mark, f"{LEFT};font-weight:bold"), ("", ""), ("", ""), (said, LEFT))
+            for mark, said in (
+                *_marked("warning", self.warnings),
+                *_marked("note", self.notes),
+            )
         ]
-        return html_table(rows)
+        return html_table(rows, _HEAD)
 
 
 def _short(name: str) -> str:
     return clip(plain_name(name), _LONGEST_NAME)
+
+
+def _counted(requests: Mapping[str, int], names: tuple[str, ...]) -> str:
+    """Say how often each is asked, up to the last that is; of many, how many are."""
+    if len(names) > _MOST_COUNTS:
+        return f"{sum(requests.values())} to {len(requests)}"
+    last = max((names.index(name) for name in requests), default=-1)
+    return " + ".join(str(requests.get(name, 0)) for name in names[: last + 1])
 
 
 def _marked(mark: str, said: tuple[str, ...]) -> list[tuple[str, str]]:

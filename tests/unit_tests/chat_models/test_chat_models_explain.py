@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from langchain_openai import ChatOpenAI
 
@@ -22,7 +24,11 @@ def model(*names, **settings):
 def test_it_fits_a_terminal(surface):
     told = str(model("primary", "backup").explain(surface))
     assert max(map(len, told.splitlines())) <= 80
-    assert "backup answers within 1.5 s (primary 3, backup 1)" in told
+    assert "overloaded (503)              1.5 s    3 + 1     backup answers" in told
+    assert "primary + backup." in told
+    many = str(model(*("p" * 200 + str(n) for n in range(9))).explain(surface))
+    assert max(map(len, many.splitlines())) <= 80
+    assert "12 to 9" in many
     long = str(model("p" * 200, "b" * 200).explain(surface))
     assert max(map(len, long.splitlines())) <= 80
 
@@ -45,6 +51,22 @@ def test_a_notebook_shows_it_without_a_tag_of_a_name():
     assert html.startswith("<table>")
     assert "<b>" not in html
     assert "&lt;b&gt;" in html
+
+
+def test_text_page_and_data_say_the_same():
+    told = model("primary", "backup", "third", total_timeout=30).explain()
+    text, page = " ".join(str(told).split()), unescape(told._repr_html_())
+    for row in told.as_dict()["scenarios"]:
+        took = f"{row['seconds']:g} s" if row["seconds"] else "at once"
+        counts = " + ".join(map(str, row["requests"].values()))
+        assert row["caller_sees"] in text
+        assert f"{took} {counts} {row['caller_sees'].split(':')[0]}" in text
+        requests = ", ".join(f"{n} to {who}" for who, n in row["requests"].items())
+        for said in (row["scenario"], row["caller_sees"], took, requests):
+            assert f">{said}<" in page
+    for warning in told.as_dict()["warnings"]:
+        assert warning in text
+        assert warning in page
 
 
 def test_nobody_is_asked_and_nothing_is_remembered():
@@ -106,13 +128,14 @@ def test_silence_without_an_end_is_said():
     told = model("a", last_chance_timeout=None).explain()
     (row,) = [one for one in told.scenarios if one.scenario == "silent"]
     assert row.seconds is None
-    assert "nothing, without an end (no limit)" in str(told)
+    assert "no limit" in str(told)
+    assert "nothing, without an end" in str(told)
 
 
 def test_it_is_a_command(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     assert main(["explain", "--model", "openai:gpt-a", "--model", "openai:gpt-b"]) == 0
-    assert "gpt-b answers at once (gpt-a 1, gpt-b 1)" in capsys.readouterr().out
+    assert "at once  1 + 1     gpt-b answers" in capsys.readouterr().out
     path = tmp_path / "m.yaml"
     path.write_text("models: ['openai:a', 'openai:b']\ntotal_timeout: 5\n")
     assert main(["explain", "--config", str(path), "--surface", "invoke"]) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from langchain_reliable.cli import main
@@ -14,13 +16,32 @@ from langchain_reliable.testing import ScriptedChatModel
 model = ReliableChatModel(models=[ScriptedChatModel(model="mine")])
 bound = model.bind(stop=["x"])
 nothing = 3
+
+
+class Settings:
+    @property
+    def model(self):
+        raise RuntimeError("no database")
+
+
+settings = Settings()
 """
+RAISING = {
+    "a bug": ("1 / 0", "line 1: ZeroDivisionError: division by zero"),
+    "no syntax": ("def (", "line 1: SyntaxError"),
+    "a module that is missing": ("import not_there_at_all", "No module named 'not_th"),
+    "an attribute that is missing": ("object().nope", "line 1: AttributeError: 'obj"),
+    "an exit": ("raise SystemExit(3)", "line 1: SystemExit: 3"),
+    "several lines": ('raise KeyError("a\\nb")', r"line 1: KeyError: 'a\nb'"),
+}
 
 
 @pytest.fixture
 def app(tmp_path, monkeypatch):
     (tmp_path / "my_app_for_the_cli.py").write_text(APP)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    sys.modules.pop("raises_for_the_cli", None)
     return "my_app_for_the_cli"
 
 
@@ -67,6 +88,10 @@ def test_check_of_a_module(app, name, capsys):
         (["--config", "not-there.yaml"], "not-there.yaml: No such file"),
         (["not_there_at_all:model"], "No module named"),
         (["my_app_for_the_cli:other"], "has no other"),
+        (["my_app_for_the_cli:modle"], "has no modle; did you mean model?"),
+        (["my_app_for_the_cli:settings.model"], "line 13: RuntimeError: no database"),
+        (["my_app_for_the_cli.py:model"], "write module:attribute"),
+        (["../my_app_for_the_cli:model"], "write module:attribute"),
         (["my_app_for_the_cli:nothing"], "value of type int, no ReliableChatModel"),
         (["my_app_for_the_cli"], "write module:attribute"),
         (["my_app_for_the_cli:model", "--model", "openai:a"], "write one of"),
@@ -74,11 +99,34 @@ def test_check_of_a_module(app, name, capsys):
 )
 def test_what_is_missing_is_said(app, arguments, said, capsys):
     assert main(["check", *arguments, "--plain"]) == 2
-    assert said in capsys.readouterr().err
+    assert said in told_in_a_line(capsys)
 
 
-def test_what_is_wrong_in_a_file_is_said(tmp_path, capsys):
+def told_in_a_line(capsys):
+    told = capsys.readouterr().err
+    assert told.startswith("langchain-reliable: ")
+    assert told.count("\n") == 1
+    return told
+
+
+@pytest.mark.parametrize(("code", "said"), RAISING.values(), ids=RAISING)
+@pytest.mark.parametrize("command", ["check", "explain"])
+def test_a_module_that_cannot_be_imported(code, said, command, app, tmp_path, capsys):
+    (tmp_path / "raises_for_the_cli.py").write_text(code)
+    assert main([command, "raises_for_the_cli:model"]) == 2
+    assert said in told_in_a_line(capsys)
+
+
+def test_what_is_wrong_in_a_file_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
     path = tmp_path / "models.yaml"
-    path.write_text("models: ['openai:a']\nmax_retrys: 1\n")
-    assert main(["check", "--config", str(path), "--plain"]) == 2
-    assert "did you mean `max_retries`" in capsys.readouterr().err
+    for written, said in (
+        ("models: ['openai:a']\nmax_retrys: 1\n", "did you mean `max_retries`"),
+        ("models: ['openai:a']\nmax_retries: -1\n", "max_retries: Input should be"),
+        ("models: [os.environ/NOT_THERE]\n", "variable NOT_THERE is not set"),
+        ("models: ['acme:a']\n", "Unable to infer model provider"),
+    ):
+        path.write_text(written)
+        for command in (["check"], ["explain"], ["ask", "hi?"]):
+            assert main([*command, "--config", str(path)]) == 2
+            assert said in told_in_a_line(capsys)

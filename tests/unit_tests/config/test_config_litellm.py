@@ -180,6 +180,22 @@ def test_default_fallbacks_and_aliases(sim):
     assert ReliableChatModel.from_config(written, "gpt").model_name == "last"
 
 
+def test_a_fallback_has_fallbacks_of_its_own():
+    four = [deployment(name, f"openai/{name}") for name in "abcd"]
+    rules = [{"a": ["b", "d"]}, {"b": ["c"]}, {"c": ["a"]}]
+    model = ReliableChatModel.from_config(config(*four, fallbacks=rules))
+    assert model.model_name == "a | b | c | d"
+
+
+def test_a_variable_that_the_file_sets_may_be_another_one(monkeypatch, sim):
+    monkeypatch.setenv("THE_REAL_KEY", KEY)
+    chat = deployment("chat", api_base=sim.openai_url, api_key="os.environ/ALIAS")
+    variables = {"ALIAS": "os.environ/THE_REAL_KEY"}
+    written = config(chat, environment_variables=variables)
+    ReliableChatModel.from_config(written).invoke("?")
+    assert sim.requests[-1].headers["authorization"] == f"Bearer {KEY}"
+
+
 def test_no_cooldowns():
     written = config(deployment("chat"), disable_cooldowns=True)
     assert ReliableChatModel.from_config(written).circuit_breaker is None
@@ -262,6 +278,24 @@ def test_a_model_of_vllm_is_asked_without_a_key(sim):
         ({"model_list": [{"model_name": "a"}]}, "write model_name and litellm_params"),
         ({"model_list": [{"modelname": "a"}]}, "did you mean `model_name`"),
         (config(deployment("chat"), include=["b.yaml"]), "put it all into one file"),
+        (config(deployment("chat", "openai/*")), "names no model"),
+        (config(deployment("chat", "openai/")), "names no model"),
+        (
+            config({**deployment("chat"), "blocked": True}),
+            "every deployment is blocked",
+        ),
+        (
+            config(deployment("chat"), fallbacks=[{"chat": [{"model": "openai/a"}]}]),
+            r"fallbacks\[0\].chat: write a list of model_names",
+        ),
+        (
+            config(deployment("chat"), routr_settings={}),
+            "did you mean `router_settings`",
+        ),
+        (
+            config(deployment("chat"), cooldown_time=-1),
+            "^allowed_fails, cooldown_time: open_for: Input should be greater",
+        ),
     ],
 )
 def test_it_is_refused_in_one_clear_line(written, said):

@@ -86,6 +86,28 @@ def test_json_and_mappings_are_read_alike(tmp_path):
         ),
         ({"models": ["openai:a"], "accept": "x"}, r"from_config\(..., accept=...\)"),
         ({"models": [1]}, r'models\[0\]: write "provider:model"'),
+        ({"models": ["openai:a"], "max_retries": -1}, "^max_retries: Input should be"),
+        (
+            {"models": ["openai:a"], "circuit_breaker": {"failures": 0}},
+            "^circuit_breaker.failures: Input should be",
+        ),
+        ({"models": []}, "`models` is empty"),
+        (
+            {"models": [{"members": ["openai:a"], "order": "fastestt"}]},
+            r"^models\[0\]: order: Input should be 'ordered'",
+        ),
+        (
+            {"models": [{"members": [{"members": ["openai:a"]}]}]},
+            r"^models\[0\]: members: got a value of type Group",
+        ),
+        (
+            {"models": [{"model": "openai:a", "params": {"base_ulr": "x"}}]},
+            r"models\[0\].params.base_ulr is unknown; did you mean `base_url`",
+        ),
+        (
+            {"models": [{"model": "openai:a", "params": {"api_key": "${MY_KEY}"}}]},
+            "api_key: write os.environ/MY_KEY for the variable MY_KEY",
+        ),
     ],
 )
 def test_what_is_wrong_ends_in_one_clear_line(config, said):
@@ -100,11 +122,39 @@ def test_what_is_wrong_ends_in_one_clear_line(config, said):
         ("- a", "holds no mapping"),
         ("a: [", "is no YAML"),
         ("a: !!python/name:os", "is no"),
+        ("models: ['openai:a']\nmodels: ['openai:b']", "models stands twice"),
+        ("models:\n- {model: 'openai:a', model: 'openai:b'}", "model stands twice"),
+        ("models: &all [*all]", "something in it holds itself"),
     ],
 )
 def test_a_file_that_is_none(tmp_path, text, said):
     with pytest.raises(ValueError, match=said):
         ReliableChatModel.from_config(written(tmp_path, text))
+
+
+def test_bytes_are_no_text(tmp_path):
+    path = tmp_path / "models.yaml"
+    path.write_bytes(b"models: \xff")
+    with pytest.raises(ValueError, match=r"models.yaml is no text in UTF-8"):
+        ReliableChatModel.from_config(path)
+
+
+def test_json_says_nothing_twice(tmp_path):
+    path = tmp_path / "models.json"
+    path.write_text('{"models": ["openai:a"], "models": ["openai:b"]}')
+    with pytest.raises(ValueError, match="models stands twice"):
+        ReliableChatModel.from_config(path)
+
+
+def test_a_part_may_be_merged_into_others_and_changed(tmp_path):
+    text = """
+models:
+- &first {model: 'openai:a', name: first, params: {api_key: none}}
+- {<<: *first, model: 'openai:b', name: second}
+"""
+    made = ReliableChatModel.from_config(written(tmp_path, text))
+    assert [one.name for one in made.models] == ["first", "second"]
+    assert made.models[1].model.model_name == "b"
 
 
 def test_the_text_of_a_file_is_no_path():
