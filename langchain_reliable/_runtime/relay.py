@@ -121,7 +121,7 @@ def relay(
     yield from relayed.end()
 
 
-async def arelay(
+async def arelay(  # noqa: C901 - no calls of its own per chunk
     open_: Callable[[], Awaitable[AsyncPeekedStream]],
     ending: RelayListener,
     clock: Clock,

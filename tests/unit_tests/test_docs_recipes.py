@@ -33,8 +33,7 @@ WORLDS = {
     "chat_product": ({GPT: [role_then_cut()], CLAUDE: [BLUE]}, "Air scatters blue."),
     "chat_page": (
         {GPT: [content_then_cut(BLUE, after=1)], CLAUDE: [says("Because.")]},
-        "claude-sonnet-5 answers in its place)
-in the end: Because.",
+        "claude-sonnet-5 answers in its place)\nin the end: Because.",
     ),
     "fastapi_sse": ({}, ""),  # an application: it is asked below
     "agent": (
