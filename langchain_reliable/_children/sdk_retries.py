@@ -34,7 +34,7 @@ from langchain_reliable._children.partners import UNLISTED, names_of, partner_of
 from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from langchain_core.language_models import BaseChatModel
 
@@ -49,7 +49,7 @@ _HTTPX = frozenset(
 _warned = LogOnce()
 
 
-def without_sdk_retries(
+def without_sdk_retries(  # noqa: C901 - a step for each thing that a row knows
     model: BaseChatModel, read_timeout: float | None = None
 ) -> BaseChatModel:
     """Return a copy of a model whose SDK does not retry by itself.
@@ -86,7 +86,10 @@ def without_sdk_retries(
         with suppress(AttributeError):
             attrgetter(path)(made)
     later = [name for name in partner.made_later if name not in made.__dict__]
-    return _with_clients_later(made, later, read_timeout) if later else made
+    made = made.model_copy() if later else made
+    for name in later:
+        made.__dict__[name] = _ClientMadeLater(made, name, read_timeout)
+    return made
 
 
 def request_keywords(
@@ -160,15 +163,6 @@ def _quiet(value: Any, read_timeout: float | None) -> Any:
         made.timeout = shorter(value.timeout, read_timeout)
         return made
     return quiet_session(value, read_timeout)
-
-
-def _with_clients_later(
-    model: BaseChatModel, names: Sequence[str], read_timeout: float | None
-) -> BaseChatModel:
-    made = model.model_copy()
-    for name in names:
-        made.__dict__[name] = _ClientMadeLater(made, name, read_timeout)
-    return made
 
 
 class _ClientMadeLater:

@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from langchain_reliable._children.structured_output import OutputReader
     from langchain_reliable._core.steps import Plan
     from langchain_reliable._runtime.clock import Clock
-    from langchain_reliable.candidates import Candidate
     from langchain_reliable.chat_models.settings import ModelSettings
     from langchain_reliable.failures import FailureKind, Verdict
     from langchain_reliable.policies import CallOptions
@@ -111,7 +110,9 @@ class CallFactory:
         self._account_of = self.router.account_of
         self._sticky = model.sticky
         self._require_streaming = model.require_streaming
-        self._children_read_config = any(map(_may_read_config, self.router.candidates))
+        self._children_read_config = not all(  # no chat model looks at a call's config
+            isinstance(bare_model(one), BaseChatModel) for one in self.router.candidates
+        )
         self.shows_config = self._children_read_config or self._sticky is not None
         self._classifier = hiding_secrets(
             classifier_with(model.classify), lambda: self.router.candidates
@@ -180,7 +181,9 @@ class CallFactory:
             self._account_of,
         )
         if streams and self._require_streaming:
-            plan = self._streaming(plan, request, streams)
+            plan = self.router.streaming_only(
+                plan, request, async_api=streams == "astream"
+            )
         policy = self.policy
         if options is not None:
             options = checked_options(options)
@@ -234,15 +237,6 @@ class CallFactory:
             places = partial(self.router.sticky_places, sticky_value(conversation))
         return CallNeeds(tokens, most, unfit, lacking, places)
 
-    def _streaming(self, plan: Plan, request: Request, streams: str) -> Plan:
-        async_api = streams == "astream"
-        return self.router.streaming_only(plan, request, async_api=async_api)
-
 
 def _seconds(answer_timeout: float | Literal["auto"] | None) -> float | None:
     return AUTO_ANSWER_TIMEOUT if answer_timeout == "auto" else answer_timeout
-
-
-def _may_read_config(candidate: Candidate) -> bool:
-    """Return whether a child may look at a call's config: no chat model does."""
-    return not isinstance(bare_model(candidate), BaseChatModel)

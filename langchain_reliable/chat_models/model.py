@@ -335,7 +335,9 @@ class ReliableChatModel(LangChainInterface):
         private = self.__pydantic_private__ or {}  # a tenth of getattr's price
         known: CallFactory | None = private.get("_known_factory")
         if known is None:
-            known = private["_known_factory"] = _receiving(self)
+            from langchain_reliable.chat_models import _call_factory  # noqa: PLC0415 - see model_post_init
+
+            known = private["_known_factory"] = _call_factory.CallFactory(self)
         return known
 
     @override
@@ -460,12 +462,6 @@ def _taken(run_manager: "BaseRunManager | None") -> "BaseRunManager | None":
     run = heard_by.get()
     heard_by.set(None)
     return run if run_manager is None else None
-
-
-def _receiving(model: ReliableChatModel) -> "CallFactory":
-    from langchain_reliable.chat_models._call_factory import CallFactory  # noqa: PLC0415 - a call's
-
-    return CallFactory(model)
 
 
 def _shown(item: Candidate | Group) -> str:
