@@ -21,9 +21,18 @@ Anthropic; Bedrock Converse; Ollama; OpenAI responses."""
 _UNFINISHED = frozenset({"in_progress", "queued"})
 """Values of `status` that are said on the way (OpenAI responses)."""
 
-PROVIDER_BROKE = frozenset({"error", "network_error", "insufficient_system_resource"})
-"""Finish reasons that say that the provider broke in mid-answer: OpenRouter, Cohere and
-Mistral; Zhipu; DeepSeek."""
+PROVIDER_BROKE = frozenset(
+    {
+        "error",  # OpenRouter, Cohere, Mistral
+        "timeout",  # Cohere
+        "network_error",  # Zhipu
+        "insufficient_system_resource",  # DeepSeek
+        "abort",  # vLLM, SGLang
+        "failed",  # OpenAI responses
+        "cancelled",  # the same
+    }
+)
+"""Finish reasons that say that the provider broke in mid-answer."""
 
 CALL_BROKE = frozenset(
     {

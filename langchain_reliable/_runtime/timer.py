@@ -211,6 +211,8 @@ async def within_limits(
         answer = await awaitable
         wait_timer.off()
     except BaseException as error:
+        if asyncio.iscoroutine(awaitable):
+            awaitable.close()  # with no time left it has not begun: Python would warn
         if wait_timer.uncancelled():
             raise timer.error() from error
         raise

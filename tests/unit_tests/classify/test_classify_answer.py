@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from langchain_reliable._classify.answer import AnswerJudge, merged
+from langchain_reliable._runtime.payload import PROVIDER_BROKE
 from langchain_reliable.errors import (
     BrokenToolCall,
     EmptyAnswer,
@@ -353,7 +354,7 @@ def test_a_finish_that_says_that_the_call_broke(finish, left, judge):
     assert isinstance(judge.fault_of_result(answer), BrokenToolCall)
 
 
-@pytest.mark.parametrize("finish", ["error", "network_error"])
+@pytest.mark.parametrize("finish", sorted(PROVIDER_BROKE))
 def test_a_finish_that_says_that_the_provider_broke(finish):
     parts = [chunk("half"), ends(finish)]
     assert isinstance(fault_of(parts), FinishedWithError)

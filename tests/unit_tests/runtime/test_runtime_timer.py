@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
 from langchain_reliable._core.timeouts import AttemptTimer, Timeouts
 from langchain_reliable._runtime.clock import SystemClock
-from langchain_reliable._runtime.timer import WaitTimer
+from langchain_reliable._runtime.timer import WaitTimer, within_limits
+from langchain_reliable.errors import AttemptTimeout
 
 LIMIT = 0.16
 
@@ -135,3 +137,15 @@ async def test_a_child_that_takes_no_notice_is_left_all_the_same():
     with pytest.raises(asyncio.CancelledError):
         one.arrived()
     assert one.uncancelled()
+
+
+async def test_what_has_no_time_left_is_not_begun_and_python_does_not_warn():
+    async def work():
+        raise AssertionError
+
+    clock = SystemClock()
+    over = AttemptTimer(Timeouts(attempt=1), clock.now() - 2, streams=False)
+    never_begun = work()
+    with pytest.raises(AttemptTimeout):
+        await within_limits(never_begun, over, clock)
+    assert inspect.getcoroutinestate(never_begun) == inspect.CORO_CLOSED

@@ -6,11 +6,13 @@ A row reads `told before|finish reason` or `told before!error status code`.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from functools import partial
 
 import pytest
 
+from langchain_reliable import testing
 from langchain_reliable.testing import (
     FAULTS,
     SimulatedRequest,
@@ -27,6 +29,7 @@ from langchain_reliable.testing import (
     tool_call,
     trickle,
 )
+from langchain_reliable.testing._simulator import faults
 from langchain_reliable.testing._simulator.dialects.openai import OpenAI
 from langchain_reliable.testing._simulator.plans import plan
 from langchain_reliable.testing._simulator.wire import Send
@@ -145,6 +148,18 @@ COLUMNS = [(family, way) for family in ("openai", "anthropic") for way in ("", "
 
 def surface(way: str, prefix: str) -> str:
     return prefix + ("stream" if way else "invoke")
+
+
+def test_each_fault_is_exported_and_has_its_line_in_the_catalogue():
+    made = {
+        name
+        for name, one in vars(faults).items()
+        if inspect.isfunction(one) and one.__module__ == faults.__name__
+    }
+    public = {name for name in made if not name.startswith("_")}
+    named = {name.replace("-", "_") for name in FAULTS}
+    assert public <= set(testing.__all__)
+    assert public - named == {"error_status", "content_filtered"}  # a number, a filter
 
 
 def test_the_tables_cover_the_catalogue():

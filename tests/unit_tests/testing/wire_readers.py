@@ -37,6 +37,11 @@ class Told:
             for id_, name in self.names.items()
         }
 
+    def take(self, block: dict[str, Any]) -> None:
+        """Add what a block says and thinks; all but Google name it so."""
+        self.text += block.get("text", "")
+        self.thoughts += block.get("thinking", "")
+
     def begin_call(self, id_: str, name: str, arguments: str = "") -> None:
         self.names[id_] = name
         self.arguments[id_] = arguments
@@ -146,8 +151,7 @@ def read_claude_whole(told: Told, answer: dict[str, Any]) -> None:
     told.finish = answer["stop_reason"]
     told.usage = answer["usage"]["input_tokens"], answer["usage"]["output_tokens"]
     for block in answer["content"]:
-        told.text += block.get("text", "")
-        told.thoughts += block.get("thinking", "")
+        told.take(block)
         if block["type"] == "tool_use":
             told.begin_call(block["id"], block["name"], json.dumps(block["input"]))
 
@@ -173,8 +177,7 @@ def read_cohere(told: Told, event: dict[str, Any]) -> None:
     message = delta.get("message", {})
     match event["type"]:
         case "content-delta":
-            told.text += message["content"].get("text", "")
-            told.thoughts += message["content"].get("thinking", "")
+            told.take(message["content"])
         case "tool-call-start":
             call = message["tool_calls"]
             told.begin_call(call["id"], call["function"]["name"])
@@ -195,8 +198,7 @@ def read_cohere_whole(told: Told, answer: dict[str, Any]) -> None:
         return
     told.finish = answer.get("finish_reason")
     for block in message.get("content", ()):
-        told.text += block.get("text", "")
-        told.thoughts += block.get("thinking", "")
+        told.take(block)
     for call in message.get("tool_calls", ()):
         function = call["function"]
         told.begin_call(call["id"], function["name"], function["arguments"])
@@ -219,14 +221,17 @@ def read_ollama(told: Told, line: dict[str, Any]) -> None:
             told.usage = line["prompt_eval_count"], line["eval_count"]
 
 
-def read_openrouter(told: Told, event: dict[str, Any]) -> None:
-    told.error = event.get("error", {}).get("message", told.error)
+def read_choices(
+    told: Told,
+    event: dict[str, Any],
+    read_content: Callable[[Told, dict[str, Any]], None],
+) -> None:
+    """Read what is shaped like OpenAI's chat completions, a chunk or a whole answer."""
     for choice in event.get("choices", ()):
         told.finish = choice["finish_reason"] or told.finish
         said = choice.get("delta") or choice.get("message")
-        told.text += said.get("content") or ""
-        told.thoughts += said.get("reasoning") or ""
-        for call in said.get("tool_calls", ()):
+        read_content(told, said)
+        for call in said.get("tool_calls") or ():
             function = call["function"]
             if "id" in call:
                 told.begin_call(call["id"], function["name"], function["arguments"])
@@ -234,6 +239,31 @@ def read_openrouter(told: Told, event: dict[str, Any]) -> None:
                 told.go_on_with_call(function["arguments"])
     if usage := event.get("usage"):
         told.usage = usage["prompt_tokens"], usage["completion_tokens"]
+
+
+def read_openrouter(told: Told, event: dict[str, Any]) -> None:
+    def content(told: Told, said: dict[str, Any]) -> None:
+        told.text += said.get("content") or ""
+        told.thoughts += said.get("reasoning") or ""
+
+    told.error = event.get("error", {}).get("message", told.error)
+    read_choices(told, event, content)
+
+
+def read_mistral(told: Told, event: dict[str, Any]) -> None:
+    def content(told: Told, said: dict[str, Any]) -> None:
+        told_in = said.get("content") or ""
+        if isinstance(told_in, str):
+            told.text += told_in
+            return
+        for block in told_in:
+            told.text += block.get("text", "")
+            thoughts = block.get("thinking", ())
+            told.thoughts += "".join(thought["text"] for thought in thoughts)
+
+    if event.get("object") == "error" or "detail" in event:
+        told.error = event.get("message") or event["detail"]
+    read_choices(told, event, content)
 
 
 @dataclass(frozen=True)
@@ -247,26 +277,6 @@ class Api:
     read_whole: Callable[[Told, dict[str, Any]], None]
     finish: tuple[str, str, str]
     """Its words for `stop`, `length` and `tool_calls`."""
-
-
-def read_mistral(told: Told, event: dict[str, Any]) -> None:
-    if event.get("object") == "error" or "detail" in event:
-        told.error = event.get("message") or event["detail"]
-    for choice in event.get("choices", ()):
-        told.finish = choice["finish_reason"] or told.finish
-        said = choice.get("delta") or choice.get("message")
-        content = said.get("content") or ""
-        if isinstance(content, str):
-            content = [{"type": "text", "text": content}]
-        for block in content:
-            told.text += block.get("text", "")
-            thoughts = block.get("thinking", ())
-            told.thoughts += "".join(thought["text"] for thought in thoughts)
-        for call in said.get("tool_calls") or ():
-            function = call["function"]
-            told.begin_call(call["id"], function["name"], function["arguments"])
-    if usage := event.get("usage"):
-        told.usage = usage["prompt_tokens"], usage["completion_tokens"]
 
 
 APIS = {
