@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import uvicorn
+from langchain_core.messages import AIMessage, HumanMessage
 from playwright.async_api import expect
 from real_clients import noted
 
@@ -346,6 +347,22 @@ async def test_it_fits_a_phone_in_light_and_dark(visitor, sim, scheme):
     ground = "getComputedStyle(document.body).backgroundColor"
     numbers = re.findall(r"\d+", await user.page.evaluate(ground))
     assert (int(numbers[0]) > 127) == (scheme == "light")
+
+
+async def test_a_tool_call_that_nobody_waited_for_is_forgotten(clients, sim):
+    """Whoever leaves while a tool is at work may ask something else."""
+    module, client = recipe(), clients.openai(GPT)
+    agent = module.chat_agent([client])
+    thread = {"configurable": {"thread_id": "1"}}
+    call = {"name": "weather", "args": {"city": "Oslo"}, "id": "1"}
+    left = [HumanMessage("Why?"), AIMessage("", tool_calls=[call])]
+    await agent.aupdate_state(thread, {"messages": left}, as_node="model")
+    sim.script(GPT, says(WHOLE))
+    events = [one async for one in module.answer(agent, "1", "And now?")]
+    assert events[-1].startswith("event: done")
+    asked = [one["content"] for one in sim.requests[-1].body["messages"]]
+    assert asked == ["Why?", "And now?"]
+    await client.root_async_client.close()
 
 
 async def test_nonsense_is_refused(address):

@@ -209,9 +209,14 @@ def chat_app(agent: Any) -> Starlette:
     )
 
 
-def serve(models: Sequence[BaseChatModel]) -> None:
+def serve(models: Sequence[BaseChatModel], **settings: Any) -> None:
     """Serve the page to this machine."""
-    uvicorn.run(chat_app(chat_agent(models)), host="127.0.0.1", port=8000)
+    uvicorn.run(
+        chat_app(chat_agent(models, **settings)),
+        host="127.0.0.1",
+        port=8000,
+        timeout_graceful_shutdown=5,  # answers may be under way
+    )
 
 
 def serve_demo() -> None:
@@ -232,7 +237,8 @@ def serve_demo() -> None:
                 ChatAnthropic(
                     model="claude-sonnet-5", base_url=sim.anthropic_url, api_key="none"
                 ),
-            ]
+            ],
+            circuit_breaker=None,  # or the first would soon be passed over
         )
 
 

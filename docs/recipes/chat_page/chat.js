@@ -81,11 +81,13 @@ class Turn {
   }
 
   retract({ id }) {
+    const message = this.messages.get(id);
+    if (!message) return; // of an earlier turn: what was left there is not answered
     follow(() => {
-      this.messages.get(id)?.node.remove();
-      this.messages.delete(id);
+      message.node.remove();
       log.append(this.waiting);
     });
+    this.messages.delete(id);
     this.restarted = true;
   }
 

@@ -1,0 +1,5 @@
+"""A tracer that keeps what it would send."""
+
+from recorder import recorder
+
+__all__ = ["recorder"]
