@@ -7,6 +7,7 @@ one is a decision about speed: run the benchmark before and after.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import subprocess
 import sys
@@ -231,6 +232,24 @@ async def test_a_hedge_that_is_not_needed_costs_no_frame():
                 await ask(model)
             frames[wish] = found["frames"]
         assert frames[hedge] <= frames[None]
+
+
+async def test_a_hedge_that_is_not_needed_costs_one_timer(monkeypatch):
+    loop, timers = asyncio.get_running_loop(), Counter()
+    call_later = loop.call_later
+    monkeypatch.setattr(
+        loop, "call_later", lambda *a, **k: timers.update(["l"]) or call_later(*a, **k)
+    )
+    hedge = Hedge(after=60, whole_after=60)
+    for ask in (heard_async, lambda model: model.ainvoke("Hi")):
+        told = []
+        for wish in (None, hedge):
+            model = our_model(hedge=wish)
+            await ask(model)
+            timers.clear()
+            await ask(model)
+            told.append(timers.total())
+        assert told[1] == told[0] + 1
 
 
 async def test_a_token_costs_no_more_with_a_hedge():
