@@ -49,5 +49,6 @@ class ByHand(BaseChatModel):
         return self.agives()
 
 
-def _result(text: str) -> ChatResult:
-    return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+def _result(said: str | AIMessage) -> ChatResult:
+    message = AIMessage(content=said) if isinstance(said, str) else said
+    return ChatResult(generations=[ChatGeneration(message=message)])

@@ -8,18 +8,20 @@ task groups across their `yield`s.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
+from pathlib import Path
 
 import anyio
 import pytest
 from by_hand import ByHand, chunk
 from langchain_core.exceptions import ModelError
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
-from our_threads import wait_for_rest
+from our_threads import others, wait_for_rest
 
 from langchain_reliable import (
     PROPAGATE,
@@ -33,7 +35,11 @@ from langchain_reliable import (
 from langchain_reliable._runtime.reader_thread import abandoned_readers
 from langchain_reliable.events import AttemptFailed, AttemptLost, Hedged
 from langchain_reliable.failures import FailureKind
-from langchain_reliable.testing import hang_after_headers
+from langchain_reliable.testing import (
+    ScriptedChatModel,
+    hang_after_headers,
+    hang_before_headers,
+)
 
 AFTER = 0.1
 AT_ONCE = 20
@@ -71,7 +77,8 @@ class Signals:
 class Racer(ByHand):
     """A child that does its part when it is its turn, and tells when it has ended.
 
-    `part` is "speaks", "fails" or "silent"; `when` is what it waits for before it does.
+    `part` is "speaks", "fails", "silent" or "breaks" (after its first word); `when` is
+    what it waits for before it does.
     """
 
     part: str
@@ -90,6 +97,10 @@ class Racer(ByHand):
         if self.part == "fails":
             raise Broken(self.model)
 
+    def _goes_on(self):
+        if self.part == "breaks":
+            raise Broken(self.model)
+
     def _gives(self):
         try:
             self._starts()
@@ -98,6 +109,7 @@ class Racer(ByHand):
             self._acts()
             for word in WORDS[self.model]:
                 yield chunk(word)
+                self._goes_on()
             yield last_chunk()
         finally:
             self.signals.happened(f"{self.model} closed")
@@ -114,21 +126,29 @@ class Racer(ByHand):
                 self._acts()
                 for word in WORDS[self.model]:
                     yield chunk(word)
+                    self._goes_on()
                 yield last_chunk()
             finally:
                 self.signals.happened(f"{self.model} closed")
 
     def _answers(self):
-        return "".join(one.message.content for one in self._gives())
+        return whole([*self._gives()])
 
     async def _aanswers(self):
         async with aclosing(self._agives()) as chunks:
-            return "".join([one.message.content async for one in chunks])
+            return whole([one async for one in chunks])
+
+
+def whole(chunks):
+    said = "".join(one.message.content for one in chunks)
+    return AIMessage(said, usage_metadata=chunks[-1].message.usage_metadata)
+
+
+USAGE = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
 
 
 def last_chunk():
-    usage = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
-    message = AIMessageChunk(content="", usage_metadata=usage)
+    message = AIMessageChunk(content="", usage_metadata=USAGE)
     return ChatGenerationChunk(
         message=message, generation_info={"finish_reason": "stop"}
     )
@@ -248,8 +268,7 @@ def test_who_speaks_first_is_heard_alone(
     if leaves:
         return
     assert answer.text == f"the {winner}"
-    if surface in ("stream", "astream"):
-        assert answer.usage_metadata["total_tokens"] == 3
+    assert answer.usage_metadata == USAGE
     trail = answer.response_metadata["reliable"]
     rows = {row["candidate"]: row for row in trail["attempts"]}
     assert trail["served_by"] == winner
@@ -262,6 +281,29 @@ def test_who_speaks_first_is_heard_alone(
         assert lost == [loser]
     states = {one.name: one.failures for one in model.health.snapshot()}
     assert states[loser] == (other == "fails")
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("winner", ["first", "second"])
+def test_who_breaks_after_its_first_word(signals, loop_run, surface, winner):
+    """Is interrupted where that was shown; in one piece, the other goes on alone."""
+    other = {"first": "second", "second": "first"}[winner]
+    goes_on = f"{winner} failed" if "invoke" in surface else None
+    parts = {winner: ("breaks", "second asked"), other: ("speaks", goes_on)}
+    if goes_on is None:
+        parts[other] = ("silent", None)
+    model, heard = race(signals, parts["first"], parts["second"])
+    if goes_on is not None:
+        answer = loop_run(asked_to_the_end(model, surface))
+        assert answer.text == f"the {other}"
+        assert answer.usage_metadata == USAGE
+        return
+    with pytest.raises(StreamInterrupted) as caught:
+        loop_run(asked_to_the_end(model, surface))
+    assert caught.value.partial.text == WORDS[winner][0]
+    assert caught.value.served_by == winner
+    lost = [one.attempt.candidate for one in heard if isinstance(one, AttemptLost)]
+    assert lost == [other]
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -415,6 +457,68 @@ async def athird():
     return "third"
 
 
+def says_second():
+    return ScriptedChatModel(model="second", script=["second"])
+
+
+# --- a thousand -----------------------------------------------------------------------
+
+BURST = 10
+"""Extra requests that a model may make at once."""
+
+
+@pytest.fixture
+def hedging():
+    """Return models whose first child never answers: 250 calls at once, all hedged."""
+    over = threading.Event()
+
+    async def forever():
+        await asyncio.Event().wait()
+        yield chunk()
+
+    def until_the_end():
+        over.wait(10)
+        yield chunk()
+
+    def model():
+        first = ByHand(model="first", agives=forever, gives=until_the_end)
+        first.aanswers, first.answers = asyncio.Event().wait, lambda: over.wait(10)
+        hedge = Hedge(after=AFTER, whole_after=AFTER, max_share=1)
+        return ReliableChatModel(models=[first, says_second()], hedge=hedge)
+
+    yield [model() for _ in range(25)]
+    over.set()
+    assert wait_for_rest()
+
+
+def was_hedged(answer):
+    rows = answer.response_metadata["reliable"]["attempts"]
+    told = [(row.get("lost"), row.get("hedged")) for row in rows]
+    return answer.text == "second" and told == [(True, None), (None, True)]
+
+
+def files():
+    gc.collect()
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_thousand_hedged_calls_leave_no_task(hedging, loop_run):
+    async def calls(surface):
+        each = [asked(model, surface, leaves=False) for model in hedging * BURST]
+        return all(map(was_hedged, await asyncio.gather(*each)))
+
+    async def thousand():
+        assert await calls("astream")
+        before = len(asyncio.all_tasks()), others(), files()
+        assert await calls("ainvoke")
+        assert await calls("astream")
+        assert await calls("ainvoke")
+        return before, (len(asyncio.all_tasks()), others(), files())
+
+    before, after = loop_run(thousand())
+    assert after == before
+
+
 # --- real clients at the simulator ----------------------------------------------------
 
 
@@ -427,15 +531,20 @@ def silent_then_well(clients):
     return ReliableChatModel(models=[first, second], hedge=hedge, circuit_breaker=None)
 
 
-def test_the_losers_request_is_closed_to_its_socket(silent_then_well, clients, run):
-    async def both():
-        async for _ in silent_then_well.astream("?"):
-            pass
-        await clients.sim.await_closed()
-        assert (await silent_then_well.ainvoke("?")).text
-        await clients.sim.await_closed()
-
-    run(both())
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("silent", [hang_before_headers, hang_after_headers])
+@pytest.mark.parametrize("family", ["openai", "anthropic"])
+def test_the_losers_request_is_closed_to_its_socket(
+    clients, run, family, silent, surface
+):
+    first = clients.of(family, "silent", timeout=30)
+    first.invoke("?")  # a client that is made at first use is made
+    clients.sim.script("silent", silent())
+    hedge = Hedge(after=AFTER, whole_after=AFTER)
+    model = ReliableChatModel(models=[first, says_second()], hedge=hedge)
+    assert run(asked(model, surface, leaves=False)).text == "second"
+    clients.sim.wait_closed()
+    assert wait_for_rest()
 
 
 @pytest.mark.parametrize("surface", ["ainvoke", "astream"])

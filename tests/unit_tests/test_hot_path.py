@@ -344,6 +344,24 @@ async def test_a_hedge_that_is_not_needed_costs_no_frame():
         assert frames[hedge] <= frames[None]
 
 
+async def test_a_hedge_that_is_not_needed_costs_one_timer(monkeypatch):
+    loop, timers = asyncio.get_running_loop(), Counter()
+    call_later = loop.call_later
+    monkeypatch.setattr(
+        loop, "call_later", lambda *a, **k: timers.update(["l"]) or call_later(*a, **k)
+    )
+    hedge = Hedge(after=60, whole_after=60)
+    for ask in (heard_async, lambda model: model.ainvoke("Hi")):
+        told = []
+        for wish in (None, hedge):
+            model = our_model(hedge=wish)
+            await ask(model)
+            timers.clear()
+            await ask(model)
+            told.append(timers.total())
+        assert told[1] == told[0] + 1
+
+
 async def test_a_token_costs_no_more_with_a_hedge():
     plain = per_chunk(*[await astreamed(n) for n in (100, 600)])
     hedged = per_chunk(*[await astreamed(n, hedge=60.0) for n in (100, 600)])

@@ -11,11 +11,12 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
-from langchain_reliable import ReliableChatModel
+from langchain_reliable import Hedge, ReliableChatModel
 from langchain_reliable.events import (
     Answered,
     AttemptStarted,
@@ -365,3 +366,43 @@ def test_the_observers_need_neither_opentelemetry_nor_rich():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "no calls yet"
+
+
+class Moments(SpanProcessor):
+    """Takes note of which spans are open at the same time."""
+
+    def __init__(self):
+        self.open, self.together = set(), set()
+
+    def on_start(self, span, parent_context=None):
+        self.open.add(span.name)
+        self.together.add(frozenset(self.open))
+
+    def on_end(self, span):
+        self.open.discard(span.name)
+
+
+def test_a_hedged_call_has_two_open_spans_and_the_loser_ends_by_itself(surface, heard):
+    moments = Moments()
+    heard.tracers.add_span_processor(moments)
+    with Gate() as gate:
+        gpt = ScriptedChatModel(model="gpt-5.4", script=[stalls(gate)])
+        claude = ScriptedChatModel(model="claude-sonnet-5", script=["Hello there."])
+        hedge = Hedge(after=0.1, whole_after=0.1)
+        model = ReliableChatModel(
+            models=[gpt, claude], hedge=hedge, observers=[heard.observer]
+        )
+        assert surface(model).text == "Hello there."
+    both = {"reliable chat", "chat gpt-5.4", "chat claude-sonnet-5"}
+    assert both in moments.together
+    assert not moments.open
+    spans = {one.name: one for one in heard.spans}
+    lost, won = spans["chat gpt-5.4"], spans["chat claude-sonnet-5"]
+    assert lost.attributes["langchain_reliable.lost"] is True
+    assert lost.status.status_code is won.status.status_code is StatusCode.UNSET
+    assert "error.type" not in lost.attributes
+    assert won.attributes["langchain_reliable.hedged"] is True
+    assert lost.start_time < won.start_time <= lost.end_time
+    assert won.attributes["gen_ai.usage.output_tokens"]
+    assert "gen_ai.usage.output_tokens" not in lost.attributes
+    assert heard.observer._calls == {}
