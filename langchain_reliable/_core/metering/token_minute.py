@@ -92,7 +92,7 @@ def booked(minute: TokenMinute, tpm: int, booking: Booking, now: float) -> Token
     """Return the minute with a request that goes out now."""
     until, total, slot, newest, older = aged(minute, now)
     most, likely = booking
-    until = (until if until > now else now) + likely * 60.0 / tpm
+    until = max(until, now) + likely * 60.0 / tpm
     return _new(TokenMinute, (until, total + most, slot, newest + most, older))
 
 
@@ -114,8 +114,7 @@ def corrected(
     place = len(older) - (last - slot)
     more = used - booking.most
     if place == len(older):
-        if more < -newest:
-            more = -newest
+        more = max(more, -newest)
         return _new(TokenMinute, (until, total + more, last, newest + more, older))
     if not more or not 0 <= place < len(older):  # as booked, or long over
         return TokenMinute(until, total, last, newest, older)
