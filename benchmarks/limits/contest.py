@@ -107,7 +107,7 @@ def _process(
         stdout=subprocess.PIPE,
         text=True,
     )
-    stack.callback(process.wait)
+    stack.enter_context(process)
     stack.callback(process.terminate)
     return process
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -25,6 +27,7 @@ from langchain_reliable import (
     Failure,
     FailureKind,
     Group,
+    Health,
     ReliableChatModel,
     Timeline,
 )
@@ -198,7 +201,9 @@ def test_a_wait_for_a_limit_is_drawn_as_one(reliable):
     model = reliable(Candidate(child("a"), rpm=10), observers=[timeline])
     for _ in range(2):
         model.invoke("hello?")
-    assert "limit" in str(timeline)
+    assert "waited 6.0" in str(timeline.last)
+    assert "for a limit" in str(timeline.last)
+    assert "for a limit" in timeline.last.svg
 
 
 class Gated(BaseChatModel):
@@ -281,6 +286,82 @@ def test_threads_and_loops_never_have_two_in_flight():
     assert in_flight(model) == 0
 
 
+def leave(model, number):
+    """Ask, or begin to read an answer and go away."""
+    if number % 3 == 0:
+        model.invoke("hello?")
+    elif number % 3 == 1:
+        next(model.stream("hello?"))  # dropped, and collected
+    else:
+
+        async def begun():
+            async with aclosing(model.astream("hello?")) as chunks:
+                await anext(chunks)
+
+        asyncio.run(begun())
+
+
+def test_nothing_is_lost_when_threads_and_loops_abandon_streams():
+    only, seen = gated()
+    model = ReliableChatModel(
+        models=[Candidate(only, max_parallel_requests=1)], max_last_wait=600
+    )
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(leave, [model] * 24, range(24)))
+    gc.collect()
+    assert in_flight(model) == 0
+    assert seen["now"] == 0
+    assert seen["most"] == 1
+    assert model.invoke("hello?").text == "hi"
+
+
+def test_a_wait_that_is_cancelled_leaves_its_place_to_others():
+    model = ReliableChatModel(
+        models=[Candidate(child("a"), rpm=10, max_parallel_requests=1)]
+    )
+
+    async def cancelled():
+        await model.ainvoke("hello?")
+        waiting = [asyncio.create_task(model.ainvoke("hello?")) for _ in range(5)]
+        await asyncio.sleep(0)
+        for task in waiting:
+            task.cancel()
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    ended = asyncio.run(cancelled())
+    assert all(isinstance(one, asyncio.CancelledError) for one in ended)
+    assert in_flight(model) == 0
+    assert model.health.snapshot()[0].limits["rpm"] <= 1.0  # of one request alone
+
+
+def test_groups_and_models_share_a_limit_by_its_key(surface, reliable):
+    health = Health()
+    first = [Candidate(child(name), rpm=10, limits_key="account") for name in "ab"]
+    second = Candidate(child("c"), rpm=10, limits_key="account")
+    model = reliable(Group(first), Group([second]), child("d"), health=health)
+    other = reliable(second, child("e"), health=health)
+    texts = [surface(one).text for one in (model, model, other)]
+    assert texts == ["from a", "from d", "from e"]
+
+
+def test_a_batch_waits_at_its_limit_and_loses_nobody(run):
+    only, seen = gated()
+    model = ReliableChatModel(
+        models=[Candidate(only, max_parallel_requests=1)], max_last_wait=600
+    )
+    config = {"max_concurrency": 4}
+    assert len(model.batch(["hello?"] * 8, config)) == 8
+    assert len(run(model.abatch(["hello?"] * 8, config))) == 8
+    assert seen["most"] == 1
+
+
+def test_a_pickled_model_begins_with_unused_limits():
+    model = ReliableChatModel(models=[Candidate(child("a"), rpm=10), child("b")])
+    assert model.invoke("hello?").text == "from a"
+    again = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own
+    assert [again.invoke("hello?").text for _ in range(2)] == ["from a", "from b"]
+
+
 def test_a_lease_ends_when_its_stream_is_dropped_and_collected(reliable, run):
     model = reliable(Candidate(child("a"), max_parallel_requests=1), child("b"))
 
@@ -320,6 +401,9 @@ def test_a_limit_is_checked_at_the_door():
         Budget(per="day")
     with pytest.raises(ValueError, match="greater than 0"):
         Candidate(child("a"), rpm=0)
+    for price in (1.25, (1.25,), (1.25, float("inf")), "cheap"):
+        with pytest.raises(ValueError, match=r"price\n.*price=\(1.25, 10.0\)"):
+            Candidate(child("a"), price=price)
 
 
 @pytest.mark.parametrize("held", ["b", "a"])
