@@ -1,6 +1,7 @@
 """What a user may write in `models`: candidates and groups of them."""
 
 import logging
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -191,6 +192,18 @@ class Candidate(_CandidateSettings):
             msg = f'write a tuple: tags=("{value}",)'
             raise ValueError(msg)
         return value
+
+    @field_validator("price", mode="before")
+    @classmethod
+    def _are_two(cls, value: Any) -> Any:
+        both = isinstance(value, (tuple, list)) and len(value) == 2  # noqa: PLR2004
+        if value is None or (both and math.inf not in value):
+            return value
+        msg = (
+            "write both prices, in dollars for a million tokens of questions and of "
+            "answers: price=(1.25, 10.0)"
+        )
+        raise ValueError(msg)
 
     @model_validator(mode="after")
     def _knows_its_price(self) -> Self:

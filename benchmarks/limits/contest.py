@@ -75,18 +75,24 @@ def _once(
 
 
 def summed_up(told: dict[str, Any], asked: Sequence[dict[str, int]]) -> dict[str, Any]:
-    """Return a contestant's row as plain data."""
+    """Return a contestant's row as plain data; who is lost is never answered."""
     seconds = sorted(told["seconds"])
     lost = sum(told["lost"].values())
-    place = -(-99 * len(seconds) // 100) - 1
+    calls = len(seconds) + lost
+
+    def within(share: int) -> float | None:
+        """Return the seconds in which so many of a hundred calls were answered."""
+        place = -(-share * calls // 100) - 1
+        return round(seconds[place], 3) if place < len(seconds) else None
+
     return {
-        "calls": len(seconds) + lost,
+        "calls": calls,
         "refused": sum(one.get("429", 0) for one in asked),
         "requests": [sum(one.values()) for one in asked],
         "lost": lost,
         "errors": told["lost"],
-        "p50": round(seconds[len(seconds) // 2], 3) if seconds else None,
-        "p99": round(seconds[place], 3) if seconds else None,
+        "p50": within(50),
+        "p99": within(99),
         "longest": round(seconds[-1], 3) if seconds else None,
     }
 
@@ -101,7 +107,7 @@ def _process(
         stdout=subprocess.PIPE,
         text=True,
     )
-    stack.callback(process.wait)
+    stack.enter_context(process)
     stack.callback(process.terminate)
     return process
 

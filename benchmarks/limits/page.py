@@ -29,8 +29,8 @@ def table(result: dict[str, Any]) -> str:
         for what, name in (
             ("429s met", "refused"),
             ("calls lost", "lost"),
-            ("half of the answers within", "p50"),
-            ("99 of 100 within", "p99"),
+            ("half of all calls answered within", "p50"),
+            ("99 of 100 calls answered within", "p99"),
         ):
             cells = [_cell(rows.get(one), name) for one in TITLES]
             lines.append(f"| counts by {window}: {what} | {' | '.join(cells)} |")
@@ -41,7 +41,7 @@ def _cell(row: dict[str, Any] | None, name: str) -> str:
     if row is None:
         return NOT_MEASURED
     if name in ("p50", "p99"):
-        return "none" if row[name] is None else f"{row[name]:.2f} s"
+        return "never" if row[name] is None else f"{row[name]:.2f} s"
     return f"{row[name]} of {row['calls']}" if name == "lost" else str(row[name])
 
 

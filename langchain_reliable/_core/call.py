@@ -693,6 +693,8 @@ class Call(Generic[T]):
             return
         if failure.request_sent is False or not was_sent(error):
             self._health.book.never_sent(attempt.request, now)
+        elif failure.kind is FailureKind.RATE_LIMITED:
+            self._health.book.refused(attempt.request, failure.retry_after, now)
         else:
             self._book_lost(attempt, now)
 

@@ -72,6 +72,9 @@ class RequestBook(Protocol):
     def failed(self, request: Any, now: float, *, spoke: bool = False) -> None:
         """A request failed, was lost, or nobody waits for it any more."""
 
+    def refused(self, request: Any, retry_after: float | None, now: float, /) -> None:
+        """The provider said that a limit is reached."""
+
     def never_sent(self, request: Any, now: float, /) -> None:
         """A request did not go out."""
 

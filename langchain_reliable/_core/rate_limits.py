@@ -52,6 +52,8 @@ _new: Final = tuple.__new__
 _LOOK_AGAIN: Final = 0.1
 """Seconds after which to ask again where nobody knows when a request will end."""
 
+_MINUTE: Final = 60.0
+
 _REMEMBERED: Final = 50
 """Answers that the mean length of an answer is taken of."""
 
@@ -148,6 +150,7 @@ class LimitState(NamedTuple):
         spending: What was spent of the budget.
         mean_output: How long its answers are, in tokens.
         answers: How many answers that is the mean of.
+        even_until: Until when requests go out without bursts.
     """
 
     in_flight: int = 0
@@ -156,6 +159,7 @@ class LimitState(NamedTuple):
     spending: Spending = UNSPENT
     mean_output: float = 0.0
     answers: int = 0
+    even_until: float = float("-inf")
 
 
 UNUSED: Final = LimitState()
@@ -189,8 +193,7 @@ def take(
         return held
     in_flight, requests_until, minute, *seen = state
     if limits.rpm is not None:
-        requests_until = max(requests_until, now)
-        requests_until += limits.request_interval
+        requests_until = max(requests_until, now) + limits.request_interval
     if limits.tpm is not None:
         minute = booked(minute, limits.tpm, booking, now)
     lease = _new(Lease, (demand[0], booking, minute[2], requests_until))
@@ -215,7 +218,7 @@ def settle(
         now: The present moment.
         wall: The same moment in seconds since 1970, for budgets.
     """
-    in_flight, requests_until, minute, spending, mean, answers = state
+    in_flight, requests_until, minute, spending, mean, answers, even = state
     if in_flight:
         in_flight -= 1
     if not limits.counts_tokens:
@@ -230,7 +233,7 @@ def settle(
         if answers < _REMEMBERED:
             answers += 1
         mean += (took - mean) / answers
-    settled = in_flight, requests_until, minute, spending, mean, answers
+    settled = in_flight, requests_until, minute, spending, mean, answers, even
     return _new(LimitState, settled)
 
 
@@ -264,6 +267,20 @@ def end_failed(state: LimitState) -> LimitState:
     return state._replace(in_flight=max(state.in_flight - 1, 0))
 
 
+def end_refused(state: LimitState, retry_after: float | None, now: float) -> LimitState:
+    """End the lease of a request that the provider has refused: it is full, it says.
+
+    So it counts otherwise than we do: in shorter windows, or others as well. For a
+    minute requests go out evenly, with no burst, from when it may be asked again. A
+    wait beyond a burst is the affair of its health.
+    """
+    wait = retry_after or 0.0
+    return end_failed(state)._replace(
+        requests_until=max(state.requests_until, now + min(wait, BURST)),
+        even_until=now + min(wait, _MINUTE) + _MINUTE,
+    )
+
+
 def used_shares(
     limits: RateLimits, state: LimitState, now: float, wall: float = 0.0
 ) -> dict[LimitName, float]:
@@ -290,7 +307,9 @@ def _full(
     last = now
     name: LimitName | None = None
     if limits.rpm is not None:
-        at = state.requests_until - limits.request_burst
+        at = state.requests_until
+        if state.even_until <= now:
+            at -= limits.request_burst
         if at > last:
             last, name = at, "rpm"
     if limits.tpm is not None:

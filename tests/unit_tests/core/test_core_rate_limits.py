@@ -17,6 +17,7 @@ from langchain_reliable._core.rate_limits import (
     Full,
     RateLimits,
     end_failed,
+    end_refused,
     full,
     give_back,
     settle,
@@ -235,6 +236,21 @@ def test_an_answer_that_was_longer_than_booked_is_paid_for_afterwards():
     state, lease = take(limits, UNUSED, Demand(10, 10), 0.0)
     state = settle(limits, state, lease, (10, 490), 1.0)
     assert full(limits, state, Demand(10, 10), 1.0).until == pytest.approx(25.2)
+
+
+@pytest.mark.parametrize(("retry_after", "free_at"), [(None, 0), (3.0, 3), (99.0, 6)])
+def test_after_a_refusal_requests_go_out_evenly_for_a_minute(retry_after, free_at):
+    limits, state = RateLimits(rpm=60), UNUSED
+    for _ in range(2):
+        state, _ = take(limits, state, ONE, 0.0)
+    state = end_refused(state, retry_after, 0.0)
+    until = full(limits, state, ONE, 0.0).until
+    assert until == pytest.approx(max(free_at, 2))  # at the pace of what was sent
+    state, _ = take(limits, state, ONE, until)
+    assert full(limits, state, ONE, until).until == pytest.approx(until + 1)
+    later = 60 + min(retry_after or 0, 60)
+    for _ in range(3):  # a burst again
+        state, _ = take(limits, state, ONE, later)
 
 
 def test_shows_how_full_each_limit_is():
