@@ -316,7 +316,9 @@ class ChatChild:
             )
         if self._own:
             kwargs = with_own(kwargs, self._own)
-        if "tools" in kwargs and request.output is None:
+        # What is bound to the child alone has its own form already.
+        rebinds = not self._tools.names.isdisjoint(request.kwargs)
+        if rebinds and "tools" in kwargs and request.output is None:
             kwargs = self._tools.bound(kwargs)
         stop = self._stop if request.stop is None else request.stop
         prepared = PreparedRequest(model, messages, stop, kwargs)

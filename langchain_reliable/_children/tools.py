@@ -113,15 +113,19 @@ class ToolBinder:
     """Binds tools for one child, and keeps the latest as long as they do not change.
 
     Converting a hundred tools takes twenty times as long as a whole call without them.
+
+    Attributes:
+        names: The keywords of a call for which tools have to be bound.
     """
 
-    __slots__ = ("_kept", "_model", "_settings")
+    __slots__ = ("_kept", "_model", "_settings", "names")
 
     def __init__(self, model: BaseChatModel) -> None:
         """Find out what the child's `bind_tools` takes."""
         self._model = model
         named = set(inspect.signature(model.bind_tools).parameters) - {"tools"}
         self._settings = named | partner_of(model).unknown_settings
+        self.names = self._settings | {"tools"}
         self._kept: dict[Hashable, _Kept] = {}
 
     def bound(self, kwargs: dict[str, Any]) -> dict[str, Any]:
