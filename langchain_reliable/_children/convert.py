@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from langchain_reliable._runtime.payload import WholeAnswer
 from langchain_reliable._text.langchain_private import in_content_blocks, told_metadata
 
 if TYPE_CHECKING:
@@ -48,9 +49,7 @@ def as_chunk(result: ChatResult) -> ChatGenerationChunk:
         usage_metadata=message.usage_metadata,
         chunk_position="last",
     )
-    return ChatGenerationChunk(
-        message=chunk, generation_info=generation.generation_info
-    )
+    return WholeAnswer(message=chunk, generation_info=generation.generation_info)
 
 
 def as_result(answer: object) -> ChatResult:
@@ -63,7 +62,8 @@ def piece_as_chunk(piece: object) -> ChatGenerationChunk:
     message = _as_message(piece)
     if isinstance(message, AIMessageChunk):
         return ChatGenerationChunk(message=message)
-    return as_chunk(as_result(message))
+    # Others may follow it, so it is no whole answer.
+    return ChatGenerationChunk(message=as_chunk(as_result(message)).message)
 
 
 def _as_message(answer: object) -> BaseMessage:

@@ -130,15 +130,19 @@ class ToolBinder:
 
     Converting a hundred tools takes twenty times as long as a whole call without them.
     Mostly the very same ones come again; then no more is done than to look at each.
+
+    Attributes:
+        names: The keywords of a call for which tools have to be bound.
     """
 
-    __slots__ = ("_kept", "_latest", "_model", "_settings")
+    __slots__ = ("_kept", "_latest", "_model", "_settings", "names")
 
     def __init__(self, model: BaseChatModel) -> None:
         """Find out what the child's `bind_tools` takes."""
         self._model = model
         named = set(inspect.signature(model.bind_tools).parameters) - {"tools"}
         self._settings = named | partner_of(model).unknown_settings
+        self.names = self._settings | {"tools"}
         self._kept: dict[Hashable, _Binding] = {}
         self._latest: _Binding | None = None
 

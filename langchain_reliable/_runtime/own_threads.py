@@ -73,23 +73,16 @@ class OwnThreads:
     ) -> AsyncIterator[T]:
         """Yield what a blocking iterable yields, each from a thread.
 
-        It is closed at the end, and awaited unless a thread is still waiting in it.
+        It is closed at the end, and awaited unless a thread is still waiting in it,
+        which then closes it.
         """
-        chunks: Iterator[T] | None = None
-        waits = True
+        steps = _Steps(partial(open_, *args, **kwargs))
         try:
-            chunks = iter(await self.call(open_, *args, **kwargs))
-            while True:
-                waits = True
-                chunk = await self.call(next, chunks, cast("T", _END))
-                waits = False
-                if chunk is _END:
-                    return
-                yield chunk
+            while (chunk := await self.call(steps.step)) is not _END:
+                yield cast("T", chunk)
         finally:
-            close = getattr(chunks, "close", None)
-            if close is not None and not waits:
-                await self.call(close)
+            if steps.leave():
+                await self.call(steps.close)
 
     def _start(self, work: Callable[[], None]) -> None:
         with self._lock:
@@ -105,6 +98,44 @@ class OwnThreads:
             with self._lock:
                 work = self._waiting.popleft() if self._waiting else None
                 self._busy -= work is None
+
+
+class _Steps:
+    """A blocking iterable, whose consumer may go while a thread waits in it."""
+
+    def __init__(self, open_: Callable[[], Iterable[Any]]) -> None:
+        self._open = open_
+        self._chunks: Iterator[Any] | None = None
+        self._lock = threading.Lock()
+        self._inside = self._left = False
+
+    def step(self) -> object:
+        """Return the next chunk, or that there is none."""
+        with self._lock:
+            self._inside = not self._left
+        if not self._inside:
+            return _END
+        try:
+            if self._chunks is None:
+                self._chunks = iter(self._open())
+            return next(self._chunks, _END)
+        finally:
+            with self._lock:
+                self._inside, left = False, self._left
+            if left:
+                self.close()
+
+    def leave(self) -> bool:
+        """Take note that nobody wants more; return whether it is to be closed now."""
+        with self._lock:
+            self._left = True
+            return not self._inside and self._chunks is not None
+
+    def close(self) -> None:
+        """Close it, if that can be done."""
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
 
 
 def _work(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.outputs import ChatGenerationChunk
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -110,6 +112,10 @@ def finish_reason_of(generation: ChatGeneration) -> str | None:
     """Return why the model stopped, in lower case; `None` if it did not say."""
     info, metadata = generation.generation_info, generation.message.response_metadata
     return finish_among(info or {}, metadata) if info or metadata else None
+
+
+class WholeAnswer(ChatGenerationChunk):
+    """A whole answer as the only chunk of a stream, which so can't have been cut."""
 
 
 def is_last(message: BaseMessage) -> bool:

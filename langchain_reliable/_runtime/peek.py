@@ -20,6 +20,7 @@ from langchain_reliable._core.user_errors import is_user_error
 from langchain_reliable._runtime.closing import GeneratorStack
 from langchain_reliable._runtime.payload import (
     PROVIDER_BROKE,
+    WholeAnswer,
     finish_among,
     has_answer,
     has_payload,
@@ -129,6 +130,8 @@ class ReadContext(NamedTuple):
         if info or metadata:
             finish = finish_among(info or {}, metadata)
         if finish is None and self.marks_its_end and is_last(message):
+            return ENDED
+        if finish is None and type(chunk) is WholeAnswer:
             return ENDED
         return finish
 
@@ -369,7 +372,9 @@ class _HeldChunks:
             self._reading.progress.opened_at = now
         reading, message = self._reading, chunk.message
         tells = chunk.generation_info or message.response_metadata
-        if self._finish is None and (tells or reading.marks_its_end):
+        if self._finish is None and (
+            tells or reading.marks_its_end or type(chunk) is WholeAnswer
+        ):
             self._finish = reading.finish_of(chunk)
             if self._finish is not None:
                 timer.finish_arrived(now)

@@ -21,7 +21,7 @@ does it again and writes this table. {when}
 | --- | --- |
 | accepted | it answers on the four surfaces, the object given stays as it was |
 | retries off | 503, 500, 502 and 429: one request an attempt, on the four surfaces |
-| silent socket | it is given up about a second after the limit, by threads too |
+| silent socket | silent or only pinging: thread, socket, request end with the limit |
 | same answer | text, usage, tool calls, structured output: what it says alone |
 | faults | with a healthy backup: an answer, or `StreamInterrupted` once shown |
 | no keys | a key that the provider quotes is in no error, log, trail or `repr` |
@@ -47,9 +47,21 @@ says so in its own log alone: nobody above can see that a word is missing.
 
 A class that is not listed is managed by its fields: `max_retries` is set to 0 and a
 time-out in seconds (`timeout`, `request_timeout`, ...) is lowered on a copy, clients of
-httpx and of SDKs made like OpenAI's are replaced by ones that share the connections,
-and a class without async code is asked in threads of its own. What that does not reach
-is named in one warning for each class.
+httpx, sessions of `requests` and clients of SDKs made like OpenAI's are replaced by
+ones that share the connections, and a class without async code is asked in threads of
+its own. What that does not reach is named in one warning for each class.
+
+When a limit is over, what the thread of a sync call (or of a class without async code)
+still reads is shut down, whatever HTTP client reads it: httpx, `requests`, urllib3,
+botocore, `http.client`, before the headers and after. Three things are not reached: a
+connection of HTTP/2, which answers others as well; a name that is being looked up or a
+connection that is being made, which end with the client's own time-outs; and a client
+that waits outside Python (gRPC). Nothing of it happens without a limit: `invoke` with
+the defaults waits in the caller's own thread (`answer_timeout`).
+
+`ChatVertexAI` has a row in `langchain_reliable` and no tests here: its package needs
+Google's own SDKs (aiplatform, storage, vectorsearch), which are not installed with the
+extra `partners`. `ChatGoogleGenerativeAI` asks Vertex AI too, with `vertexai=True`.
 """
 
 

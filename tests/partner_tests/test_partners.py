@@ -7,6 +7,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
+from our_threads import wait_for_rest
 from partner_classes import KEY, OTHER_KEY
 from pydantic import BaseModel
 
@@ -106,11 +108,13 @@ def test_a_silent_socket_is_given_up_soon(
     partner: PartnerClass, sim: Simulator, surface: str, asked: Asked
 ) -> None:
     silent = role_then_silence() if "stream" in surface else hang_before_headers()
-    sim.script(partner.model, silent)
     limits = {"attempt_timeout": 0.3, "first_chunk_timeout": 0.3, "idle_timeout": 0.3}
     model = reliable(partner.make(sim), backup(), **limits)
-    assert asked(model, surface).text == "from the backup"
-    sim.wait_closed(timeout=15)
+    for fault in (silent, keep_alives_then_silence(every=0.02)):
+        sim.script(partner.model, fault)
+        assert asked(model, surface).text == "from the backup"
+        sim.wait_closed(timeout=15)
+    assert wait_for_rest(15)
 
 
 @pytest.mark.parametrize("surface", ["stream", "astream"])
@@ -203,6 +207,27 @@ def form_of(model: Any, settings: dict[str, Any]) -> Any:
     except Exception:  # noqa: BLE001 - not every class knows every way
         return None
     return answer
+
+
+@pytest.mark.shows("same answer")
+@on_each_surface
+def test_so_it_does_where_it_may_not_stream(
+    partner: PartnerClass, sim: Simulator, surface: str, asked: Asked
+) -> None:
+    child = partner.make(sim, disable_streaming=True)
+    assert told(asked(reliable(child), surface)) == told(asked(child, surface))
+
+
+@pytest.mark.shows("same answer")
+def test_tools_that_were_bound_before_are_called(
+    partner: PartnerClass, sim: Simulator, asked: Asked
+) -> None:
+    sim.script(partner.model, in_form)
+    bound = partner.make(sim).bind_tools([WEATHER])
+    alone = told(bound.invoke("hi"))
+    for child in (bound, RunnableLambda(lambda messages: messages) | bound):
+        assert told(asked(reliable(child), "invoke")) == alone
+    assert alone["calls"]
 
 
 @pytest.mark.shows("same answer")

@@ -6,6 +6,7 @@ import gc
 import weakref
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
@@ -192,3 +193,23 @@ def test_candidates_settings_stay_their_own(reliable):
         model.invoke("?")
     said = [one.kwargs.get("parallel_tool_calls") for one in child.requests]
     assert said == [None, False]
+
+
+class BindsOnce(ScriptedChatModel):
+    """Has a form of its own for tools, and takes nothing that has it already."""
+
+    def bind_tools(self, tools, **settings):
+        if any(isinstance(one, frozenset) for one in tools):
+            raise TypeError
+        return self.bind(tools=[frozenset([one.name]) for one in tools], **settings)
+
+
+@pytest.mark.parametrize("in_a_chain", [False, True])
+def test_what_is_bound_to_a_child_is_not_bound_again(in_a_chain):
+    child = BindsOnce(model="m", script=["hi", "hi"])
+    bound = child.bind_tools([weather])
+    given = RunnableLambda(lambda messages: messages) | bound if in_a_chain else bound
+    model = ReliableChatModel(models=[given])
+    assert model.invoke("hi", temperature=0).text == "hi"
+    [asked] = child.requests
+    assert asked.kwargs["tools"] == [frozenset(["weather"])]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from contextvars import ContextVar
 
 import pytest
 
+from langchain_reliable._runtime import own_threads
 from langchain_reliable._runtime.own_threads import OwnThreads
 
 WHO = ContextVar("WHO", default="nobody")
@@ -108,3 +110,45 @@ async def test_a_stream_that_is_cancelled_while_it_waits_is_left_behind():
     with pytest.raises(asyncio.CancelledError):
         await task
     go.set()
+
+
+async def test_what_comes_after_its_consumer_went_is_closed_by_its_thread():
+    go, closed, began = threading.Event(), threading.Event(), threading.Event()
+
+    def late():
+        try:
+            began.set()
+            go.wait(10)
+            yield 1
+            yield 2
+        finally:
+            closed.set()
+
+    task = asyncio.ensure_future(anext(OwnThreads().stream(late)))
+    assert await asyncio.to_thread(began.wait, 5)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    go.set()
+    assert await asyncio.to_thread(closed.wait, 5)
+
+
+async def test_a_stream_that_is_left_before_its_thread_begins_is_not_opened():
+    threads, go, opened = OwnThreads(most=1), threading.Event(), []
+    first = asyncio.ensure_future(threads.call(go.wait, 10))
+    stream = threads.stream(lambda: opened.append(1) or ())
+    task = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    go.set()
+    assert await first
+    assert await threads.call(lambda: "next") == "next"
+    assert not opened
+
+
+async def test_nothing_is_read_for_nobody():
+    steps = own_threads._Steps(lambda: iter([1]))
+    assert not steps.leave()
+    assert steps.step() is own_threads._END

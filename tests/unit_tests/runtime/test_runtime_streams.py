@@ -19,6 +19,7 @@ from langchain_reliable._runtime import peek, reader_thread
 from langchain_reliable._runtime.channel import READ_AHEAD, Channel
 from langchain_reliable._runtime.clock import SystemClock
 from langchain_reliable._runtime.closing import GeneratorStack
+from langchain_reliable._runtime.payload import WholeAnswer
 from langchain_reliable._runtime.peek import (
     Peek,
     ReadContext,
@@ -113,6 +114,17 @@ def reading(limits=NO_TIMEOUTS, **manner):
     accepts = manner.pop("accepts_empty", False)
     judge = AnswerJudge(accepts_empty=accepts)
     return ReadContext(timer, AttemptProgress(), judge, **manner)
+
+
+def test_a_whole_answer_as_a_stream_was_not_cut():
+    """Whose class tells why its streams end, but not why its answers do."""
+    answer = WholeAnswer(message=AIMessageChunk("whole"))
+    how = reading(expects_finish=True)
+    opened = open_stream(iter([answer]), how, CLOCK)
+    assert list(opened.held) == [answer]
+    cut = ChatGenerationChunk(message=AIMessageChunk("whole"))
+    assert how.finish_of(answer)
+    assert not how.finish_of(cut)
 
 
 def read_by_a_thread(stream, how):
