@@ -18,11 +18,13 @@ TESTS ?=
 # What the lower bounds are tested with: all but what is about the tools themselves.
 OLDEST_TESTS ?= tests/unit_tests tests/behavior_tests tests/langchain_tests tests/integration_tests
 
-.PHONY: help demo test coverage lint types format format-check check record failover-bench bench soak \
+.PHONY: help install demo test coverage lint types format format-check check record failover-bench bench soak \
 	conformance partners docs compare limits notebooks newest oldest sdist lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+install: $(VENV)/.dev  ## Make .venv with all that the tests, notebooks and lint need
 
 demo: $(VENV)/.demo  ## See failover live in the terminal, without keys or network
 	@$(BIN)/langchain-reliable demo

@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="langchain-reliable",
         description="A LangChain chat model made of several, watched at work.",
+        epilog="Begin with: langchain-reliable demo",
     )
     try:
         told = f"langchain-reliable {version('langchain-reliable')}"
@@ -85,22 +86,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=told)
     parser.set_defaults(run=None)
     commands = parser.add_subparsers(metavar="command")
-    _add_demo(commands.add_parser("demo", help="what it does; no key, no network"))
-    _add_check(commands.add_parser("check", help="who works, and what is wrong"))
+    _add_demo(commands.add_parser("demo", help="failover, live, without a key"))
+    _add_check(commands.add_parser("check", help="which models work, and what to fix"))
     _add_explain(
-        commands.add_parser("explain", help="what a model would do in trouble")
+        commands.add_parser(
+            "explain", help="what would be done in trouble; asks nobody"
+        )
     )
-    _add_ask(commands.add_parser("ask", help="ask real models, first to last"))
+    _add_ask(commands.add_parser("ask", help="ask your models, and watch who answers"))
     return parser
 
 
 def _add_demo(command: argparse.ArgumentParser) -> None:
     command.description = (
         "The real ChatOpenAI and ChatAnthropic against a simulator on this machine: "
-        "a healthy call, and four that are not. Needs no key and no network."
+        "a healthy call, and six in which something goes wrong, one of them with "
+        "LangChain's own with_fallbacks beside it. Some 20 seconds. Needs no key and "
+        "no network."
     )
     command.add_argument("--fast", action="store_true", help="without pauses")
-    command.add_argument("--scene", type=int, metavar="N", help="only this scene")
+    command.add_argument(
+        "--scene", type=int, metavar="N", help="only this scene, 1 to 7"
+    )
     _add_plain(command)
     command.set_defaults(run=_demo)
 
@@ -111,7 +118,11 @@ def _add_ask(command: argparse.ArgumentParser) -> None:
         "were tried, why they failed and who answers. Keys are taken from the "
         "environment, as by LangChain."
     )
-    command.add_argument("question", type=_question)
+    command.epilog = (
+        'Such as: langchain-reliable ask "Why is the sky blue?" --model openai:gpt-5.4 '
+        "--model anthropic:claude-sonnet-5"
+    )
+    command.add_argument("question", type=_question, help="what to ask")
     _add_models(command)
     _add_plain(command)
     command.set_defaults(run=_ask)

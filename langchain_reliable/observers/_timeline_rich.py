@@ -71,7 +71,8 @@ class Drawing:
             for column in ("waited", "what", "took")
         )
         name = max(cells(row.name) for row in self._rows)
-        room = width - 2 - what - took - 3 * 2
+        # Older releases of rich count the space behind the last column as well.
+        room = width - 2 - what - took - 4 * 2
         if room - name - wait - 2 < _LEAST:
             wait = 0
         name = max(min(name, room - _LEAST), 8)
