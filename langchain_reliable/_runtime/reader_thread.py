@@ -141,10 +141,12 @@ class ThreadReader:
 
     def _handed_over(self) -> Iterator[ChatGenerationChunk]:
         """Take chunks from the thread; those that are there are not waited for."""
-        timer, out = self._timer, self._channel.out
-        get, empty = out.get, out.empty
+        timer, get = self._timer, self._channel.out.get
         while True:
-            item = self._waited() if timer.deadlines or empty() else get()
+            try:
+                item = self._waited() if timer.deadlines else get(False)  # noqa: FBT003 - not to wait; a keyword takes time
+            except queue.Empty:
+                item = self._waited()
             if item.__class__ is _Ended:
                 self._channel.handed_back = ()
                 _unless_ended(item)
@@ -290,8 +292,6 @@ def _hand_over(channel: Channel, rest: Chunks) -> None:
         if channel.abandoned:
             return
         for chunk in rest:
-            if channel.abandoned:
-                break
             put(chunk)
             if waiting() >= READ_AHEAD:
                 channel.wait_for_room()
