@@ -118,6 +118,19 @@ class Dead(Instant):
         raise ModelTimeoutError("no answer")
 
 
+class Wordy(Instant):
+    """Fails at once, with so many MiB of an answer that says why.
+
+    `chunks` is their number.
+    """
+
+    @override
+    def _generate(self, *_args: Any, **_kwargs: Any) -> ChatResult:
+        error = ModelTimeoutError("no answer")
+        error.body = "x" * (self.chunks * 2**20)  # type: ignore[attr-defined] # as SDKs have it
+        raise error
+
+
 def _answer() -> ChatResult:
     message = AIMessage(content=WORD, response_metadata={"finish_reason": "stop"})
     return ChatResult(generations=[ChatGeneration(message=message)])
@@ -174,6 +187,11 @@ def instant_after_a_dead_one(chunks: int, _url: Callable[[], str]) -> Children:
     return Children((Dead(model="dead"), live), live)
 
 
+def wordy_and_dead(chunks: int, _url: Callable[[], str]) -> Children:
+    models = tuple(Wordy(model=f"wordy-{at}", chunks=chunks) for at in range(5))
+    return Children(models, models[0])
+
+
 def instant_group(
     chunks: int, _url: Callable[[], str], *, count: int, order: Order
 ) -> Children:
@@ -203,6 +221,16 @@ def in_conversations(
     group = instant_group(chunks, _url, count=count, order=order)
     turns = ReliableChatModel(models=[Group(group.models, order=order)])
     return replace(group, direct=turns, settings={"sticky": "thread_id"})
+
+
+def instant_after_many_dead(
+    chunks: int, _url: Callable[[], str], *, count: int, order: Order | None
+) -> Children:
+    dead = tuple(
+        Candidate(Dead(model=f"dead-{at}"), name=f"dead-{at}") for at in range(count)
+    )
+    live = Instant(chunks=chunks)
+    return Children((*dead, live), live, order=order)
 
 
 def openai(chunks: int, url: Callable[[], str]) -> Children:

@@ -54,14 +54,28 @@ def _crowd(**targets: float) -> tuple[Metric, ...]:
     )
 
 
+def _threads(**targets: float) -> tuple[Metric, ...]:
+    """Return the lines of a crowd of threads, which is held to what it computes."""
+    cpu = Metric(
+        name="cpu", title="CPU", unit="µs/chunk", per_unit=1e-6, targets=targets
+    )
+    return (*_crowd(), cpu)
+
+
 _SYNC = {OURS: 1.05, NO_IDLE: 1.05}
 _ASYNC = {OURS: 1.07}
 _WIRE = {OURS: 1.05, NO_IDLE: 1.05, NO_TIMEOUTS: 1.05, OBSERVED: 1.05}
 _WIRE_ASYNC = {OURS: 1.05, NO_IDLE: 1.05, OBSERVED: 1.05}
 
-FIRST = (
-    Metric(name="first", unit="ms", per_unit=1e-3, shows="added", targets={OURS: 0.3}),
-)
+
+def _first(most: float) -> tuple[Metric, ...]:
+    return (
+        Metric(
+            name="first", unit="ms", per_unit=1e-3, shows="added", targets={OURS: most}
+        ),
+    )
+
+
 CALL = (Metric(name="per_call", unit="µs", per_unit=1e-6, targets={OURS: 1.12}),)
 CALL_ADDED = (Metric(name="per_call", unit="µs", per_unit=1e-6, shows="added"),)
 PEAK = (Metric(name="peak", unit="MiB", per_unit=2**20, targets={OURS: 1.02}),)
@@ -205,28 +219,28 @@ ROWS: tuple[Row, ...] = (
         "first",
         "first word, sync",
         _and_least(_all(_INSTANT, works.first_word, chunks=20, calls=50)),
-        FIRST,
+        _first(0.3),
         rounds=25,
     ),
     Row(
         "afirst",
         "first word, async",
         _few(_INSTANT, works.afirst_word, chunks=20, calls=50),
-        FIRST,
+        _first(0.3),
         rounds=25,
     ),
     Row(
         "first-openai",
         "first word of `ChatOpenAI`, sync",
         _and_least(_all(_OPENAI, works.first_word, chunks=20, calls=10)),
-        FIRST,
+        _first(0.15),
         rounds=25,
     ),
     Row(
         "afirst-openai",
         "first word of `ChatOpenAI`, async",
         _and_least(_few(_OPENAI, works.afirst_word, chunks=20, calls=10)),
-        FIRST,
+        _first(0.3),
         rounds=25,
     ),
     Row(
@@ -275,14 +289,14 @@ ROWS: tuple[Row, ...] = (
         "threads",
         "32 threads in `stream`",
         _all(_INSTANT, works.threads, chunks=200, crowd=32),
-        _crowd(),
+        _threads(**{OURS: 1.09}),
         rounds=7,
     ),
     Row(
         "threads-openai",
         "32 threads in `stream` of `ChatOpenAI`",
         _all(_OPENAI, works.threads, chunks=20, crowd=32),
-        _crowd(),
+        _threads(),
         rounds=7,
     ),
     Row(

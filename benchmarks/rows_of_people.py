@@ -223,6 +223,28 @@ OUTAGES = (
 )
 
 
+def _dead(name: str, title: str, count: int, order: Order | None) -> Row:
+    cast = partial(children.instant_after_many_dead, count=count, order=order)
+    work = partial(works.one_call, before=forgotten)
+    race = Race(cast, work, Size(), contestants=_PAIR)
+    metric = Metric(
+        name="per_attempt",
+        title="each attempt",
+        unit="ms",
+        per_unit=1e-3,
+        shows="added",
+        targets={OURS: 0.2},
+    )
+    return Row(name, title, race, (metric,), rounds=7)
+
+
+DEAD = (
+    _dead("dead-99-group", "`invoke` past 99 dead members of a group", 99, "ordered"),
+    _dead("dead-99-turns", "the same, taking turns", 99, "round_robin"),
+    _dead("dead-999", "`invoke` past 999 dead models of a list", 999, None),
+)
+
+
 # --- many calls -------------------------------------------------------------------
 
 FLAT = (
@@ -241,4 +263,20 @@ FLAT = (
     ),
 )
 
-ROWS_OF_PEOPLE: Final = (*TOOLS, *GROUPS, *ROUTING, *OUTAGES, *FLAT)
+ERRORS = (
+    Row(
+        "memory-errors",
+        "peak of a call with five errors of 100 MiB, over one of one",
+        Race(
+            children.wordy_and_dead,
+            works.memory_of_errors,
+            Size(chunks=100),
+            contestants=(BARE, OURS, WITH_FALLBACKS),
+            warm_ups=0,
+        ),
+        (Metric(name="peak", unit="MiB", per_unit=2**20, targets={OURS: 1.1}),),
+        rounds=2,
+    ),
+)
+
+ROWS_OF_PEOPLE: Final = (*TOOLS, *GROUPS, *ROUTING, *OUTAGES, *DEAD, *FLAT, *ERRORS)

@@ -219,6 +219,7 @@ def _crowd(spans: list[float], size: Size, watch: Watch) -> Sample:
         "throughput": size.crowd * size.chunks / watch.seconds,
         "p50": cuts[49],
         "p99": cuts[98],
+        "cpu": watch.cpu / (size.crowd * size.chunks),
     }
     return Sample(values, watch.cpu)
 
@@ -235,6 +236,31 @@ def memory(model: Model, size: Size) -> Sample:
         return Sample({"peak": tracemalloc.get_traced_memory()[1]})
     finally:
         tracemalloc.stop()
+
+
+def memory_of_errors(model: Model, size: Size) -> Sample:  # noqa: ARG001 - as all works
+    """Measure the peak of a call that fails, its error in hand."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        model.invoke(QUESTION)
+    except Exception:  # noqa: BLE001 - whatever it is
+        return Sample({"peak": tracemalloc.get_traced_memory()[1]})
+    finally:
+        tracemalloc.stop()
+    raise RuntimeError("it was to fail")
+
+
+def one_call(
+    model: Model, size: Size, before: Callable[[Model], None] = _as_it_is
+) -> Sample:
+    """Ask for one whole answer; its time by the attempts that it took."""
+    before(model)
+    with (watch := Watch()):
+        answer = model.invoke(QUESTION)
+    trail = answer.response_metadata.get("reliable", {})
+    attempts = len(trail.get("attempts", ())) or size.calls
+    return Sample({"per_attempt": watch.seconds / attempts}, watch.cpu)
 
 
 def made_up_calls(model: Model, size: Size) -> Sample:

@@ -317,10 +317,13 @@ class ChatChild:
             )
         if self._own:
             kwargs = with_own(kwargs, self._own)
-        if "tools" in kwargs and request.output is None:
+        if (
+            "tools" in kwargs
+            and request.output is None
             # What is bound to the child alone has its own form already.
-            if not self._tools.names.isdisjoint(request.kwargs):
-                kwargs = self._tools.bound(kwargs)
+            and not self._tools.names.isdisjoint(request.kwargs)
+        ):
+            kwargs = self._tools.bound(kwargs)
         stop = self._stop if request.stop is None else request.stop
         prepared = PreparedRequest(model, messages, stop, kwargs)
         if not self._adapter.has_settings:

@@ -248,7 +248,7 @@ class CandidateQueue:
     def anyone_else(self, route: Route, now: float) -> bool:
         """Return whether another route could be asked this moment."""
         states, health = self._states, self._health
-        for other in self._plan.routes:
+        for other in reversed(self._plan.routes):  # the last were not asked yet
             if other is route:
                 continue
             if (state := states.get(other)) is None:  # mostly it is so: no call of ours

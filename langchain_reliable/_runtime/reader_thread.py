@@ -143,10 +143,12 @@ class ThreadReader:
 
     def _handed_over(self) -> Iterator[ChatGenerationChunk]:
         """Take chunks from the thread; those that are there are not waited for."""
-        timer, out = self._timer, self._channel.out
-        get, empty = out.get, out.empty
+        timer, get = self._timer, self._channel.out.get
         while True:
-            item = self._waited() if timer.deadlines or empty() else get()
+            try:
+                item = self._waited() if timer.deadlines else get(False)
+            except queue.Empty:
+                item = self._waited()
             if item.__class__ is _Ended:
                 self._channel.handed_back = ()
                 _unless_ended(item)
@@ -297,8 +299,6 @@ def _hand_over(channel: Channel, rest: Chunks, written_into: ChunkAndMessage) ->
         if channel.abandoned:
             return
         for chunk in rest:
-            if channel.abandoned:
-                break
             if chunk is reused or chunk.message is reused_message:
                 chunk = snapshot(chunk)  # noqa: PLW2901
             put(chunk)
