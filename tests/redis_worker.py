@@ -59,13 +59,15 @@ class Server:
         *,
         opens: bool,
         open_for: float = 600.0,
+        patient: bool = True,
         **settings: Any,
     ) -> None:
         """Make a model of two candidates that share their health.
 
         The first fails until its circuit opens, where it `opens`; then it waits.
         """
-        links.PATIENCE = links._QUICK = 5.0  # a machine may be busy; nobody is to guess
+        links.PATIENCE = 5.0 if patient else 0.05  # a machine may be busy
+        links._QUICK = 5.0
         self.gate = Gate(limit=WAIT)
         down = ConnectionError("down")
         fails = FAILURES if opens else 0
@@ -148,9 +150,22 @@ class Server:
 
     def limited(
         self, seconds: float, at_least: int, limits: dict[str, Any]
-    ) -> list[float]:
-        """Ask a limited candidate again and again; return when it was asked."""
+    ) -> tuple[list[float], int]:
+        """Ask a limited candidate again and again.
+
+        Returns:
+            When it was asked, and how often without a word from Redis.
+        """
         asked: list[float] = []
+        questions: list[links.Question] = []
+        link = self.health._mirror.link
+        claim = link.claim
+
+        def noted(question: links.Question, *args: Any) -> Any:
+            questions.append(question)
+            return claim(question, *args)
+
+        link.claim = noted  # type: ignore[method-assign]
 
         class Counted(ScriptedChatModel):
             def _generate(self, *args: Any, **kwargs: Any) -> Any:
@@ -165,7 +180,7 @@ class Server:
             with contextlib.suppress(AllModelsFailed):
                 model.invoke("hello?")
             threading.Event().wait(0.02)
-        return asked
+        return asked, sum(one.answer is None for one in questions)
 
     def pid(self) -> int:
         return os.getpid()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Allowance,
         Demand,
         Lease,
+        LimitName,
         RateLimits,
     )
     from langchain_reliable._core.steps import Claim
@@ -45,12 +46,14 @@ class Take(Errand):
     """Books a request. Its answer is a `Booked`, or what is full and for how long."""
 
     def __init__(
-        self, place: str, limits: RateLimits, lease: Lease, book: SharedBook
+        self, place: str, allowance: Allowance, lease: Lease, book: SharedBook
     ) -> None:
         """Say what is booked here already."""
         super().__init__()
+        limits = allowance.limits
         self.booked = Booked(place, limits, lease, book.token, book.window_end(limits))
-        self._link = book.link
+        self._book = book
+        self._key = allowance.key
 
     def command(self) -> tuple[Any, ...]:
         """Return it for Redis."""
@@ -74,13 +77,15 @@ class Take(Errand):
         """
         is_booked, first, second = reply
         if not is_booked:
-            self.settle((first.decode(), float(second)))
+            refused = first.decode(), float(second)
+            if not self.settle(refused):  # too late for this one; others need not ask
+                self._book.hold(self._key, *refused, self._book.now())
             return
         self.booked.requests_until, self.booked.slot = float(first), int(second)
         if not self.settle(self.booked):
             if self.is_withdrawn:
                 self.booked.how = "unsent"
-            self._link.post(End(self.booked))
+            self._book.link.post(End(self.booked))
 
 
 class Booked:
@@ -156,6 +161,7 @@ class SharedBook(LoadBook):
         super().__init__(mirror.wall)
         self.link: Link = mirror.link
         self.token = secrets.token_hex(6)
+        self.now = mirror.clock.now
         self._held: dict[Hashable, Full] = {}
         self._known: dict[tuple[Hashable, Hashable], str] = {}
         self._place_of = place_of
@@ -185,10 +191,6 @@ class SharedBook(LoadBook):
         streams: bool,
     ) -> InFlight | Full | Claim:
         """Let a request out if there is room for it, here and in Redis."""
-        if allowance is not None:
-            elsewhere = self._held.get(allowance.key)
-            if elsewhere is not None and elsewhere.until > now:
-                return elsewhere
         request = super().begin(key, allowance, demand, now, streams=streams)
         if allowance is None or not isinstance(request, InFlight):
             return request
@@ -197,7 +199,7 @@ class SharedBook(LoadBook):
         place = self._place(key, allowance.key) if self.link.is_up else None
         if place is None:
             return request
-        take = Take(place, allowance.limits, request.booked, self)
+        take = Take(place, allowance, request.booked, self)
         claim = self.link.claim(
             take,
             partial(self._begun, request, allowance, take),
@@ -213,10 +215,13 @@ class SharedBook(LoadBook):
             self._share(request, take.answer)
         elif take.answer is not None:
             self.never_sent(request, now)
-            limit, seconds = take.answer
-            held = self._held[allowance.key] = Full(limit, now + seconds)
-            return held
+            return self.hold(allowance.key, *take.answer, now)
         return request  # without an answer it is as if there were no Redis
+
+    def hold(self, key: Hashable, limit: LimitName, wait: float, now: float) -> Full:
+        """Take note of what is full in Redis, and for how many seconds."""
+        held = self._held[key] = Full(limit, now + wait)
+        return held
 
     def _withdrawn(self, request: InFlight, take: Take, now: float) -> None:
         """Give back what was booked for a request that nobody makes any more."""

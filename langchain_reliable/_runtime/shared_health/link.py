@@ -52,6 +52,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 _CALM: Final = 60.0
 """Seconds of good service after which what was before is forgotten."""
 
+_SPREAD: Final = random.SystemRandom()
+"""Chance that leaves that of the program alone, and differs in forks: a crowd spreads."""
+
 THREAD: Final = "langchain_reliable redis"
 
 
@@ -252,24 +255,28 @@ class Link:
         outcome: Callable[[float], Any],
         withdraw: Callable[[float], None],
     ) -> Claim | None:
-        """Ask; return what to wait for, `None` where that would be in vain.
+        """Ask; return what to wait for, `None` where there is nobody to ask.
+
+        While waiting is in vain Redis is told all the same: so limits count what goes
+        out.
 
         Args:
             question: What Redis is asked.
             outcome: Says what comes of it, with or without an answer.
             withdraw: Gives back what was asked for.
         """
-        if not self.is_up or self._in_vain:
+        if not self.is_up:
             return None
 
         def ended(now: float) -> Any:
-            if question.end() or question.answer is None:
+            question.end()
+            if question.answer is None and not self._in_vain:
                 self._in_vain = True
                 self.look_soon()
             return outcome(now)
 
         self._mail.put(question)
-        patience = PATIENCE - _SCHEDULING
+        patience = 0.0 if self._in_vain else PATIENCE - _SCHEDULING
         return Claim(question, patience, question.is_over, ended, withdraw)
 
     def post(self, question: Question) -> None:
@@ -348,7 +355,7 @@ class Link:
         self.is_up, self._slow = False, 0
         if time.monotonic() - self._up_since > _CALM:
             self._pause = _FIRST_PAUSE
-        chance = random.uniform(0.8, 1.2)  # noqa: S311 - so that a crowd spreads
+        chance = _SPREAD.uniform(0.8, 1.2)
         self._retry_at = time.monotonic() + self._pause * chance
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         self._drop()
