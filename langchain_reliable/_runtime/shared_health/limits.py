@@ -77,9 +77,9 @@ class Take(Errand):
         """
         is_booked, first, second = reply
         if not is_booked:
-            refused = first.decode(), float(second)
-            if not self.settle(refused):  # too late for this one; others need not ask
-                self._book.hold(self._key, *refused, self._book.now())
+            limit, wait = first.decode(), float(second)
+            if not self.settle((limit, wait)):  # too late for this; others need not ask
+                self._book.hold(self._key, limit, wait, self._book.now())
             return
         self.booked.requests_until, self.booked.slot = float(first), int(second)
         if not self.settle(self.booked):
@@ -214,8 +214,9 @@ class SharedBook(LoadBook):
         if isinstance(take.answer, Booked):
             self._share(request, take.answer)
         elif take.answer is not None:
+            limit, wait = take.answer
             self.never_sent(request, now)
-            return self.hold(allowance.key, *take.answer, now)
+            return self.hold(allowance.key, limit, wait, now)
         return request  # without an answer it is as if there were no Redis
 
     def hold(self, key: Hashable, limit: LimitName, wait: float, now: float) -> Full:

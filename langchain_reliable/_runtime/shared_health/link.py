@@ -53,7 +53,7 @@ _CALM: Final = 60.0
 """Seconds of good service after which what was before is forgotten."""
 
 _SPREAD: Final = random.SystemRandom()
-"""Chance that leaves that of the program alone, and differs in forks: a crowd spreads."""
+"""Chance that leaves the program's own alone and differs in forks: a crowd spreads."""
 
 THREAD: Final = "langchain_reliable redis"
 
