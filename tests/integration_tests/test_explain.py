@@ -15,6 +15,7 @@ from langchain_reliable.testing import (
     content_then_cut,
     context_overflow,
     error_status,
+    hang_before_headers,
     rate_limited,
     reset,
     role_then_cut,
@@ -176,5 +177,19 @@ def test_silence(sim):
     (row,) = [one for one in model.explain().scenarios if one.scenario == "silent"]
     since = len(sim.requests)
     assert ask(model, "stream") == (row.answered_by, None)
+    assert asked(sim, since) == row.requests
+    assert row.seconds == 0.2
+
+
+def test_silence_of_whole_answers(sim):
+    """The client gives the socket up by itself, a little later than we say."""
+    model = ReliableChatModel(models=models(sim), answer_timeout=0.2)
+    sim.script(FIRST, hang_before_headers())
+    sim.script(SECOND, "one two three")
+    (row,) = [
+        one for one in model.explain("invoke").scenarios if one.scenario == "silent"
+    ]
+    since = len(sim.requests)
+    assert ask(model, "invoke") == (row.answered_by, None)
     assert asked(sim, since) == row.requests
     assert row.seconds == 0.2
