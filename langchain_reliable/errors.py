@@ -230,6 +230,8 @@ class NotAccepted(AnswerRejected):
         """Tell what `accept` said of it; nothing of the answer itself."""
         said = clip(reason, _LONGEST_REASON)
         super().__init__(f"not accepted: {said}" if said else "not accepted")
+        reason = self.failure.summary.removeprefix("not accepted").removeprefix(": ")
+        self.failure = Failure(kind=self.kind, summary=reason)  # its kind says the rest
         self.answer = answer
 
 

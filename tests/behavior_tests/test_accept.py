@@ -119,6 +119,14 @@ def test_the_reason_is_cut_and_its_keys_are_hidden(reliable):
     assert len(only.failure.summary) <= 120 + len("not accepted: ")
 
 
+@pytest.mark.parametrize("said", [False, "it does not rhyme"])
+def test_the_reason_is_told_once(said, reliable):
+    with pytest.raises(AllModelsFailed) as raised:
+        reliable(child("a", "hi"), child("b", "ho"), accept=lambda _: said).invoke("?")
+    assert str(raised.value).count("not accepted") == 2  # a line each
+    assert str(raised.value).count("it does not rhyme") == (2 if said else 0)
+
+
 def test_health_does_not_suffer(surface, reliable):
     models = child("a", "no"), child("b", "a much longer answer")
     model = reliable(*models, accept=is_long)
