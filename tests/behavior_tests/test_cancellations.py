@@ -8,6 +8,7 @@ from contextlib import suppress
 import anyio
 import pytest
 from by_hand import ByHand, chunk
+from turned_clock import JumpingClock
 
 from langchain_reliable import ReliableChatModel, StreamInterrupted
 from langchain_reliable.errors import (
@@ -354,23 +355,30 @@ async def test_a_caller_who_spends_long_on_a_chunk_is_never_cancelled():
     ("limit", "cause"),
     [("attempt_timeout", AttemptTimeout), ("total_timeout", TotalTimeout)],
 )
-async def test_nor_is_one_who_outlasts_a_deadline(limit, cause):
+def test_nor_is_one_who_outlasts_a_deadline(limit, cause):
+    clock = JumpingClock()
+
     async def slow():
         for word in ("one ", "two ", "three"):
             yield chunk(word)
             await asyncio.sleep(0)
         yield chunk(finish="stop")
 
-    texts, error = [], None
-    try:
-        async for piece in model_of(ByHand(agives=slow), **{limit: SOON}).astream("?"):
-            texts.append(piece.text)
-            await asyncio.sleep(2 * SOON)
-    except StreamInterrupted as interrupted:
-        error = interrupted
-    assert "one two three".startswith("".join(texts))
-    assert error is None or type(error.__cause__) is cause
-    assert nothing_stays_cancelled()
+    async def hear():
+        model, texts, error = model_of(ByHand(agives=slow), **{limit: 60}), [], None
+        model._clock = clock
+        try:
+            async for piece in model.astream("?"):
+                texts.append(piece.text)
+                clock.jump(120)
+                await asyncio.sleep(0.001)  # timers that are due have their turn
+        except StreamInterrupted as interrupted:
+            error = interrupted
+        assert "one two three".startswith("".join(texts))
+        assert error is None or type(error.__cause__) is cause
+        assert nothing_stays_cancelled()
+
+    clock.run(hear())
 
 
 async def test_the_loop_rests_while_a_caller_outlasts_a_deadline():

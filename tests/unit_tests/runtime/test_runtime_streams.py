@@ -617,13 +617,13 @@ def test_a_wait_that_lasts_too_long_ends(waits, pieces, limits, error):
 def test_after_the_commit_it_is_an_interruption(waits):
     ending = RelayListener(instead=RuntimeError("interrupted"))
     with pytest.raises(RuntimeError) as caught:
-        waits(Stuck(chunk("a")), ending, Timeouts(first_chunk=5, idle=0.02))
+        waits(Stuck(chunk("a")), ending, Timeouts(first_chunk=30, idle=0.5))
     assert isinstance(caught.value.__cause__, IdleTimeout)
 
 
 def test_after_the_finish_it_is_none(waits):
     pieces = [chunk("a"), chunk(finish="stop")]
-    out = waits(Stuck(*pieces), RelayListener(), Timeouts(attempt=0.02))
+    out = waits(Stuck(*pieces), RelayListener(), Timeouts(attempt=0.5))
     assert [one.text for one in out] == ["a", "", ""]
 
 
