@@ -86,7 +86,7 @@ async def at_once(model, calls):
 def test_after_ten_minutes_of_outage_the_dashboard_says_what_the_messages_say(
     reliable, clients, clock, run, dashboard
 ):
-    healthy, outage, per_second, open_for = 10, 600, 2, 20
+    healthy, outage, per_second, open_for = 10, 600, 5, 20
     broken, sim = FAULTS["error-503"], clients.sim
     began = clock.now()
     since = lambda: clock.now() - began  # noqa: E731 - a moment, asked for often
