@@ -7,7 +7,7 @@ import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,6 +18,8 @@ GET_IT = "needs Chromium: `apt-get install chromium`, `brew install --cask chrom
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PROGRAM = next(filter(None, map(shutil.which, _NAMES)), None)
+
+expect.set_options(timeout=30_000)  # a busy machine shows everything in the end
 
 
 @asynccontextmanager

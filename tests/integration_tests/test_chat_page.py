@@ -67,7 +67,7 @@ def served(app):
     server.startup = noted
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     try:
         [port] = {one.getsockname()[1] for one in server.servers[0].sockets}
         yield f"http://127.0.0.1:{port}"
@@ -159,7 +159,7 @@ def waiting_cut(gate, after=3):
 
 
 async def test_an_answer_is_shown_as_it_comes(user, sim):
-    with Gate() as gate:
+    with Gate(limit=60) as gate:
         sim.script(GPT, says(WHOLE, gates={2: gate}))
         await user.asks("Why is the sky blue?")
         await expect(user.answers).to_have_text("Air scatters")
@@ -170,7 +170,7 @@ async def test_an_answer_is_shown_as_it_comes(user, sim):
 
 async def test_an_answer_that_breaks_off_is_taken_back(user, sim):
     sim.script(CLAUDE, says(WHOLE))
-    with Gate() as gate:
+    with Gate(limit=60) as gate:
         sim.script(GPT, waiting_cut(gate))
         await user.asks("Why is the sky blue?")
         await expect(user.answers).to_have_text("The sky is")
@@ -181,7 +181,7 @@ async def test_an_answer_that_breaks_off_is_taken_back(user, sim):
 
 
 async def test_people_are_told_what_goes_on_meanwhile(user, sim):
-    with Gate() as gate:
+    with Gate(limit=60) as gate:
         sim.script(GPT, content_then_cut(says(BROKEN), after=2))
         sim.script(CLAUDE, says(WHOLE, gates={1: gate}))
         await user.asks("Why?")
@@ -239,6 +239,16 @@ async def test_where_both_break_off_the_half_answer_is_marked(user, sim):
     await user.sees_one_answer(WHOLE)
 
 
+async def test_after_another_question_the_earlier_one_is_not_asked_again(user, sim):
+    sim.script(GPT, overloaded(), says(WHOLE))
+    sim.script(CLAUDE, overloaded())
+    await user.asks("Why?")
+    await expect(user.alert).to_contain_text("Try again")
+    await user.asks("And why not?")
+    await expect(user.answers.locator(".words")).to_have_text(WHOLE)
+    await expect(user.page.get_by_role("button", name="Try again")).to_have_count(0)
+
+
 async def test_what_cannot_be_explained_ends_as_well(user, app, sim):
     sim.script(GPT, says(WHOLE))
     await user.page.route("**/chat", lambda route: route.abort())
@@ -275,7 +285,7 @@ async def test_a_reader_who_leaves_ends_the_providers_stream(visitor, sim):
     await expect(user.answers).to_have_text("The sky is")
     assert sim.open_streams == 1
     await user.page.close()
-    await sim.await_closed()
+    await sim.await_closed(20)
     assert sim.abandoned == 1
     assert sim.count(CLAUDE) == 0
 
@@ -286,7 +296,7 @@ async def test_stop_ends_the_providers_stream_and_the_chat_goes_on(user, sim):
     await expect(user.answers).to_have_text("The sky is")
     await user.presses("Stop")
     await expect(user.alert).to_contain_text("You stopped the answer.")
-    await sim.await_closed()
+    await sim.await_closed(20)
     await user.presses("Try again")
     await user.sees_one_answer(WHOLE)
 
@@ -297,7 +307,7 @@ async def test_a_new_chat_knows_nothing_of_the_one_that_was_left(user, sim):
     await expect(user.answers).to_have_text("The sky is")
     await user.presses("New chat")
     await expect(user.answers).to_have_count(0)
-    await sim.await_closed()
+    await sim.await_closed(20)
     await user.asks("And now?")
     await user.sees_one_answer(WHOLE)
     assert [one["content"] for one in sim.requests[-1].body["messages"]] == ["And now?"]
@@ -305,7 +315,7 @@ async def test_a_new_chat_knows_nothing_of_the_one_that_was_left(user, sim):
 
 async def test_two_users_at_once_see_their_own_answers(visitor, sim):
     first, second = await visitor(), await visitor()
-    with Gate() as gate:
+    with Gate(limit=60) as gate:
         sim.script(GPT, waiting_cut(gate))
         sim.script(
             CLAUDE,

@@ -173,6 +173,7 @@ async function ask(text, { again = false } = {}) {
   const mine = new AbortController();
   running = mine;
   busy(true);
+  for (const one of log.querySelectorAll(".again")) one.remove(); // of earlier questions
   const turn = new Turn(text, { again });
   try {
     const response = await fetch("chat", {
