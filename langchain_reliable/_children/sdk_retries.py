@@ -80,7 +80,7 @@ def without_sdk_retries(
     for path in partner.stale:
         made = without(made, path)
     later = [name for name in partner.made_later if name not in made.__dict__]
-    return _with_clients_later(made, later, read_timeout) if later else made
+    return _ClientMadeLater.in_copy(made, later, read_timeout) if later else made
 
 
 def request_keywords(
@@ -172,15 +172,6 @@ def _quiet(value: Any, read_timeout: float | None) -> Any:
     return None
 
 
-def _with_clients_later(
-    model: BaseChatModel, names: Sequence[str], read_timeout: float | None
-) -> BaseChatModel:
-    made = model.model_copy()
-    for name in names:
-        made.__dict__[name] = _ClientMadeLater(made, name, read_timeout)
-    return made
-
-
 class _ClientMadeLater:
     """Stands in a copy for a client that its class makes at first use.
 
@@ -194,6 +185,16 @@ class _ClientMadeLater:
         self._model = model
         self._name = name
         self._read_timeout = read_timeout
+
+    @classmethod
+    def in_copy(
+        cls, model: BaseChatModel, names: Sequence[str], read_timeout: float | None
+    ) -> BaseChatModel:
+        """Return a copy in which one stands under each of these names."""
+        made = model.model_copy()
+        for name in names:
+            made.__dict__[name] = cls(made, name, read_timeout)
+        return made
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
