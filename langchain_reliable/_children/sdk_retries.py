@@ -49,7 +49,7 @@ _HTTPX = frozenset(
 _warned = LogOnce()
 
 
-def without_sdk_retries(  # noqa: C901 - a step for each thing that a row knows
+def without_sdk_retries(
     model: BaseChatModel, read_timeout: float | None = None
 ) -> BaseChatModel:
     """Return a copy of a model whose SDK does not retry by itself.
@@ -86,10 +86,7 @@ def without_sdk_retries(  # noqa: C901 - a step for each thing that a row knows
         with suppress(AttributeError):
             attrgetter(path)(made)
     later = [name for name in partner.made_later if name not in made.__dict__]
-    made = made.model_copy() if later else made
-    for name in later:
-        made.__dict__[name] = _ClientMadeLater(made, name, read_timeout)
-    return made
+    return _ClientMadeLater.in_copy(made, later, read_timeout) if later else made
 
 
 def request_keywords(
@@ -178,6 +175,16 @@ class _ClientMadeLater:
         self._model = model
         self._name = name
         self._read_timeout = read_timeout
+
+    @classmethod
+    def in_copy(
+        cls, model: BaseChatModel, names: Sequence[str], read_timeout: float | None
+    ) -> BaseChatModel:
+        """Return a copy in which one stands under each of these names."""
+        made = model.model_copy()
+        for name in names:
+            made.__dict__[name] = cls(made, name, read_timeout)
+        return made
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):
