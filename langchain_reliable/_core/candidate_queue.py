@@ -296,10 +296,14 @@ class CandidateQueue:
     def first(self, now: float) -> Route | None:
         """Return who is asked first of all; whether it is free, `acquire` tells.
 
-        `None` where that takes a look at several.
+        `None` where that takes a look at several, as where a conversation is not at
+        home: the trail tells why.
         """
         lead = self._plan.lead
-        if lead is None or self._needs.sticky is not None:
+        if self._needs.sticky is not None and not self._plan.tiers[self._at].is_fixed:
+            home = self._routes_at(self._at)[0]
+            return home if self._is_free(home, now) else None
+        if lead is None:
             return self._whose_turn(now)
         return None if lead in self._needs.misfits else lead
 

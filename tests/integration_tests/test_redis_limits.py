@@ -109,11 +109,19 @@ def test_tokens_are_counted_together_and_settled_with_what_was_used(here, there)
     assert wait_until(lambda: not isinstance(there.begin(limits, Demand(10, 10)), Full))
 
 
-def test_places_at_once_are_shared_and_come_back(here, there):
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda book, request, now: book.failed(request, now),
+        lambda book, request, now: book.refused(request, 1.0, now),
+    ],
+    ids=["failed", "refused"],
+)
+def test_places_at_once_are_shared_and_come_back(here, there, end):
     limits = RateLimits(max_parallel_requests=2)
     first, second = here.begin(limits), there.begin(limits)
     assert here.begin(limits).limit == "max_parallel_requests"
-    here.book.failed(first, time.monotonic())
+    end(here.book, first, time.monotonic())
     again = lambda: there.begin(limits)  # noqa: E731 - asked until there is a place
     assert wait_until(lambda: not isinstance(again(), Full))
     assert not isinstance(second, Full)

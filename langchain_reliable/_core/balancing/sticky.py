@@ -18,7 +18,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_KEPT: Final = 4_096
+_KEPT: Final = 1_024
 """Conversations whose order is kept: most calls are not the first of theirs."""
 
 _PLACE: Final = itemgetter(1)

@@ -210,6 +210,22 @@ def test_who_fails_hands_a_conversation_to_its_second_home(surface, reliable):
     assert outcome.attempts == [f"{home}: connection", f"{second}: answered"]
 
 
+@pytest.mark.parametrize("order", ["ordered", "round_robin", "least_busy"])
+@pytest.mark.parametrize("reason", ["full", "health"])
+def test_the_trail_tells_why_a_conversation_is_not_at_home(
+    surface, reliable, order, reason
+):
+    model = reliable(group(*NAMES, order=order, rpm=10), sticky="thread_id")
+    home = surface(model, config=conversation("x"))
+    assert home.trail["skipped"] == []
+    if reason == "health":
+        model.health.isolate(home.text[-1])
+    away = surface(model, config=conversation("x"))
+    assert away.text != home.text
+    told = [(one["candidate"], one["reason"]) for one in away.trail["skipped"]]
+    assert told == [(home.text[-1], reason)]
+
+
 def test_the_option_of_a_call_names_a_conversation(surface, reliable):
     model = reliable(group(*NAMES, order="round_robin"))
     for value in ("x", 7, UUID(int=7)):

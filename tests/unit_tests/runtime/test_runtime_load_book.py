@@ -26,6 +26,7 @@ def begin(book, allowance=ONE_AT_ONCE, now=0.0, *, key="a", streams=False):
 ENDS = {
     "answered": lambda book, request: book.answered(request, (1, 1), 1.0),
     "failed": lambda book, request: book.failed(request, 1.0),
+    "refused": lambda book, request: book.refused(request, 2.0, 1.0),
     "never sent": lambda book, request: book.never_sent(request, 1.0),
 }
 
