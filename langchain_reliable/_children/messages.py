@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
 from pydantic import ValidationError
 
-from langchain_reliable._children.neutral_messages import in_common_words
+from langchain_reliable._children.neutral_messages import (
+    in_common_words,
+    with_openai_calls,
+)
 from langchain_reliable._children.partners import (
     asks_its_provider,
     asks_openai,
@@ -138,7 +141,12 @@ class MessageAdapter:
                     given, shows_media=self._partner.shows_media, answered=answered
                 )
             if message is not None:
-                yield self._with_ids(self._unmarked(message))
+                message = self._with_ids(self._unmarked(message))
+                yield (
+                    with_openai_calls(message)
+                    if self._partner.reads_extras
+                    else message
+                )
 
     # --- where a provider refuses ---------------------------------------------------
 

@@ -6,12 +6,15 @@ before would not know it again.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from langchain_core.messages import BaseMessage
 
     Block = Mapping[str, Any]
 
@@ -105,3 +108,22 @@ def _links(block: Block, text: str, linked: set[str]) -> Iterator[str]:
         if url and url not in linked and url not in text:
             linked.add(url)
             yield f" ([{one.get('title') or url}]({url}))"
+
+
+def with_openai_calls(message: BaseMessage) -> BaseMessage:
+    """Return a message whose tool calls stand in OpenAI's form beside it, too."""
+    extras = message.additional_kwargs
+    calls = getattr(message, "tool_calls", ())
+    if not calls or "tool_calls" in extras:
+        return message
+    told = [
+        {
+            "id": one["id"],
+            "type": "function",
+            "function": {"name": one["name"], "arguments": json.dumps(one["args"])},
+        }
+        for one in calls
+    ]
+    return message.model_copy(
+        update={"additional_kwargs": {**extras, "tool_calls": told}}
+    )

@@ -57,6 +57,8 @@ class Partner:
             hands on all the same.
         tool_call_ids: Tool-call ids that its own provider takes; `None` for all.
         tool_call_prefix: How one that we make begins.
+        reads_extras: Whether it reads tool calls in `additional_kwargs` alone, in
+            OpenAI's form.
         shows_media: Whether it takes pictures and files as something a model said.
     """
 
@@ -99,6 +101,7 @@ class Partner:
     unknown_settings: frozenset[str] = frozenset()
     tool_call_ids: re.Pattern[str] | None = None
     tool_call_prefix: str = ""
+    reads_extras: bool = False
     shows_media: bool = False
 
 
@@ -276,6 +279,7 @@ _PARTNERS = (
             "timeout": "_client.timeout",
             "verify_ssl": "_client.verify_ssl",
         },
+        reads_extras=True,
     ),
 )
 

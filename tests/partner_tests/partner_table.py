@@ -24,6 +24,7 @@ does it again and writes this table. {when}
 | silent socket | silent or only pinging: thread, socket, request end with the limit |
 | same answer | text, usage, tool calls, structured output: what it says alone |
 | faults | with a healthy backup: an answer, or `StreamInterrupted` once shown |
+| history | what models of others have said, thoughts included, stops no call |
 | no keys | a key that the provider quotes is in no error, log, trail or `repr` |
 | `rotate_keys` | the second key is used when the first is limited |
 
@@ -37,6 +38,7 @@ COLUMNS = (
     "silent socket",
     "same answer",
     "faults",
+    "history",
     "no keys",
     "rotate_keys",
 )
