@@ -34,7 +34,7 @@ from langchain_reliable._children.partners import UNLISTED, names_of, partner_of
 from langchain_reliable._text.log_once import LogOnce
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from langchain_core.language_models import BaseChatModel
 
