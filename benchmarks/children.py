@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from typing_extensions import override
 
-from benchmarks.provider import BROKEN, MISSING, refusing, saying
+from benchmarks.provider import BROKEN, MISSING, SILENT, refusing, saying
 from langchain_reliable import Candidate, Group, ReliableChatModel
 
 if TYPE_CHECKING:
@@ -276,6 +276,11 @@ def anthropic(chunks: int, url: Callable[[], str]) -> Children:
 def openai_after_a_missing_one(chunks: int, url: Callable[[], str]) -> Children:
     live = _chat_openai(saying(chunks), url())
     return Children((_chat_openai(MISSING, url()), live), live)
+
+
+def openai_beside_a_silent_one(chunks: int, url: Callable[[], str]) -> Children:
+    live = _chat_openai(saying(chunks), url())
+    return Children((_chat_openai(SILENT, url()), live), live)
 
 
 def _chat_openai(model: str, url: str) -> BaseChatModel:

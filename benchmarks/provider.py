@@ -24,6 +24,8 @@ MISSING = "missing"
 """A model that it does not know."""
 BROKEN = "broken"
 """A model that answers 503."""
+SILENT = "silent"
+"""A model that says nothing once its headers are there."""
 
 
 def saying(chunks: int) -> str:
@@ -69,6 +71,7 @@ def main() -> None:
     """Serve until standard input is closed."""
     from langchain_reliable.testing import (  # noqa: PLC0415 - only in its process
         error_status,
+        hang_after_headers,
         says,
         simulator,
     )
@@ -76,6 +79,7 @@ def main() -> None:
     with simulator() as sim:
         sim.script(MISSING, error_status(404))
         sim.script(BROKEN, error_status(503))
+        sim.script(SILENT, hang_after_headers())
         for count in LENGTHS:
             sim.script(saying(count), says("word " * count, chunks=count))
         print(sim.url, flush=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.rounds import Cast
-    from benchmarks.works import Model
+    from benchmarks.works import Model, Work
 
 View: TypeAlias = "Callable[..., Model]"
 
@@ -245,6 +245,30 @@ DEAD = (
 )
 
 
+# --- a slow first one -------------------------------------------------------------
+
+
+def _hedge(name: str, title: str, work: Work) -> Row:
+    race = Race(
+        children.openai_beside_a_silent_one,
+        work,
+        Size(chunks=20, calls=5),
+        contestants=_PAIR,
+        view=views.hedged,
+    )
+    first = Metric(
+        name="first", unit="ms", per_unit=1e-3, shows="added", targets={OURS: 15}
+    )
+    return Row(name, title, race, (first,), rounds=9)
+
+
+_WON: Final = "first word where a hedge wins, without its wait, `ChatOpenAI`"
+HEDGES = (
+    _hedge("hedge", f"{_WON}, sync", works.first_word_of_hedge),
+    _hedge("ahedge", f"{_WON}, async", works.afirst_word_of_hedge),
+)
+
+
 # --- many calls -------------------------------------------------------------------
 
 FLAT = (
@@ -279,4 +303,13 @@ ERRORS = (
     ),
 )
 
-ROWS_OF_PEOPLE: Final = (*TOOLS, *GROUPS, *ROUTING, *OUTAGES, *DEAD, *FLAT, *ERRORS)
+ROWS_OF_PEOPLE: Final = (
+    *TOOLS,
+    *GROUPS,
+    *ROUTING,
+    *OUTAGES,
+    *DEAD,
+    *HEDGES,
+    *FLAT,
+    *ERRORS,
+)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.tools import StructuredTool
 
-from langchain_reliable import ReliableChatModel
+from langchain_reliable import Hedge, ReliableChatModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,13 @@ def tools(count: int) -> tuple[BaseTool, ...]:
 def with_tools(model: Model, *, count: int) -> Model:
     """Return a model with so many tools bound."""
     return model.bind_tools(list(tools(count)))
+
+
+def hedged(model: Model) -> Model:
+    """Return a model that asks another one beside a silent one, each time."""
+    if not isinstance(model, ReliableChatModel):
+        return model
+    return model.model_copy(update={"hedge": Hedge(after=0.1, max_share=1.0)})
 
 
 @dataclass(frozen=True)

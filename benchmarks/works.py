@@ -141,6 +141,22 @@ async def afirst_word(model: Model, size: Size) -> Sample:
     return Sample({"first": watch.seconds / size.calls}, watch.cpu)
 
 
+def first_word_of_hedge(model: Model, size: Size) -> Sample:
+    """Wait for the first word where a hedge wins; its own wait is not counted."""
+    return _without_wait(model, first_word(model, size))
+
+
+async def afirst_word_of_hedge(model: Model, size: Size) -> Sample:
+    """Wait for the first word where a hedge wins; the twin of `first_word_of_hedge`."""
+    return _without_wait(model, await afirst_word(model, size))
+
+
+def _without_wait(model: Model, sample: Sample) -> Sample:
+    hedge = getattr(model, "hedge", None)
+    after = 0.0 if hedge is None else hedge.after
+    return Sample({"first": sample.values["first"] - after}, sample.cpu)
+
+
 # --- whole answers ----------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ from langchain_openai import ChatOpenAI
 
 from langchain_reliable import (
     AllModelsFailed,
+    Hedge,
     ReliableChatModel,
     StreamInterrupted,
 )
@@ -15,6 +16,7 @@ from langchain_reliable.testing import (
     content_then_cut,
     context_overflow,
     error_status,
+    hang_after_headers,
     hang_before_headers,
     rate_limited,
     reset,
@@ -193,3 +195,32 @@ def test_silence_of_whole_answers(sim):
     assert ask(model, "invoke") == (row.answered_by, None)
     assert asked(sim, since) == row.requests
     assert row.seconds == 0.2
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_silence_where_another_is_asked_beside(sim, surface):
+    hedge = Hedge(after=0.2, whole_after=0.3)
+    model = ReliableChatModel(models=models(sim), hedge=hedge)
+    for name in (FIRST, SECOND):
+        sim.script(name, "one two three")
+        client(sim, name).invoke("?")  # what is made at first use is made
+    told = model.explain(surface)
+    (row,) = [one for one in told.scenarios if one.scenario == "silent"]
+    assert row.seconds == {"stream": 0.2, "invoke": 0.3}[surface]
+    sim.script(FIRST, hang_after_headers())
+    since = len(sim.requests)
+    assert ask(model, surface) == (row.answered_by, None)
+    assert asked(sim, since) == row.requests == {FIRST: 1, SECOND: 1}
+    (note,) = [one for one in told.notes if one.startswith("Hedging")]
+    assert f"says nothing for {row.seconds:g} s" in note
+    assert "Ten extra requests at once, then 0.05 for each call" in note
+
+
+def test_what_is_not_hedged_is_not_said_to_be(sim):
+    two = models(sim)
+    whole = ReliableChatModel(models=two, hedge=2.0).explain("invoke")
+    alone = ReliableChatModel(models=two[:1], hedge=2.0).explain()
+    for told in (whole, alone):
+        assert not [one for one in told.notes if one.startswith("Hedging")]
+    measured = ReliableChatModel(models=two, hedge="p95").explain().notes
+    assert "nineteen in twenty" in measured[0]

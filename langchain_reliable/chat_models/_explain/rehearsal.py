@@ -153,6 +153,14 @@ class Rehearsal:
         attempt.progress.timer = timer
         if trouble.failure is None:
             span = timer.remaining(now)
+            after = attempt.hedge_after
+            if after is not None and (span is None or after < span):
+                step = call.what_now(now + after)
+                if isinstance(step, Launch):  # whoever answers first ends both
+                    told.requests[step.attempt.route.name] += 1
+                    return self._attempted(
+                        call, step.attempt, trouble_of, now + after, told
+                    )
             if span is None:
                 return math.inf
             call.failed(attempt, timer.error(), now + span, _CHANCE)

@@ -77,9 +77,31 @@ def notes_on(model: ModelSettings, plan: Plan, *, streams: bool) -> tuple[str, .
     notes = []
     if len(plan.routes) == 1:
         notes.append("There is one candidate: nobody can answer in its place.")
+    notes += _on_hedging(plan, streams=streams)
     if not streams and model.answer_timeout == "auto":
         notes.append(
             "Silence: in sync a client gives a socket up by itself, up to a fifth "
             "later than told here; a client of its own time-out may do so sooner."
         )
     return tuple(notes)
+
+
+def _on_hedging(plan: Plan, *, streams: bool) -> Iterator[str]:
+    """Say when another candidate is asked beside a silent one, and how often."""
+    first = plan.routes[0]
+    if (rule := first.hedge) is None or len(plan.routes) == 1:
+        return
+    after = rule.stream if streams else rule.whole
+    if after is None and not rule.measured:
+        return
+    when = (
+        "what nineteen in twenty of its answers take to begin (not before twenty)"
+        if after is None
+        else f"{after:g} s"
+    )
+    yield (
+        f"Hedging: where {plain_name(first.name)} says nothing for {when}, the next "
+        "one is asked as well, and who begins first answers. Ten extra requests at "
+        f"once, then {rule.share:.3g} for each call; when none is left, silence is as "
+        "it is without hedging."
+    )
