@@ -344,6 +344,14 @@ class Health:
                     route.key, lambda one: circuit_rules.abandoned(one, admission)
                 )
 
+    def outrun(self, route: Route, admission: Admission, now: float) -> None:
+        """Take note that another has answered while a request was silent."""
+        if admission.probe:
+            with self._lock:
+                self._apply(
+                    route.key, lambda one: circuit_rules.outrun(one, admission, now)
+                )
+
     def nobody_reached(self, routes: Iterable[Route]) -> None:
         """Take note that no candidate of a call could be reached: perhaps it is us.
 

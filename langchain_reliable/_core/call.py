@@ -666,6 +666,8 @@ class Call(Generic[T]):
         """The call has its end: whoever else is in flight has lost."""
         for attempt in [*self._in_flight.values()]:
             self._let_go(attempt, now)
+            if self._health is not None and self._fatal is None:
+                self._health.outrun(attempt.route, attempt.admission, now)
             self.trail.lost(attempt, now)
             if attempt.route.hedge is not None and attempt.route.hedge.measured:
                 self._measured(attempt, now)  # it would have taken longer

@@ -201,6 +201,17 @@ def abandoned(circuit: Circuit, admission: Admission) -> Circuit:
     return replace(circuit, probing_until=NEVER)
 
 
+def outrun(circuit: Circuit, admission: Admission, now: float) -> Circuit:
+    """Another was asked beside its probe and has answered first: open once more.
+
+    That is no failure, but a next probe at once would cost the next call the same, and
+    a second request.
+    """
+    if not admission.probe or admission.generation != circuit.generation:
+        return circuit
+    return replace(circuit, open_until=now + circuit.open_for, probing_until=NEVER)
+
+
 def began_answering(circuit: Circuit, admission: Admission) -> Circuit:
     """It has begun to answer: that closes the circuit.
 

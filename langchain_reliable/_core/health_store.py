@@ -137,5 +137,8 @@ class HealthStore(Protocol):
     def abandoned(self, route: Route, admission: Admission, /) -> None:
         """Take note that a request was given up."""
 
+    def outrun(self, route: Route, admission: Admission, now: float, /) -> None:
+        """Take note that another has answered while a request was silent."""
+
     def nobody_reached(self, routes: Iterable[Route], /) -> None:
         """Take note that no candidate of a call could be reached."""

@@ -67,7 +67,7 @@ from langchain_reliable.chat_models.settings import ModelSettings
 from langchain_reliable.observers._forks import computes_after_fork
 from langchain_reliable.policies import CallOptions
 
-computes_after_fork(BaseChatModel)  # of whom each call asks how it is serialized
+computes_after_fork(cast("type", BaseChatModel))  # for `_serialized`, of each call
 
 _NOT_TOLD_BY_NAME = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 """Keywords that change nothing of what tracers are told of a model."""

@@ -275,14 +275,19 @@ def test_one_that_is_half_open_is_not_asked_beside():
     assert told.told == ["a @0", "beside c @2"]
 
 
-def test_a_probe_is_hedged_for_nothing_and_gives_its_slot_back():
+def test_a_probe_is_hedged_for_nothing_and_if_it_loses_there_is_none_for_a_while():
     routes, health = plan("a", "b"), Health()
     opened(health, routes.routes[0])
     for _ in range(10):
         assert health.hedges.pay(RULE.share)
     told = story(routes, {"a": [SLOW], "b": [SOON]}, health=health)
     assert told.told == ["a @0", "beside b @2"]
-    assert state_of(health, "a", told.now) == "half-open"
+    assert state_of(health, "a", told.now) == "open"
+    next_one = story(routes, {"b": [SOON]}, health=health, now=told.now + 19)
+    assert next_one.told == ["b @0"]
+    again = story(routes, {"a": [SOON]}, health=health, now=told.now + 21)
+    assert again.told == ["a @0"]
+    assert state_of(health, "a", again.now) == "closed"
 
 
 def test_one_whose_rate_limiter_refuses_is_not_asked_beside():
@@ -328,6 +333,19 @@ def test_a_slow_day_costs_at_most_one_request_in_twenty_and_ten():
         words.append(told.now - 100)
     assert extra <= 10_000 * 0.05 + 10
     assert sorted(words)[9_900] <= AFTER + 1.11  # what nine in ten of the second take
+
+
+def test_who_stays_silent_costs_one_request_for_each_open_time():
+    routes, health, extra, now = plan("a", "b"), Health(), 0, 100.0
+    opened(health, routes.routes[0])
+    for _ in range(10):
+        assert health.hedges.pay(RULE.share)
+    scripts = {"a": [SLOW], "b": [SOON]}
+    for _ in range(600):  # ten minutes, a call each second
+        told = story(routes, scripts, health=health, now=now)
+        extra += len(told.told) - 1
+        now = max(now + 1, told.now)
+    assert extra <= 600 / 20
 
 
 # --- p95 ----------------------------------------------------------------------------
