@@ -103,7 +103,7 @@ class _WatchedTransport:
         own = request.extensions.get("timeout") or {}
         timeouts = _Timeouts(own, attempt)
         request.extensions = {**request.extensions, "timeout": timeouts}
-        with attempt.found_by(partial(_socket_of, self._inner, timeouts)):
+        with attempt.found_by(partial(timeouts.socket_in, self._inner)):
             response = self._inner.handle_request(request)
         timeouts.attempt = None
         extensions = response.extensions
@@ -121,23 +121,6 @@ class _WatchedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
-
-
-def _socket_of(transport: Any, timeouts: _Timeouts) -> socket.socket | None:
-    """Return the socket on which a request waits for its headers, if there is one.
-
-    By what the pools of httpcore and httpcore2 keep to themselves: nothing else tells.
-    """
-    try:
-        for one in [*transport._pool._requests]:
-            if one.request.extensions.get("timeout") is timeouts:
-                connection = one.connection
-                while type(connection).__name__ != "HTTP11Connection":
-                    connection = connection._connection
-                return _open_socket(connection._network_stream)
-    except AttributeError:  # it is not connected yet, or another library's
-        pass
-    return None
 
 
 def _open_socket(stream: Any) -> socket.socket | None:
@@ -162,6 +145,23 @@ class _Timeouts(dict[str, Any]):
         if left is None:
             return own
         return left + _MARGIN if own is None else min(own, left + _MARGIN)
+
+    def socket_in(self, transport: Any) -> socket.socket | None:
+        """Return the socket on which the request waits for its headers, if it does.
+
+        By what the pools of httpcore and httpcore2 keep to themselves: nothing else
+        tells.
+        """
+        try:
+            for one in [*transport._pool._requests]:
+                if one.request.extensions.get("timeout") is self:
+                    connection = one.connection
+                    while type(connection).__name__ != "HTTP11Connection":
+                        connection = connection._connection
+                    return _open_socket(connection._network_stream)
+        except AttributeError:  # it is not connected yet, or another library's
+            pass
+        return None
 
 
 class _WatchedBody:

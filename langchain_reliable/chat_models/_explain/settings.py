@@ -77,7 +77,7 @@ def notes_on(model: ModelSettings, plan: Plan, *, streams: bool) -> tuple[str, .
     notes = []
     if len(plan.routes) == 1:
         notes.append("There is one candidate: nobody can answer in its place.")
-    notes += _on_hedging(plan, streams=streams)
+    notes += notes_on_hedging(plan, streams=streams)
     if not streams and model.answer_timeout == "auto":
         notes.append(
             "Silence: in sync a client gives a socket up by itself, up to a fifth "
@@ -86,7 +86,7 @@ def notes_on(model: ModelSettings, plan: Plan, *, streams: bool) -> tuple[str, .
     return tuple(notes)
 
 
-def _on_hedging(plan: Plan, *, streams: bool) -> Iterator[str]:
+def notes_on_hedging(plan: Plan, *, streams: bool) -> Iterator[str]:
     """Say when another candidate is asked beside a silent one, and how often."""
     first = plan.routes[0]
     if (rule := first.hedge) is None or len(plan.routes) == 1:
