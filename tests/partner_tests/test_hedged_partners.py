@@ -54,6 +54,4 @@ def test_the_losers_request_is_closed_to_its_socket(
     sim.script(partner.model, SILENT[silent])
     assert asked(model, surface).text == "the second"
     assert sim.count() == before + 1
-    if partner.name == "ChatBedrockConverse":
-        pytest.xfail("botocore's sockets are not known: it ends at its own time-out")
     sim.wait_closed()
