@@ -44,7 +44,7 @@ class Pace:
     @property
     def grace(self) -> float:
         """Return by how much a busy machine may be late: `late` waits for longer."""
-        return max(12.0, 6.0 / self.second) if self._fast else 0.0
+        return 12.0 if self._fast else 0.0
 
     def late(self, answer: Answer, seconds: float, when_fast: float) -> Reply:
         """Return an answer whose headers come at once and whose first word does not."""

@@ -294,7 +294,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="first token after 20 s",
-        script=lambda answer, pace: (pace.late(answer, 20, when_fast=58),),
+        script=lambda answer, pace: (pace.late(answer, 20, when_fast=29),),
         better=(over_within(15),),
         longest=60,
         second=0.2,
