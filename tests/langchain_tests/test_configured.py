@@ -185,7 +185,7 @@ WISHES = [
         "restart",
         FAILS_LATE,
         BROKEN,
-        AGAIN,
+        NEXT,
         given={"streaming": True},
     ),
     Wish("retry_budget", RetryBudget(tokens=1), FAILS_ONCE, AGAIN, NEXT),

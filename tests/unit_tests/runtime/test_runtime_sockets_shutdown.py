@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 
 import httpx
 import httpx2
@@ -122,7 +123,7 @@ class Server:
             threading.Thread(target=self._serve, args=(connection,)).start()
 
     def _serve(self, connection):
-        with connection:
+        with connection, suppress(ConnectionError):  # a reset is an end as well
             while (data := connection.recv(65536)).startswith(b"GET"):
                 if b"/silent" in data:
                     self.asked.set()
@@ -131,7 +132,7 @@ class Server:
                     connection.sendall(head + b"a")
                     if b"/slow" not in data:
                         connection.sendall(b"b")
-            self.ended.set()
+        self.ended.set()
 
     def close(self):
         self._server.close()
