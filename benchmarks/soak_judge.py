@@ -131,9 +131,9 @@ def _check_heard(call: Call, plan: Plan, told: Told) -> None:
 
 def _check_whole(call: Call, plan: Plan, told: Told) -> None:
     said = _said(call, told)
-    if call.may_restart and not said:
-        return  # likewise: who goes by words does not see them taken back
-    if told.seen and isinstance(told.whole, AIMessage) and told.shown != said:
+    # Likewise: who goes by words does not see them taken back.
+    seen = told.seen and (said or not call.may_restart)
+    if seen and isinstance(told.whole, AIMessage) and told.shown != said:
         raise Wrong(f"was shown {told.shown!r}, but the whole is {said!r}")
     if not said:
         if not plan.meets(*_SILENT):
