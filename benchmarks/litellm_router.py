@@ -48,6 +48,12 @@ class LiteLLM:
         process = subprocess.Popen(  # noqa: S603 - a module of ours
             [str(python), "-m", "benchmarks.litellm_router"],
             cwd=ROOT,
+            # The same word a thousand times is what all are asked for here.
+            env={
+                **os.environ,
+                "REPEATED_STREAMING_CHUNK_LIMIT": "1000000",
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
