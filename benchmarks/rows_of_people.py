@@ -11,7 +11,6 @@ from benchmarks.contestants import (
     BARE_AGAIN,
     LITELLM,
     MIDDLEWARE,
-    OBSERVED,
     OURS,
     WITH_FALLBACKS,
 )
@@ -279,10 +278,10 @@ FLAT = (
             children.instant,
             works.made_up_calls,
             Size(calls=100_000),
-            contestants=(BARE, OURS, OBSERVED),
+            contestants=_PAIR,  # the observed one's exporter keeps each span in memory
             warm_ups=0,
         ),
-        (Metric(name="grown", unit="times", targets={OURS: 1.01, OBSERVED: 1.01}),),
+        (Metric(name="grown", unit="times", targets={OURS: 1.01}),),
         rounds=1,
     ),
 )
