@@ -27,6 +27,7 @@ from benchmarks.compare_contestants import (
     LiteLLMWorker,
     Seen,
 )
+from benchmarks.pages import put_between
 from benchmarks.provider import ROOT
 from langchain_reliable.testing import (
     ToolCall,
@@ -258,14 +259,7 @@ def write_readme(readme: Path, result: dict[str, Any]) -> None:
     Raises:
         ValueError: The markers are missing.
     """
-    text = readme.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{readme.name} lacks the markers {BEGIN} and {END}")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    readme.write_text(
-        f"{before}{BEGIN}\n\n{section(result)}\n\n{END}{after}", encoding="utf-8"
-    )
+    put_between(readme, BEGIN, END, section(result))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.contestants import BARE, CONTESTANTS, OURS, WITH_FALLBACKS
+from benchmarks.pages import put_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +79,10 @@ def write_pages(readme: Path, numbers: Path, result: dict[str, Any]) -> None:
     """
     if result["tiny"] or result["partial"]:
         raise ValueError("these are not all rows, or tiny ones: run `make bench` first")
-    _between_markers(readme, f"{short_table(result['lines'])}\n{dated(result)}")
-    _between_markers(numbers, f"{heading(result)}\n\n{table(result['lines'])}")
+    short = f"{short_table(result['lines'])}\n{dated(result)}"
+    whole = f"{heading(result)}\n\n{table(result['lines'])}"
+    put_between(readme, BEGIN, END, short.rstrip("\n"))
+    put_between(numbers, BEGIN, END, whole.rstrip("\n"))
 
 
 def dated(result: dict[str, Any]) -> str:
@@ -90,15 +93,6 @@ def dated(result: dict[str, Any]) -> str:
         f"{machine['cores']} cores of {machine['cpu']}. Ratios to bare, or what is "
         "added to it; median ± half the distance of the quartiles.\n"
     )
-
-
-def _between_markers(page: Path, section: str) -> None:
-    text = page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{page.name} lacks the markers {BEGIN} and {END}")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(f"{before}{BEGIN}\n\n{section}\n{END}{after}", encoding="utf-8")
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.limits.contest import OURS
 from benchmarks.limits.litellm import SETTINGS
+from benchmarks.pages import put_between
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,11 +76,4 @@ def write(page: Path, result: dict[str, Any]) -> None:
     Raises:
         ValueError: The markers are missing.
     """
-    text = page.read_text(encoding="utf-8")
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"{page.name} lacks the markers {BEGIN} and {END}")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    page.write_text(
-        f"{before}{BEGIN}\n\n{section(result)}\n\n{END}{after}", encoding="utf-8"
-    )
+    put_between(page, BEGIN, END, section(result))

@@ -158,15 +158,20 @@ async def _keys(client, pattern):
     return list(client.scan_iter(pattern))
 
 
-async def test_a_hedge_is_asked_for_while_the_first_one_goes_on(server, health):
-    gate = Gate(limit=20)
+def hedged(gate, health):
+    """Return a model whose first one is slow, and the limited one asked beside it."""
     slow = ScriptedChatModel(model="a", script=[stalls(gate), "late"])
     limited = Candidate(
         ScriptedChatModel(model="b"), name="limited", max_parallel_requests=1
     )
-    one = ReliableChatModel(
-        models=[slow, limited], health=health, hedge=Hedge(after=0.1, whole_after=0.1)
-    )
+    hedge = Hedge(after=0.1, whole_after=0.1)
+    one = ReliableChatModel(models=[slow, limited], health=health, hedge=hedge)
+    return one, limited
+
+
+async def test_a_hedge_is_asked_for_while_the_first_one_goes_on(server, health):
+    gate = Gate(limit=20)
+    one, limited = hedged(gate, health)
     one._factory  # noqa: B018 - routes are made
     await ReliableChatModel(models=[limited], health=health).ainvoke("hi")
     assert await come(lambda: health._mirror.link.is_up)
@@ -189,13 +194,7 @@ async def test_a_hedge_is_asked_for_while_the_first_one_goes_on(server, health):
 
 async def test_a_hedge_goes_out_once_redis_has_said_yes(server, health):
     gate = Gate(limit=20)
-    slow = ScriptedChatModel(model="a", script=[stalls(gate), "late"])
-    limited = Candidate(
-        ScriptedChatModel(model="b"), name="limited", max_parallel_requests=1
-    )
-    one = ReliableChatModel(
-        models=[slow, limited], health=health, hedge=Hedge(after=0.1, whole_after=0.1)
-    )
+    one, limited = hedged(gate, health)
     await ReliableChatModel(models=[limited], health=health).ainvoke("hi")
     assert await come(lambda: health._mirror.link.is_up)
     health.hedges.calls += 100
