@@ -39,9 +39,9 @@ from langchain_reliable.errors import (
 from langchain_reliable.failures import FailureKind
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
-    from langchain_core.outputs import ChatGenerationChunk
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk
 
     from langchain_reliable._children.base import Child, Request
     from langchain_reliable._core.call import Call, Classifier
@@ -338,15 +338,16 @@ class Execution:
         winner = self.call.trail.winner
         if finished and winner is not None:
             self._children[winner.number].sends_finish = True
-        likely = None
-        if (
-            usage[1] is None
-            and winner is not None
-            and (allowance := winner.route.allowance) is not None
-            and allowance.limits.counts_tokens
-        ):
-            likely = likely_usage(shown, usage)
+        likely = self._likely(usage, shown) if usage[1] is None else None
         self.call.answered(self.clock.now(), usage, likely)
+
+    def _likely(self, usage: Usage, parts: Sequence[ChatGeneration]) -> Usage | None:
+        """Return what limits go by where an answer does not say what it has cost."""
+        winner = self.call.trail.winner
+        allowance = None if winner is None else winner.route.allowance
+        if allowance is None or not allowance.limits.counts_tokens:
+            return None
+        return likely_usage(parts, usage)
 
     def abandoned(self) -> None:
         """Take note that the caller went away in mid-answer."""
@@ -364,14 +365,8 @@ class Execution:
             # LangChain sets it anew a moment later, and then pays for pydantic's part.
             vars(message)["response_metadata"] = metadata
         usage = usage_of(result.generations[0].message)
-        likely, winner = None, self.call.trail.winner
-        if (
-            usage[1] is None
-            and winner is not None
-            and (allowance := winner.route.allowance) is not None
-            and allowance.limits.counts_tokens
-        ):
-            likely = likely_usage(result.generations[:1], usage)
+        parts = result.generations[:1]
+        likely = self._likely(usage, parts) if usage[1] is None else None
         self.call.answered(self.clock.now(), usage, likely)
         return result
 
